@@ -1,0 +1,286 @@
+// Every error a user or an operator can meet, as one table: whether trying again can help, the HTTP
+// status, and what to do. In: a code and a message. Out: GristmillError, and its RFC 9457 form.
+// Why a table: retry and status are data, never guessed from text. Codes are never reused.
+
+export const CODES = {
+  // the request
+  BAD_JSON: { retry: false, status: 400, remedy: 'Send one JSON object' },
+  BAD_NAME: {
+    retry: false,
+    status: 400,
+    remedy: 'Use 1–63 of a–z, 0–9 and "-", beginning with a letter or digit',
+  },
+  BODY_TOO_LARGE: { retry: false, status: 413, remedy: 'Keep a job below 1 MB' },
+  UNSUPPORTED_MEDIA: { retry: false, status: 415, remedy: 'Send content-type application/json' },
+  SPEC_INVALID: {
+    retry: false,
+    status: 422,
+    remedy: 'Correct the fields that "errors" points to; the schema is at /schemas/job.v1.json',
+  },
+  IDEMPOTENCY_MISMATCH: {
+    retry: false,
+    status: 422,
+    remedy: 'Use a new Idempotency-Key for another job',
+  },
+  NOT_FOUND: { retry: false, status: 404, remedy: 'Use one of the names listed in the message' },
+  CONFLICT: { retry: false, status: 409, remedy: 'Read the current state and decide again' },
+  PRECONDITION_REQUIRED: {
+    retry: false,
+    status: 428,
+    remedy: 'Send If-Match with the ETag that a GET of the alias shows',
+  },
+  PRECONDITION_FAILED: {
+    retry: false,
+    status: 412,
+    remedy: 'Read the alias again: somebody moved it',
+  },
+  // SQL in specs
+  SQL_SYNTAX: { retry: false, status: 422, remedy: 'Correct the expression at the position given' },
+  SQL_REFUSED: {
+    retry: false,
+    status: 422,
+    remedy: 'Use plain scalar SQL over the columns of the dataset',
+  },
+  SQL_COLUMN: { retry: false, status: 422, remedy: 'Use one of the columns listed' },
+  SQL_TYPE: {
+    retry: false,
+    status: 422,
+    remedy: 'Cast the value, or choose a function for this type',
+  },
+  SQL_RUNTIME: {
+    retry: false,
+    status: 422,
+    remedy: 'Guard the expression against the rows that make it fail',
+  },
+  NON_DETERMINISTIC: {
+    retry: false,
+    status: 422,
+    remedy: 'Leave out functions whose answer changes between calls',
+  },
+  FEATURE_UNSERVABLE: {
+    retry: false,
+    status: 422,
+    remedy: 'Use the functions that exist in both batch and serving',
+  },
+  // data
+  INPUT_EMPTY: { retry: false, status: 422, remedy: 'Check the dataset pattern and the lake' },
+  INPUT_OUTSIDE: { retry: false, status: 422, remedy: 'Name a dataset under the configured lake' },
+  INPUT_CHANGED: {
+    retry: false,
+    status: 409,
+    remedy: 'Submit again: the job takes a new snapshot',
+  },
+  INPUT_MISSING: { retry: false, status: 422, remedy: 'Submit again: the object is gone' },
+  SHARD_UNREADABLE: {
+    retry: false,
+    status: 422,
+    remedy: 'Replace or remove the object named: it is not sound Parquet',
+  },
+  SCHEMA_DRIFT: {
+    retry: false,
+    status: 422,
+    remedy: 'Give all files of a dataset the same columns and types',
+  },
+  PLAN_TOO_LARGE: { retry: false, status: 422, remedy: 'Name fewer objects, or larger ones' },
+  ROWS_NONE: {
+    retry: false,
+    status: 422,
+    remedy: 'Loosen the clean rules: the counts say which one took the rows',
+  },
+  SPLIT_EMPTY: {
+    retry: false,
+    status: 422,
+    remedy: 'Choose other durations or fractions, or filter out rows with wrong times',
+  },
+  LABEL_CONSTANT: {
+    retry: false,
+    status: 422,
+    remedy: 'Choose a label that has both classes in the training rows',
+  },
+  FEATURE_MISSING: {
+    retry: false,
+    status: 422,
+    remedy: 'Wrap the feature in impute(…) or coalesce(…)',
+  },
+  // training, proof, registry
+  NONFINITE_LOSS: {
+    retry: false,
+    status: 422,
+    remedy: 'Lower train.learningRate, or standardize the features',
+  },
+  STATE_DIVERGED: {
+    retry: false,
+    status: 500,
+    remedy: 'Report this: two workers of one profile computed different bits',
+  },
+  PROOF_FAILED: {
+    retry: false,
+    status: 422,
+    remedy: 'Report this with the row and feature named: batch and serving differ',
+  },
+  GATE_REFUSED: {
+    retry: false,
+    status: 409,
+    remedy: 'Read the evidence; "override" with a reason moves the alias all the same',
+  },
+  TESTSET_INCOMPARABLE: {
+    retry: false,
+    status: 409,
+    remedy: 'Keep clean, label and split of the model, or use another model name',
+  },
+  MODEL_INVALID: {
+    retry: false,
+    status: 422,
+    remedy: 'Publish the version again: its file does not load',
+  },
+  ROW_INVALID: {
+    retry: false,
+    status: 422,
+    remedy: 'Send every raw column with its type, or null',
+  },
+  NOT_READY: {
+    retry: true,
+    status: 503,
+    remedy: 'Publish a version and move the alias, then ask again',
+  },
+  // the machinery
+  TASK_FAILED: { retry: false, status: 500, remedy: 'Read the cause of the last attempt' },
+  DEADLINE: { retry: true, status: 504, remedy: 'None: the task is tried again' },
+  CHILD_LOST: {
+    retry: true,
+    status: 503,
+    remedy: 'None: the task is tried again in a new process',
+  },
+  MEMORY: {
+    retry: true,
+    status: 503,
+    remedy: 'Give workers more memory, or make row groups smaller',
+  },
+  WORKER_LOST: { retry: true, status: 503, remedy: 'None: another worker carries on' },
+  CANCELLED: { retry: false, status: 409, remedy: 'None: the job was cancelled' },
+  STORE_UNAVAILABLE: {
+    retry: true,
+    status: 503,
+    remedy: 'Check that the object store runs at the address named',
+  },
+  STORE_UNSAFE: {
+    retry: false,
+    status: 500,
+    remedy: 'Use a store that refuses a second create-only put (If-None-Match: *)',
+  },
+  STORE_DENIED: {
+    retry: false,
+    status: 500,
+    remedy: 'Check the AWS_* credentials and the bucket policy',
+  },
+  CHECKSUM_MISMATCH: {
+    retry: true,
+    status: 500,
+    remedy: 'None: the object is computed again; check the disk if it recurs',
+  },
+  QUEUE_UNAVAILABLE: {
+    retry: true,
+    status: 503,
+    remedy: 'Start nats-server, or set GRISTMILL_NATS to its address',
+  },
+  CONFIG_INVALID: {
+    retry: false,
+    status: 500,
+    remedy: 'Correct the setting named; --help lists them',
+  },
+  PORT_TAKEN: {
+    retry: false,
+    status: 500,
+    remedy: 'Choose another port, or stop the process that listens there',
+  },
+  FORMAT_UNKNOWN: {
+    retry: false,
+    status: 500,
+    remedy: 'Use the gristmill version that wrote this object, or a newer one',
+  },
+  INTERNAL: { retry: false, status: 500, remedy: 'Report this with the message and the log' },
+} as const satisfies Record<string, { retry: boolean; status: number; remedy: string }>;
+
+export type Code = keyof typeof CODES;
+
+/** One wrong field: where (JSON pointer) and why. */
+export type FieldError = { readonly pointer: string; readonly detail: string };
+
+export class GristmillError extends Error {
+  readonly code: Code;
+  readonly errors: readonly FieldError[] | undefined;
+  constructor(
+    code: Code,
+    message: string,
+    options?: ErrorOptions & { errors?: readonly FieldError[] },
+  ) {
+    super(message, options);
+    this.name = 'GristmillError';
+    this.code = code;
+    this.errors = options?.errors;
+  }
+}
+
+/** The form in which an error crosses NATS, IPC and the store; stacks stay in the log. */
+export type WireError = {
+  readonly code: Code;
+  readonly message: string;
+  readonly errors?: readonly FieldError[];
+};
+
+export function toWireError(error: unknown): WireError {
+  if (error instanceof GristmillError) {
+    const errors = error.errors ? { errors: error.errors } : {};
+    return { code: error.code, message: error.message, ...errors };
+  }
+  return { code: 'INTERNAL', message: error instanceof Error ? error.message : String(error) };
+}
+
+export function fromWireError(wire: WireError): GristmillError {
+  return new GristmillError(wire.code, wire.message, wire.errors ? { errors: wire.errors } : {});
+}
+
+/** RFC 9457 problem details. */
+export function toProblem(error: unknown): Record<string, unknown> & { status: number } {
+  const wire = toWireError(error);
+  const { status, remedy } = CODES[wire.code];
+  return {
+    type: 'about:blank',
+    title: wire.code.toLowerCase().replaceAll('_', ' '),
+    status,
+    code: wire.code,
+    detail: wire.message,
+    remedy,
+    ...(wire.errors ? { errors: wire.errors } : {}),
+  };
+}
+
+export const isRetryable = (error: unknown): boolean =>
+  error instanceof GristmillError ? CODES[error.code].retry : false;
+
+export const unreachable = (x: never): never => {
+  throw new GristmillError('INTERNAL', `Unhandled case: ${JSON.stringify(x)}`);
+};
+
+/** The known name that `name` is most likely a misspelling of, or undefined (edit distance). */
+export function nearestName(name: string, known: Iterable<string>): string | undefined {
+  let best: { name: string; distance: number } | undefined;
+  for (const candidate of known) {
+    const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
+    if (!best || distance < best.distance) best = { name: candidate, distance };
+  }
+  return best && best.distance <= Math.max(2, Math.floor(name.length / 2)) ? best.name : undefined;
+}
+
+function editDistance(a: string, b: string): number {
+  let previous = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const substitute = previous[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row.push(Math.min(previous[j]! + 1, row[j - 1]! + 1, substitute));
+    }
+    previous = row;
+  }
+  return previous[b.length]!;
+}

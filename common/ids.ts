@@ -1,0 +1,57 @@
+// Branded names and the digests that make them.
+// In: canonical JSON or bytes. Out: ids that cannot be mixed up.
+// Why one file: a task's key is a hash, and a hash is only a name if everybody computes it alike.
+import { createHash, randomBytes } from 'node:crypto';
+import { GristmillError } from './errors.ts';
+
+export type Digest = string & { readonly of: 'digest' };
+export type JobId = string & { readonly of: 'job' };
+export type TaskId = string & { readonly of: 'task' };
+export type WorkerId = string & { readonly of: 'worker' };
+
+/** JSON with sorted keys and no spaces; undefined members are left out. The only form that is hashed. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, inner: unknown) => {
+    if (typeof inner === 'number' && !Number.isFinite(inner)) {
+      throw new GristmillError(
+        'INTERNAL',
+        `Cannot write ${inner} as JSON, expected a finite number`,
+      );
+    }
+    if (inner === null || typeof inner !== 'object' || Array.isArray(inner)) return inner;
+    return Object.fromEntries(
+      Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+    );
+  });
+}
+
+export const sha256Hex = (bytes: Uint8Array | string): Digest =>
+  createHash('sha256').update(bytes).digest('hex') as Digest;
+
+/** SHA-256 of the canonical bytes of a JSON value: the name of a snapshot, stage or task. */
+export const digestOf = (value: unknown): Digest => sha256Hex(canonicalJson(value));
+
+export const taskIdOf = (key: unknown): TaskId => digestOf(key) as string as TaskId;
+
+/** A job is named by its Idempotency-Key, else at random. */
+export function jobIdOf(idempotencyKey: string | undefined): JobId {
+  const hex =
+    idempotencyKey === undefined
+      ? randomBytes(16).toString('hex')
+      : sha256Hex(`job:${idempotencyKey}`);
+  return `j-${hex.slice(0, 20)}` as JobId;
+}
+
+export const newWorkerId = (): WorkerId => `w-${randomBytes(6).toString('hex')}` as WorkerId;
+
+const NAME = /^[a-z0-9][a-z0-9-]{0,62}$/;
+export const NAME_PATTERN = NAME.source;
+
+/** Checks a name that becomes part of an object key, a NATS subject or a URL. */
+export function checkName(kind: string, name: string): string {
+  if (NAME.test(name)) return name;
+  throw new GristmillError(
+    'BAD_NAME',
+    `Cannot use ${JSON.stringify(name.slice(0, 80))} as ${kind}: expected ${NAME.source}`,
+  );
+}

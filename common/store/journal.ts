@@ -1,0 +1,74 @@
+// A journal: an append-only list of numbered create-only objects. Compare-and-set is creating the next number.
+// In: a prefix and JSON entries. Out: the head, the entries, and who won a number.
+// Why padded to 12 digits: listings sort as text, and 9.json would come after 11.json.
+import { createJson, getJson, type Store } from './store.ts';
+
+export type Entry<T> = { readonly n: number; readonly value: T };
+
+export const entryKey = (prefix: string, n: number): string =>
+  `${prefix}/${String(n).padStart(12, '0')}.json`;
+
+/** Reads entries after `after` until the first missing number. */
+export async function readAfter<T>(
+  store: Store,
+  prefix: string,
+  after: number,
+): Promise<Entry<T>[]> {
+  const entries: Entry<T>[] = [];
+  for (let n = after + 1; ; n++) {
+    const value = await getJson<T>(store, entryKey(prefix, n));
+    if (value === undefined) return entries;
+    entries.push({ n, value });
+  }
+}
+
+export const readAll = <T>(store: Store, prefix: string): Promise<Entry<T>[]> =>
+  readAfter<T>(store, prefix, 0);
+
+/**
+ * The last entry, or undefined. Gallops from `known` (a number that is known to exist, or 0), so that
+ * a long journal costs a handful of reads: numbers have no gaps, which makes them searchable.
+ */
+export async function readHead<T>(
+  store: Store,
+  prefix: string,
+  known = 0,
+): Promise<Entry<T> | undefined> {
+  const has = async (n: number): Promise<boolean> =>
+    (await store.head(entryKey(prefix, n))) !== undefined;
+  let low = known;
+  let span = 1;
+  while (await has(low + span)) {
+    low += span;
+    span *= 2;
+  }
+  for (span = Math.floor(span / 2); span >= 1; span = Math.floor(span / 2)) {
+    if (await has(low + span)) low += span;
+  }
+  if (low === 0) return undefined;
+  const value = await getJson<T>(store, entryKey(prefix, low));
+  return value === undefined ? undefined : { n: low, value };
+}
+
+/** Creates entry `n`; false where somebody else has it. `n` must be the head's number plus one. */
+export async function append<T extends { formatVersion: 1 }>(
+  store: Store,
+  prefix: string,
+  n: number,
+  value: T,
+): Promise<boolean> {
+  return (await createJson(store, entryKey(prefix, n), value)) === 'created';
+}
+
+/** Appends at the head, whoever else appends: for logs, where order among writers does not matter. */
+export async function appendNext<T extends { formatVersion: 1 }>(
+  store: Store,
+  prefix: string,
+  value: T,
+  known = 0,
+): Promise<number> {
+  for (let n = (await readHead(store, prefix, known))?.n ?? 0; ; ) {
+    n += 1;
+    if (await append(store, prefix, n, value)) return n;
+  }
+}

@@ -1,0 +1,40 @@
+// What processes tell each other without asking: heartbeats and hints.
+// In: a process's own state. Out: small JSON messages. None of it is truth; all of it is repeated.
+import type { TaskId, WorkerId } from '../ids.ts';
+
+export type Heartbeat = {
+  readonly worker: WorkerId;
+  readonly host: string;
+  readonly pid: number;
+  /** The numeric profile: tasks of another one are not taken. */
+  readonly profile: string;
+  readonly device: 'cpu' | 'cuda';
+  readonly threads: number;
+  readonly threadsFree: number;
+  readonly memoryBytes: number;
+  readonly tasks: readonly TaskId[];
+  /** Training runs this worker holds state of or loads rows for. */
+  readonly runs: readonly RunStatus[];
+  readonly draining: boolean;
+  readonly startedAt: number;
+};
+
+export type RunStatus = {
+  readonly run: string;
+  readonly generation: number;
+  readonly round: number;
+  /** Lanes whose rows lie loaded in memory. */
+  readonly lanesLoaded: readonly number[];
+  readonly phase: 'loading' | 'ready' | 'running' | 'done' | 'failed';
+  readonly error?: { readonly code: string; readonly message: string };
+  /** Training rows in steps since the run's start at this worker, and mean loss of the last round. */
+  readonly rows: number;
+  readonly loss: number;
+};
+
+export type TaskSettled = { readonly task: TaskId; readonly ok: boolean };
+export type AliasMoved = {
+  readonly model: string;
+  readonly environment: string;
+  readonly alias: string;
+};

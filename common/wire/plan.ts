@@ -1,0 +1,42 @@
+// A snapshot and a plan: what a dataset was at a moment, and the tasks that follow from it.
+// In: listings and footers; spec and snapshot. Out: snapshots/<digest>.json and jobs/<job>/plan.json.
+import type { Digest, JobId } from '../ids.ts';
+import type { Shard, Task } from './task.ts';
+
+/** A column as Parquet and DuckDB see it: the DuckDB type, e.g. BIGINT, VARCHAR, TIMESTAMP. */
+export type SchemaColumn = { readonly name: string; readonly type: string };
+
+export type RowGroup = {
+  readonly rows: number;
+  /** Compressed bytes of the whole group. */
+  readonly bytes: number;
+  /** By column, in schema order: [offset, length] of its chunk in the object. */
+  readonly chunks: readonly (readonly [offset: number, length: number])[];
+};
+
+export type SnapshotObject = {
+  /** Relative to the lake. */
+  readonly key: string;
+  readonly etag: string;
+  readonly bytes: number;
+  readonly footerBytes: number;
+  readonly rows: number;
+  readonly rowGroups: readonly RowGroup[];
+};
+
+export type Snapshot = {
+  readonly formatVersion: 1;
+  readonly dataset: string;
+  readonly schema: readonly SchemaColumn[];
+  readonly objects: readonly SnapshotObject[]; // in UTF-8 byte order of their keys
+};
+
+export type Plan = {
+  readonly formatVersion: 1;
+  readonly job: JobId;
+  readonly snapshot: Digest;
+  readonly profile: string;
+  readonly prepare: readonly Task[];
+};
+
+export type { Shard };

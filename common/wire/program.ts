@@ -1,0 +1,274 @@
+// What travels to workers: SQL text, ONNX bytes and object keys, compiled by the coordinator.
+// In: a spec and what earlier stages found. Out: one JSON object at stages/<digest>.json per stage of a job.
+// Why content-addressed: two jobs that compile to one program share every result.
+import type { Digest } from '../ids.ts';
+import type { BlobRef, PartRef } from './task.ts';
+
+/** How a raw column is handled everywhere: float64, UTF-8 text, or int64 microseconds UTC. */
+export type ColumnType = 'number' | 'string' | 'time';
+export type RawColumn = { readonly name: string; readonly type: ColumnType };
+
+export type Program =
+  | PrepareProgram
+  | FitProgram
+  | FitMergeProgram
+  | TrainProgram
+  | AssembleProgram
+  | ScoreProgram
+  | MetricsProgram
+  | CompareProgram
+  | ProveProgram;
+
+/**
+ * One pass over a shard. The relation is `input`: every column of the file under its own name.
+ * The part holds `columns` (numbers DOUBLE, text VARCHAR, times TIMESTAMP), `__label` DOUBLE,
+ * `__split` BIGINT (µs for time, basis points 0…9,999 for hash), `__row` BIGINT; in order of (bucket, row).
+ */
+export type PrepareProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'prepare';
+  /** Raw columns kept, by name; `sql` casts from the file's type. */
+  readonly columns: readonly (RawColumn & { readonly sql: string })[];
+  /** All columns of the file that any expression reads: what is fetched. */
+  readonly reads: readonly string[];
+  /** In order; a row counts for the first rule that is not true for it. */
+  readonly rules: readonly { readonly name: string; readonly sql: string }[];
+  readonly label: { readonly sql: string; readonly kind: LabelKind } | null;
+  readonly split: { readonly sql: string; readonly by: 'time' | 'hash' } | null;
+  /** Byte address of rows for buckets: see rowBucketSql. */
+  readonly buckets: number;
+};
+export type LabelKind = 'binary' | 'regression';
+
+export type PrepareResult = {
+  readonly rowsIn: number;
+  readonly rowsOut: number;
+  /** Rows dropped, by rule, in rule order. rowsIn = rowsOut + Σ dropped. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly part: PartRef | null; // null where no row is left
+  readonly splitMin: number | null;
+  readonly splitMax: number | null;
+  /** Rows by label class for binary labels: [false, true]. */
+  readonly labels: readonly [number, number] | null;
+};
+
+/** Which rows: a range of `__split`, lower edge exclusive, upper inclusive; null is open. */
+export type SplitRange = { readonly after: number | null; readonly upTo: number | null };
+export type SplitRanges = {
+  readonly train: SplitRange;
+  readonly validation: SplitRange;
+  readonly test: SplitRange;
+};
+
+/** Statistics over the training rows of one part. `sql` is over the columns of the part. */
+export type Statistic =
+  | { readonly id: string; readonly kind: 'moments'; readonly sql: string } // → [mean, std]
+  | { readonly id: string; readonly kind: 'quantile'; readonly p: number; readonly sql: string } // → [value]
+  | { readonly id: string; readonly kind: 'frequent'; readonly limit: number; readonly sql: string } // → strings
+  /** How often each model input is still missing: any makes the fit fail. */
+  | { readonly id: string; readonly kind: 'missing'; readonly sql: string };
+
+export type FitProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'fit';
+  readonly where: SplitRange;
+  readonly statistics: readonly Statistic[];
+  /** Level 0 also counts rows by split and bucket. */
+  readonly count: SplitRanges | null;
+};
+export type FitMergeProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'fitMerge';
+  readonly statistics: readonly Statistic[];
+  readonly count: boolean;
+  readonly final: boolean;
+};
+
+/** A fitted value of a statistic, in the form the compiler puts into SQL and ONNX. */
+export type FittedValue =
+  | { readonly numbers: readonly number[] }
+  | { readonly strings: readonly string[] };
+export type FitResult = {
+  /** By statistic id. Present on the final merge. */
+  readonly fitted: Readonly<Record<string, FittedValue>>;
+  readonly missing: Readonly<Record<string, number>>;
+  readonly counts: SplitCounts | null;
+};
+/** Rows by bucket (64 numbers each) and split; label sums for the baseline. */
+export type SplitCounts = {
+  readonly train: readonly number[];
+  readonly validation: readonly number[];
+  readonly test: readonly number[];
+  readonly labelSum: { readonly train: number; readonly validation: number; readonly test: number };
+};
+
+/** How model inputs come out of a part: SQL with every fitted value in it. */
+export type LoadSql = {
+  /** One INTEGER expression per category feature, in model order. */
+  readonly codes: readonly {
+    readonly feature: string;
+    readonly sql: string;
+    readonly size: number;
+  }[];
+  /** One FLOAT expression per numeric feature, in model order. */
+  readonly numbers: readonly { readonly feature: string; readonly sql: string }[];
+};
+
+/** A trainable tensor. Tables are matrices whose rows a category picks: their optimizer is lazy per row. */
+export type ParameterSpec = {
+  readonly name: string;
+  readonly shape: readonly number[];
+  readonly table: boolean;
+  readonly init: { readonly kind: 'zero' } | { readonly kind: 'uniform'; readonly bound: number };
+};
+
+export type OptimizerSpec =
+  | { readonly kind: 'adam'; readonly learningRate: number }
+  | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number };
+
+export type TrainProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'train';
+  readonly parts: readonly PartRef[]; // in key order
+  readonly split: SplitRanges;
+  readonly load: LoadSql;
+  readonly label: LabelKind;
+  readonly lanes: number;
+  readonly batchRows: number;
+  readonly epochs: number;
+  /** Steps in an epoch: of the longest lane. */
+  readonly steps: number;
+  /** Training rows of each lane. */
+  readonly laneRows: readonly number[];
+  readonly seed: number;
+  readonly optimizer: OptimizerSpec;
+  readonly parameters: readonly ParameterSpec[];
+  /**
+   * base64 ONNX. Inputs: codes int64 [n,C] (absent if C = 0), numbers float [n,D] (absent if D = 0),
+   * label float [n], weight float [n], and each parameter by name. Outputs: `loss` float [] = Σ weight·loss,
+   * and `d_<parameter>` of each parameter = Σ weight·gradient.
+   */
+  readonly stepGraph: string;
+  /** base64 ONNX. Inputs as above without label and weight; output `prediction` float [n]. */
+  readonly forwardGraph: string;
+};
+
+export type TrainResult = {
+  readonly checkpoint: BlobRef;
+  readonly rounds: number;
+  readonly rows: number;
+  readonly epochs: readonly {
+    readonly loss: number;
+    readonly validationLoss: number | null;
+    readonly validationAuc: number | null;
+  }[];
+};
+
+/** Puts the trained parameters into the serving graph: raw columns in, predictions out. */
+export type AssembleProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'assemble';
+  /** base64 ONNX without parameter values: they are inputs that become initializers. */
+  readonly servingGraph: string;
+  readonly parameters: readonly ParameterSpec[];
+  readonly checkpoint: BlobRef;
+  readonly signature: Signature;
+};
+export type AssembleResult = { readonly model: BlobRef };
+
+/** What a model file takes and gives. Also the model's metadata, so that it can be served alone. */
+export type Signature = {
+  /** One graph input a raw column, shape [n]: double, string or int64 (µs). */
+  readonly inputs: readonly RawColumn[];
+  readonly label: LabelKind;
+  /** Features in the order of the graph outputs `codes` int64 [n,C] and `numbers` float [n,D]. */
+  readonly codes: readonly string[];
+  readonly numbers: readonly string[];
+};
+
+/** Scores rows of one part through a model file, padded to the scoring shape. */
+export type ScoreProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'score';
+  readonly model: BlobRef;
+  readonly signature: Signature;
+  readonly where: SplitRange;
+  readonly slices: readonly string[];
+};
+/** `scores` holds, in row order: float32 score, float32 label, then an int32 code a slice column, row by row. */
+export type ScoreResult = {
+  readonly rows: number;
+  readonly scores: BlobRef | null;
+  readonly sliceValues: Readonly<Record<string, readonly string[]>>;
+};
+
+export type MetricsProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'metrics';
+  readonly label: LabelKind;
+  readonly slices: readonly string[];
+  readonly baseline: number;
+};
+export type Metrics = Readonly<Record<string, number>>; // binary: logLoss brier accuracy auc; regression: mse mae r2
+export type MetricsResult = {
+  readonly rows: number;
+  readonly metrics: Metrics;
+  /** The same for a model that always says the training mean. */
+  readonly baseline: Metrics;
+  readonly slices: Readonly<
+    Record<
+      string,
+      readonly { readonly value: string; readonly rows: number; readonly metrics: Metrics }[]
+    >
+  >;
+};
+
+/** Challenger against champion on the same rows: inputs are the champion's scores, then the challenger's. */
+export type CompareProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'compare';
+  readonly label: LabelKind;
+  readonly metric: string;
+  readonly confidence: number;
+  readonly parts: number;
+  readonly seed: number;
+};
+/** `change` is signed so that positive is better. */
+export type CompareResult = {
+  readonly rows: number;
+  readonly champion: number;
+  readonly challenger: number;
+  readonly change: number;
+  readonly low: number;
+  readonly high: number;
+};
+
+/** Source rows of one shard as raw JSON through the serving path against the batch result. */
+export type ProveProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'prove';
+  readonly model: BlobRef;
+  readonly signature: Signature;
+  readonly load: LoadSql;
+  readonly where: SplitRange;
+  /** How many rows of this shard to replay, chosen by seed. */
+  readonly rows: number;
+  readonly seed: number;
+  readonly golden: number;
+};
+export type ProveResult = {
+  readonly rows: number;
+  readonly differences: readonly {
+    readonly row: number;
+    readonly feature: string;
+    readonly batch: number;
+    readonly serving: number;
+  }[];
+  readonly maxDifference: number;
+  readonly golden: readonly {
+    readonly row: Readonly<Record<string, unknown>>;
+    readonly prediction: number;
+  }[];
+};
+
+export type ProgramRef = { readonly digest: Digest };

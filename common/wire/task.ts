@@ -1,0 +1,125 @@
+// What a worker is handed, and what it commits.
+// In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json.
+// Why content-addressed: task = hash(program, input, profile), so a result that exists is never computed again.
+
+import type { WireError } from '../errors.ts';
+import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
+import type { Stage } from '../stages.ts';
+
+/** A slice of a snapshot: one object and a run of its row groups. */
+export type Shard = {
+  /** Relative to the lake. */
+  readonly key: string;
+  readonly etag: string;
+  readonly bytes: number;
+  readonly footerBytes: number;
+  readonly rowGroupStart: number;
+  readonly rowGroupEnd: number; // exclusive
+  readonly rowStart: number; // row number in the object, inclusive
+  readonly rowEnd: number; // exclusive
+  /** Byte ranges of the column chunks that the program reads, ascending, adjacent ones joined. */
+  readonly ranges: readonly (readonly [offset: number, length: number])[];
+};
+
+/** An object that some task wrote. */
+export type BlobRef = { readonly key: string; readonly sha256: Digest; readonly bytes: number };
+
+export type TaskInput =
+  | { readonly kind: 'shard'; readonly shard: Shard }
+  /** Rows of one part. */
+  | { readonly kind: 'part'; readonly part: PartRef }
+  /** Results of other tasks, in merge order. */
+  | { readonly kind: 'results'; readonly tasks: readonly ResultRef[] }
+  /** Rows of one part together with the shard that they came from. */
+  | { readonly kind: 'replay'; readonly part: PartRef; readonly shard: Shard }
+  /** Nothing but the program. */
+  | { readonly kind: 'none' };
+
+export type ResultRef = { readonly stage: Stage; readonly task: TaskId };
+
+/** A part as its readers need it: where, how many rows, and where each bucket begins. */
+export type PartRef = BlobRef & {
+  readonly rows: number;
+  /** 65 row offsets: bucket b is rows [offsets[b], offsets[b+1]). */
+  readonly bucketOffsets: readonly number[];
+  /** Object key relative to the lake, and the shard's first row in it. */
+  readonly source: { readonly key: string; readonly rowStart: number };
+};
+
+export type Task = {
+  readonly formatVersion: 1;
+  readonly task: TaskId;
+  readonly stage: Stage;
+  /** Digest of the compiled program at stages/<digest>.json. */
+  readonly program: Digest;
+  readonly input: TaskInput;
+  readonly profile: string;
+  readonly memoryBytes: number;
+  readonly deadlineMs: number;
+  /** The number to commit under: 1, and n+1 only after a recorded checksum mismatch of n. */
+  readonly commit: number;
+};
+
+/** The name of a task: what it reads, the program it runs, the engines that decide its bits. */
+export function nameTask(of: Pick<Task, 'stage' | 'program' | 'input' | 'profile'>): TaskId {
+  return taskIdOf({
+    stage: of.stage,
+    program: of.program,
+    input: addressOf(of.input),
+    profile: of.profile,
+  });
+}
+
+/** What of an input decides the result: not where its bytes happen to lie. */
+function addressOf(input: TaskInput): unknown {
+  switch (input.kind) {
+    case 'shard':
+      return shardAddress(input.shard);
+    case 'part':
+      return partAddress(input.part);
+    case 'replay':
+      return [partAddress(input.part), shardAddress(input.shard)];
+    case 'results':
+      return input.tasks;
+    case 'none':
+      return null;
+  }
+}
+const shardAddress = (s: Shard): unknown => [s.key, s.etag, s.rowStart, s.rowEnd];
+const partAddress = (p: PartRef): unknown => [p.source.key, p.source.rowStart, p.sha256];
+
+/** The commit of any task. `result` is deterministic and compared; `attempt` never is. */
+export type Descriptor<R = unknown> = {
+  readonly formatVersion: 1;
+  readonly task: TaskId;
+  readonly stage: Stage;
+  readonly result: R;
+  readonly attempt: Attempt;
+};
+
+export type Attempt = {
+  readonly worker: WorkerId;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly bytesRead: number;
+  readonly bytesWritten: number;
+};
+
+export const commitKey = (stage: Stage, task: TaskId, n: number): string =>
+  `parts/${stage}/${task}/${n}.json`;
+export const dataKey = (stage: Stage, task: TaskId, file: string): string =>
+  `parts/${stage}/${task}/${file}`;
+export const programKey = (digest: Digest): string => `stages/${digest}.json`;
+
+/** One way in which an attempt ended badly, at failures/<task>/<n>.json. */
+export type Failure = {
+  readonly formatVersion: 1;
+  readonly task: TaskId;
+  readonly stage: Stage;
+  readonly worker: WorkerId;
+  /** 'error' counts towards taskFailuresMax; 'lost' (a silent worker) has its own cap. */
+  readonly kind: 'error' | 'lost';
+  readonly error: WireError;
+  readonly at: number;
+};
+export const failureKey = (task: TaskId, n: number): string => `failures/${task}/${n}.json`;
