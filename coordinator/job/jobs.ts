@@ -1,0 +1,26 @@
+// What the HTTP API asks of the job side. In: requests already parsed. Out: views and streams.
+// Why an interface: the API knows no store, and tests give it jobs of their own.
+import type { JobId } from '../../common/ids.ts';
+import type { JobStreamEvent, JobView } from '../../common/wire/view.ts';
+
+export type Jobs = {
+  /** Checks the spec (SPEC_INVALID, SQL_*, INPUT_EMPTY …) and stores it before it answers. */
+  submit(
+    body: Uint8Array,
+    idempotencyKey: string | undefined,
+  ): Promise<{ job: JobId; created: boolean }>;
+  /** Newest first; `before` is an index number, exclusive. */
+  list(page: {
+    before: number | undefined;
+    limit: number;
+  }): Promise<{ jobs: readonly JobView[]; next: number | undefined }>;
+  /** Throws NOT_FOUND. */
+  view(job: JobId): Promise<JobView>;
+  /** Journal entries after `after`, then live ones, until the job has ended or `signal` aborts. */
+  events(
+    job: JobId,
+    options: { after: number; signal: AbortSignal },
+  ): AsyncIterable<JobStreamEvent>;
+  /** Throws NOT_FOUND; CONFLICT where the job has ended already. */
+  cancel(job: JobId): Promise<JobView>;
+};
