@@ -1,0 +1,59 @@
+// What a task needs on local disk before a thread may start on it.
+// In: a program, an input, descriptors of earlier tasks. Out: a list to fetch. Pure.
+// Why one list: the supervisor fetches and verifies; runners see paths only.
+import type { BlobRef, Descriptor, ResultRef, Shard, TaskInput } from '../../common/wire/task.ts';
+import type { TaskProgram } from './runner.ts';
+
+export type Inputs = {
+  /** Footer and ranges of a lake object. */
+  readonly shard: Shard | undefined;
+  /** Whole objects of the store, each key once. */
+  readonly blobs: readonly BlobRef[];
+  /** Descriptors of these tasks, and then the blobs that their results refer to: blobsIn. */
+  readonly results: readonly ResultRef[];
+};
+
+export function inputsOf(program: TaskProgram, input: TaskInput): Inputs {
+  const part = input.kind === 'part' || input.kind === 'replay' ? [input.part] : [];
+  return {
+    shard: input.kind === 'shard' || input.kind === 'replay' ? input.shard : undefined,
+    blobs: distinct([...part, ...programBlobs(program)]),
+    results: input.kind === 'results' ? input.tasks : [],
+  };
+}
+
+/** Every blob that fetched results refer to. */
+export const blobsInResults = (descriptors: readonly Descriptor[]): readonly BlobRef[] =>
+  distinct(descriptors.flatMap((descriptor) => blobsIn(descriptor.result)));
+
+function programBlobs(program: TaskProgram): readonly BlobRef[] {
+  switch (program.kind) {
+    case 'score':
+    case 'prove':
+      return [program.model];
+    case 'assemble':
+      return [program.checkpoint];
+    case 'prepare':
+    case 'fit':
+    case 'fitMerge':
+    case 'metrics':
+    case 'compare':
+      return [];
+  }
+}
+
+/** Found by shape, so that a result may hold its refs wherever it likes. */
+function blobsIn(value: unknown): BlobRef[] {
+  if (value === null || typeof value !== 'object') return [];
+  if (isBlobRef(value)) return [value];
+  return Object.values(value).flatMap(blobsIn);
+}
+
+function isBlobRef(value: object): value is BlobRef {
+  const { key, sha256, bytes } = value as Partial<Record<keyof BlobRef, unknown>>;
+  return typeof key === 'string' && typeof bytes === 'number' && /^[0-9a-f]{64}$/.test(`${sha256}`);
+}
+
+function distinct(blobs: readonly BlobRef[]): readonly BlobRef[] {
+  return [...new Map(blobs.map((blob) => [blob.key, blob])).values()];
+}
