@@ -138,6 +138,21 @@ export const CODES = {
     status: 422,
     remedy: 'Send every raw column with its type, or null',
   },
+  REQUEST_INVALID: {
+    retry: false,
+    status: 422,
+    remedy: 'Correct the fields that "errors" points to; the schemas are at /openapi.json',
+  },
+  PREDICTION_NONFINITE: {
+    retry: false,
+    status: 500,
+    remedy: 'Look at the row named for absurd values, or move the alias back to an earlier version',
+  },
+  OVERLOADED: {
+    retry: true,
+    status: 503,
+    remedy: 'Ask again in a moment, send smaller batches, or start another gateway',
+  },
   NOT_READY: {
     retry: true,
     status: 503,
@@ -172,6 +187,11 @@ export const CODES = {
     retry: false,
     status: 500,
     remedy: 'Check the AWS_* credentials and the bucket policy',
+  },
+  STORE_FULL: {
+    retry: true,
+    status: 507,
+    remedy: 'Free space in the object store',
   },
   CHECKSUM_MISMATCH: {
     retry: true,

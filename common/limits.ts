@@ -39,6 +39,21 @@ export const LIMITS = {
   expressionBytesMax: 8 * KiB,
   expressionNodesMax: 200, // 400 terms take DuckDB 1.3 s to plan, 900 more than 15 s
 
+  // gateway
+  inferDeadlineMs: 3_000, // a full call takes milliseconds: past this the child hangs and is replaced
+  loadDeadlineMs: 60_000, // reading, checking and opening a model file of some 100 MB on a busy machine
+  callRowsMax: 256, // rows of several requests in one call to a child: eight runs of scoringRows
+  callsPerSeat: 2, // one computing and one on its way, so that a child never waits for the pipe
+  waitingRowsMax: 20_000, // rows that wait for a seat, all models together: some 100 ms of work for one
+  versionsOnDemandMax: 4, // versions held that no alias names; each costs its model's size per seat
+  loadsWaitingMax: 16, // loads on demand that wait for their turn
+  aliasPollMs: 500, // one head request an alias: a move is seen within this
+  discoverMs: 2_000, // listing of models and aliases: a first publication is seen within this
+  pollBackoffMsMax: 5_000, // between looks at a store that errs: it is back within this
+  swapRetryMsMax: 30_000, // between tries of a version that does not load
+  modelFilesKept: 8, // model files in scratch beyond those served: rolling back needs no download
+  drainNoticeMs: 1_000, // between readiness 503 and the closed port: load balancers look this often
+
   // data
   objectsMax: 100_000,
   rowGroupRowsMax: 10_000_000, // a 2 KB file can claim 1e9 rows
@@ -47,5 +62,14 @@ export const LIMITS = {
 
   // store
   storeRetries: 8, // with backoff 50 ms … 2 s: about 8 s of an erring store are ridden out inside one call
-  storeTimeoutMs: 30_000,
+  storeTimeoutMs: 30_000, // without an answer or a byte; then the attempt counts as failed
+  storeRetryMsMin: 50,
+  storeRetryMsMax: 2_000,
+  keyBytesMax: 1024, // S3's limit
+  partBytes: 16 * MiB, // of a multipart upload; objects up to this are one put
+  rangeReadBytesMax: 16 * MiB, // a longer range is read in pieces
+  rangeReadsMax: 4, // ranges of one object in flight: 4 × 16 MiB of buffers at most
+  fileHandlesMax: 64, // file operations in flight; the rest wait
+  tempAgeMs: 24 * 3_600_000, // a temp file this old belongs to nobody alive
+  verifyReads: 2, // a flip on the wire is gone when read again, one on the disk is not
 } as const;
