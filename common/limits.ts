@@ -57,6 +57,7 @@ export const LIMITS = {
   // data
   objectsMax: 100_000,
   rowGroupRowsMax: 10_000_000, // a 2 KB file can claim 1e9 rows
+  spillBytesMax: 16 * 1024 * MiB, // scratch that one DuckDB may fill: a full disk takes the neighbours down too
   partialInlineBytes: 64 * KiB, // a larger partial lies beside its descriptor as <sha256>.bin
   vocabularyMax: 100_000, // above this many distinct values a vocabulary would need a shuffle
 
@@ -70,6 +71,7 @@ export const LIMITS = {
   rangeReadBytesMax: 16 * MiB, // a longer range is read in pieces
   rangeReadsMax: 4, // ranges of one object in flight: 4 × 16 MiB of buffers at most
   fileHandlesMax: 64, // file operations in flight; the rest wait
+  knownFoldersMax: 10_000, // folders whose entry is known to be on the disk: 1 MB of names
   tempAgeMs: 24 * 3_600_000, // a temp file this old belongs to nobody alive
   verifyReads: 2, // a flip on the wire is gone when read again, one on the disk is not
 } as const;

@@ -1,0 +1,217 @@
+// Rides out an erring store, and settles creates of unknown outcome: the rule that file and S3 share.
+// In: a RawStore, which makes one attempt at each verb. Out: a Store, which does what it promises.
+// Why here alone: "was it created?" decides who won a number; two copies of that rule would differ.
+//
+//   create ─► put ─┬─ created / exists ───────────────────────────────► answer
+//                  └─ 409, 5xx, reset, nothing: unknown ─► wait ─► read back ─┬─ our bytes ► created
+//                       ▲                                                     ├─ others    ► exists
+//                       └───────────────── put again ◄────────────────────────┴─ nothing there
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { Readable } from 'node:stream';
+import type { Clock } from '../clock.ts';
+import { GristmillError } from '../errors.ts';
+import { LIMITS } from '../limits.ts';
+import { checkFolder, checkKey, checkPrefix, missing } from './keys.ts';
+import type { Created, ObjectInfo, Store } from './store.ts';
+
+export type Range = { readonly offset: number; readonly length: number; readonly etag?: string };
+
+/** One attempt at each verb. Throws what its library throws; `explain` knows what that means. */
+export type RawStore = {
+  readonly uri: string;
+  head(key: string): Promise<ObjectInfo | undefined>;
+  get(key: string): Promise<Uint8Array | undefined>;
+  getRange(key: string, range: Range): Promise<Uint8Array>;
+  /** The bytes from `offset` on, or undefined where there is no object. */
+  open(key: string, from: { offset: number; etag?: string }): Promise<Opened | undefined>;
+  put(key: string, bytes: Uint8Array): Promise<Created>;
+  putFile(key: string, path: string): Promise<Created>;
+  /** Makes an object that is there as durable as one that we created. */
+  harden(key: string): Promise<void>;
+  /** In key order, only keys after `after`. */
+  list(prefix: string, after: string | undefined): AsyncIterable<ObjectInfo>;
+  listNames(prefix: string): Promise<readonly string[]>;
+  delete(key: string): Promise<void>;
+  close(): Promise<void>;
+  explain(error: unknown, act: string): Failure;
+};
+
+export type Opened = { readonly etag: string; readonly stream: Readable };
+
+/** Whether trying again can help, and the error to show when it did not. */
+export type Failure = { readonly transient: boolean; readonly error: GristmillError };
+
+export type Patience = {
+  readonly clock: Clock;
+  /** In [0, 1): spreads those who fail together. */
+  readonly jitter: () => number;
+};
+
+export function settled(raw: RawStore, patience: Patience): Store {
+  const ride = <T>(act: string, attempt: () => Promise<T>): Promise<T> =>
+    rideOut(raw, patience, act, attempt);
+  const create = (key: string, source: Source): Promise<Created> =>
+    settleCreate(raw, ride, checkKey(key), source);
+  return {
+    uri: raw.uri,
+    get: (key) => ride(`read ${key}`, () => raw.get(checkKey(key))),
+    getRange: (key, range) => ride(`read ${key}`, () => raw.getRange(checkKey(key), range)),
+    create: (key, bytes) => create(key, sourceOfBytes(raw, key, bytes)),
+    createFromFile: (key, path) => create(key, sourceOfFile(raw, key, path)),
+    read: async (key) => openResuming(raw, patience, checkKey(key)),
+    head: (key) => ride(`look up ${key}`, () => raw.head(checkKey(key))),
+    list: (prefix) => listResuming(raw, patience, checkPrefix(prefix)),
+    listNames: (prefix) => ride(`list ${prefix}`, () => raw.listNames(checkFolder(prefix))),
+    delete: (key) => ride(`delete ${key}`, () => raw.delete(checkKey(key))),
+    close: () => raw.close(),
+  };
+}
+
+/** Tries until it works, the error is final, or LIMITS.storeRetries retries are used up. */
+async function rideOut<T>(
+  raw: RawStore,
+  patience: Patience,
+  act: string,
+  attempt: () => Promise<T>,
+): Promise<T> {
+  for (let failures = 0; ; ) {
+    try {
+      return await attempt();
+    } catch (error) {
+      failures += 1;
+      await waitOrThrow(raw, patience, { act, error, failures });
+    }
+  }
+}
+
+async function waitOrThrow(
+  raw: RawStore,
+  { clock, jitter }: Patience,
+  { act, error, failures }: { act: string; error: unknown; failures: number },
+): Promise<void> {
+  if (error instanceof GristmillError) throw error;
+  const failure = raw.explain(error, act);
+  if (!failure.transient || failures > LIMITS.storeRetries) throw failure.error;
+  await clock.sleep(retryDelayMs(failures, jitter()));
+}
+
+/** 50 ms doubling to 2 s, less up to a quarter: 8 retries last about 7 s. */
+export function retryDelayMs(failures: number, jitter: number): number {
+  const full = Math.min(LIMITS.storeRetryMsMax, LIMITS.storeRetryMsMin * 2 ** (failures - 1));
+  return full * (1 - jitter / 4);
+}
+
+/** What is to be created, and how to recognise it. */
+type Source = {
+  put(): Promise<Created>;
+  bytes(): Promise<number>;
+  sha256(): Promise<string>;
+};
+
+const sourceOfBytes = (raw: RawStore, key: string, bytes: Uint8Array): Source => ({
+  put: () => raw.put(key, bytes),
+  bytes: async () => bytes.length,
+  sha256: async () => createHash('sha256').update(bytes).digest('hex'),
+});
+
+const sourceOfFile = (raw: RawStore, key: string, path: string): Source => ({
+  put: () => raw.putFile(key, path),
+  bytes: async () => (await stat(path)).size,
+  sha256: () => digestStream(createReadStream(path)),
+});
+
+type Ride = <T>(act: string, attempt: () => Promise<T>) => Promise<T>;
+
+function settleCreate(raw: RawStore, ride: Ride, key: string, source: Source): Promise<Created> {
+  let isUnknown = false;
+  return ride(`create ${key}`, async () => {
+    const before = isUnknown ? await readBack(raw, key, source) : undefined;
+    if (before !== undefined) return before;
+    try {
+      const outcome = await source.put();
+      if (outcome === 'created' || !isUnknown) return outcome;
+    } catch (error) {
+      isUnknown = true;
+      throw error;
+    }
+    return (await readBack(raw, key, source)) ?? 'exists';
+  });
+}
+
+/** Whether what lies at the key is ours; undefined where nothing does. */
+async function readBack(raw: RawStore, key: string, source: Source): Promise<Created | undefined> {
+  const info = await raw.head(key);
+  if (!info) return undefined;
+  if (info.bytes !== (await source.bytes())) return 'exists';
+  const opened = await raw.open(key, { offset: 0, etag: info.etag });
+  if (!opened) return undefined;
+  if ((await digestStream(opened.stream)) !== (await source.sha256())) return 'exists';
+  await raw.harden(key);
+  return 'created';
+}
+
+async function digestStream(stream: Readable): Promise<string> {
+  const hash = createHash('sha256');
+  for await (const chunk of stream) hash.update(chunk as Uint8Array);
+  return hash.digest('hex');
+}
+
+/** A stream that goes on where it broke off, as long as the object is the same. */
+async function openResuming(raw: RawStore, patience: Patience, key: string): Promise<Readable> {
+  const act = `read ${key}`;
+  const reopen = (from: { offset: number; etag?: string }): Promise<Opened> =>
+    rideOut(raw, patience, act, async () => {
+      const opened = await raw.open(key, from);
+      if (!opened) throw missing(key);
+      return opened;
+    });
+  const first = await reopen({ offset: 0 });
+  async function* chunks(): AsyncGenerator<Uint8Array> {
+    let { stream } = first;
+    let offset = 0;
+    for (let failures = 0; ; ) {
+      const current = stream;
+      try {
+        for await (const chunk of current) {
+          offset += (chunk as Uint8Array).length;
+          failures = 0;
+          yield chunk as Uint8Array;
+        }
+        return;
+      } catch (error) {
+        failures += 1;
+        await waitOrThrow(raw, patience, { act, error, failures });
+        stream = (await reopen({ offset, etag: first.etag })).stream;
+      } finally {
+        current.destroy();
+      }
+    }
+  }
+  const readable = Readable.from(chunks(), { objectMode: false });
+  readable.once('close', () => first.stream.destroy());
+  return readable;
+}
+
+/** A listing that goes on after the last key it gave. */
+async function* listResuming(
+  raw: RawStore,
+  patience: Patience,
+  prefix: string,
+): AsyncGenerator<ObjectInfo> {
+  let after: string | undefined;
+  for (let failures = 0; ; ) {
+    try {
+      for await (const info of raw.list(prefix, after)) {
+        after = info.key;
+        failures = 0;
+        yield info;
+      }
+      return;
+    } catch (error) {
+      failures += 1;
+      await waitOrThrow(raw, patience, { act: `list ${prefix}`, error, failures });
+    }
+  }
+}
