@@ -27,10 +27,23 @@ export const LIMITS = {
   heartbeatSilentMs: 5_000, // five missed: offer its tasks again, give its lanes away
   reconcileMs: 2_000,
 
+  // queue
+  queueTasksMax: 100_000, // messages in the stream, all jobs together: 195 jobs with a full window
+  queuePullsMax: 8_192, // pull requests that wait at the broker: one or two a worker
+  queuePullMs: 5_000, // a pull request lives this long; one that died with a broker is asked again after it
+  queueRetryMs: 250, // between attempts to reach a broker that is away
+  queueTries: 5, // 50 ms … 1.6 s: a broker's restart; then the dispatcher's own round tries again
+  queueTimeoutMs: 5_000, // for the broker's answer to one request
+  queueDuplicateMs: 20_000, // repeats of one publish come within seconds; ids cost the broker memory
+  taskBytesMax: 900_000, // NATS refuses messages above 1 MiB
+
   // rounds
   checkpointRounds: 200, // at most this many rounds are computed again when every worker is lost
   sumChunkBytes: 512 * KiB, // NATS refuses messages above 1 MiB by default
   helloMs: 400, // a worker that waits longer than this for a sum says where it is
+  joinPatienceMs: 15_000, // once one worker is ready, a run that nobody owns waits this long for the others
+  runSilentMs: 300_000, // a worker lets go of a run without a view for this long: a coordinator restarts in seconds
+  trainLossesMax: 3, // children that a worker loses in one run before it stays out of it
 
   // http
   bodyBytesMax: 1_000_000,
@@ -59,6 +72,7 @@ export const LIMITS = {
   rowGroupRowsMax: 10_000_000, // a 2 KB file can claim 1e9 rows
   spillBytesMax: 16 * 1024 * MiB, // scratch that one DuckDB may fill: a full disk takes the neighbours down too
   partialInlineBytes: 64 * KiB, // a larger partial lies beside its descriptor as <sha256>.bin
+  sliceValuesMax: 1000, // the largest slices of a column; reports stay readable and below a megabyte
   vocabularyMax: 100_000, // above this many distinct values a vocabulary would need a shuffle
 
   // store

@@ -2,6 +2,8 @@
 // In: task messages and small events. Out: leases, heartbeats, broadcasts.
 // Why an interface: the same code runs over NATS JetStream and in memory (tests, the tiny whole).
 
+import { createHash } from 'node:crypto';
+import type { TaskId } from '../ids.ts';
 import type { Heartbeat } from '../wire/event.ts';
 import type { Task } from '../wire/task.ts';
 
@@ -28,8 +30,10 @@ export type Queue = {
    */
   offer(task: Task, generation: number): Promise<void>;
   /** Removes what is still waiting of these tasks, as far as the broker can; harmless if it cannot. */
-  withdraw(profile: string): Promise<void>;
-  /** Tasks waiting or leased in the stream for a profile. */
+  withdraw(profile: string, tasks: readonly TaskId[]): Promise<void>;
+  /** Tasks waiting or leased in the stream for a profile: these need no other offer. */
+  waiting(profile: string): Promise<ReadonlySet<TaskId>>;
+  /** How many those are. */
   depth(profile: string): Promise<number>;
   /** The next lease, or undefined after `waitMs`. One message at a time, so none ages in a buffer. */
   pull(profile: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
@@ -47,6 +51,10 @@ export type Unsubscribe = () => void;
 
 /** Subjects below the prefix `gm.`; every broadcast in the system. */
 export const SUBJECTS = {
+  /** One token per numeric profile: which consumer a message is for, and KEDA's name for it. */
+  tasks: (profile: string): string => `gm.task.${profileToken(profile)}`,
+  task: (profile: string, task: TaskId): string => `gm.task.${profileToken(profile)}.${task}`,
+  heartbeat: 'gm.beat',
   /** {task, ok}: a task was committed or failed: look now. */
   taskSettled: 'gm.event.task',
   /** {model, environment, alias}: an alias moved: look now. */
@@ -56,3 +64,7 @@ export const SUBJECTS = {
   /** RoundMessage of one run: hellos and sums. */
   run: (digest: string): string => `gm.run.${digest.slice(0, 16)}.round`,
 } as const;
+
+/** A profile as a subject token and consumer name. */
+export const profileToken = (profile: string): string =>
+  createHash('sha256').update(profile).digest('hex').slice(0, 16);
