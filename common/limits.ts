@@ -84,6 +84,9 @@ export const LIMITS = {
   partBytes: 16 * MiB, // of a multipart upload; objects up to this are one put
   rangeReadBytesMax: 16 * MiB, // a longer range is read in pieces
   rangeReadsMax: 4, // ranges of one object in flight: 4 × 16 MiB of buffers at most
+  partsMax: 10_000, // S3's limit; beyond 160 GB the parts grow
+  partUploadsMax: 2, // parts of one upload in flight: 32 MiB of buffers
+  storeSocketsMax: 64,
   fileHandlesMax: 64, // file operations in flight; the rest wait
   knownFoldersMax: 10_000, // folders whose entry is known to be on the disk: 1 MB of names
   tempAgeMs: 24 * 3_600_000, // a temp file this old belongs to nobody alive
