@@ -5,10 +5,10 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { type ColumnData, type ColumnKind, readColumn, readValue } from './duckdb-columns.ts';
+import { type ColumnData, type ScanKind, readColumn, readValue } from './duckdb-columns.ts';
 import { translateDuckError } from './duckdb-errors.ts';
 
-export { type ColumnData, type ColumnKind, INT64_MIN } from './duckdb-columns.ts';
+export { type ColumnData, type ScanKind, INT64_MIN } from './duckdb-columns.ts';
 
 export type DuckOptions = {
   /** DuckDB's memory_limit. It decides the order of rows where no ORDER BY does, so it is planned. */
@@ -32,12 +32,12 @@ export type Duck = AsyncDisposable & {
   describe(sql: string): Promise<readonly { readonly name: string; readonly type: string }[]>;
   /**
    * Streams a query, one kind a column. Chunks hold about 2,048 rows, and their arrays are only valid
-   * during the call. Returns the number of rows.
+   * until `onChunk` (or what it promises) is done. Returns the number of rows.
    */
   scan(
     sql: string,
-    kinds: readonly ColumnKind[],
-    onChunk: (rows: number, columns: readonly ColumnData[]) => void,
+    kinds: readonly ScanKind[],
+    onChunk: (rows: number, columns: readonly ColumnData[]) => void | Promise<void>,
   ): Promise<number>;
 };
 
@@ -172,8 +172,8 @@ async function describe(
 
 async function scan(
   result: DuckDBResult,
-  kinds: readonly ColumnKind[],
-  onChunk: (rows: number, columns: readonly ColumnData[]) => void,
+  kinds: readonly ScanKind[],
+  onChunk: (rows: number, columns: readonly ColumnData[]) => void | Promise<void>,
 ): Promise<number> {
   if (result.columnCount !== kinds.length) {
     throw new GristmillError(
@@ -184,7 +184,8 @@ async function scan(
   let rows = 0;
   for (let chunk = await result.fetchChunk(); chunk?.rowCount; chunk = await result.fetchChunk()) {
     const columns = kinds.map((kind, index) => readColumn(chunk!.getColumnVector(index), kind));
-    onChunk(chunk.rowCount, columns);
+    const pending = onChunk(chunk.rowCount, columns);
+    if (pending) await pending;
     rows += chunk.rowCount;
   }
   return rows;
