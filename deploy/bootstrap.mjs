@@ -139,10 +139,13 @@ async function installPackages() {
     `Installing packages with npm ${version} (npm ci: some 60 packages and Node 24, half a minute or so) …`,
   );
   for (let attempt = 1; ; attempt++) {
-    const code = await run(['npm', 'ci', '--no-audit', '--no-fund'], {
-      env,
-      output: process.stderr,
-    });
+    const code = await run(
+      ['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error', '--no-update-notifier'],
+      {
+        env,
+        output: process.stderr,
+      },
+    );
     if (code === 0) break;
     if (attempt >= INSTALL_TRIES || code > 128) {
       throw new SetupError(
