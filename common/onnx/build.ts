@@ -78,6 +78,12 @@ export class GraphBuilder {
     return this.numbers(type, [value], []);
   }
 
+  zeros(type: 'float' | 'double', dims: readonly number[]): string {
+    const count = dims.reduce((product, dim) => product * dim, 1);
+    const data = type === 'float' ? new Float32Array(count) : new Float64Array(count);
+    return this.tensor({ type, dims, data }, 'zeros');
+  }
+
   /** Appends a node of one output and returns its name. */
   node(op: string, inputs: readonly string[], options: NodeOptions = {}): string {
     const output = this.#fresh(options.name ?? op.toLowerCase());
