@@ -124,15 +124,15 @@ function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
         return undefined;
       }),
     put: (key, bytes) => limited(async () => link(await temps.write(bytes), key)),
-    putFile: (key, path) =>
-      limited(async () => {
-        const existing = await withFile(key, async () => true);
-        if (existing) {
+    upload: (key, path) => ({
+      put: () =>
+        limited(async () => {
+          if (!(await withFile(key, async () => true))) return link(await temps.copy(path), key);
           await folders.sync(dirname(places.of(key)));
           return 'exists';
-        }
-        return link(await temps.copy(path), key);
-      }),
+        }),
+      drop: async () => {},
+    }),
     harden: async (key) => {
       await withFile(key, (handle) => handle.sync());
       await folders.sync(dirname(places.of(key)));

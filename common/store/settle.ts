@@ -27,7 +27,8 @@ export type RawStore = {
   /** The bytes from `offset` on, or undefined where there is no object. */
   open(key: string, from: { offset: number; etag?: string }): Promise<Opened | undefined>;
   put(key: string, bytes: Uint8Array): Promise<Created>;
-  putFile(key: string, path: string): Promise<Created>;
+  /** The upload of a local file; what one attempt has sent, the next need not send again. */
+  upload(key: string, path: string): Upload;
   /** Makes an object that is there as durable as one that we created. */
   harden(key: string): Promise<void>;
   /** In key order, only keys after `after`. */
@@ -36,6 +37,12 @@ export type RawStore = {
   delete(key: string): Promise<void>;
   close(): Promise<void>;
   explain(error: unknown, act: string): Failure;
+};
+
+export type Upload = {
+  put(): Promise<Created>;
+  /** Clears away what was sent in vain. */
+  drop(): Promise<void>;
 };
 
 export type Opened = { readonly etag: string; readonly stream: Readable };
@@ -59,7 +66,14 @@ export function settled(raw: RawStore, patience: Patience): Store {
     get: (key) => ride(`read ${key}`, () => raw.get(checkKey(key))),
     getRange: (key, range) => ride(`read ${key}`, () => raw.getRange(checkKey(key), range)),
     create: (key, bytes) => create(key, sourceOfBytes(raw, key, bytes)),
-    createFromFile: (key, path) => create(key, sourceOfFile(raw, key, path)),
+    createFromFile: async (key, path) => {
+      const upload = raw.upload(checkKey(key), path);
+      try {
+        return await create(key, sourceOfFile(upload, path));
+      } finally {
+        await upload.drop().catch(() => {});
+      }
+    },
     read: async (key) => openResuming(raw, patience, checkKey(key)),
     head: (key) => ride(`look up ${key}`, () => raw.head(checkKey(key))),
     list: (prefix) => listResuming(raw, patience, checkPrefix(prefix)),
@@ -70,8 +84,8 @@ export function settled(raw: RawStore, patience: Patience): Store {
 }
 
 /** Tries until it works, the error is final, or LIMITS.storeRetries retries are used up. */
-async function rideOut<T>(
-  raw: RawStore,
+export async function rideOut<T>(
+  raw: Pick<RawStore, 'explain'>,
   patience: Patience,
   act: string,
   attempt: () => Promise<T>,
@@ -87,7 +101,7 @@ async function rideOut<T>(
 }
 
 async function waitOrThrow(
-  raw: RawStore,
+  raw: Pick<RawStore, 'explain'>,
   { clock, jitter }: Patience,
   { act, error, failures }: { act: string; error: unknown; failures: number },
 ): Promise<void> {
@@ -116,8 +130,8 @@ const sourceOfBytes = (raw: RawStore, key: string, bytes: Uint8Array): Source =>
   sha256: async () => createHash('sha256').update(bytes).digest('hex'),
 });
 
-const sourceOfFile = (raw: RawStore, key: string, path: string): Source => ({
-  put: () => raw.putFile(key, path),
+const sourceOfFile = (upload: Upload, path: string): Source => ({
+  put: () => upload.put(),
   bytes: async () => (await stat(path)).size,
   sha256: () => digestStream(createReadStream(path)),
 });
