@@ -171,6 +171,7 @@ export type AssembleProgram = {
   /** base64 ONNX without parameter values: they are inputs that become initializers. */
   readonly servingGraph: string;
   readonly parameters: readonly ParameterSpec[];
+  readonly optimizer: OptimizerSpec;
   readonly checkpoint: BlobRef;
   readonly signature: Signature;
 };

@@ -1,0 +1,41 @@
+// The bucket of a row: a hash of its address, the same in SQL and here.
+// In: object key relative to the lake, row number in the object. Out: 0 … 63.
+// Why an integer mix and not hash(): DuckDB's hash() changes between versions, md5 costs 0.3 µs a row.
+// New data moves no old row, and file:// and S3 agree, since the address holds neither etag nor root.
+import { createHash } from 'node:crypto';
+import { LIMITS } from '../limits.ts';
+
+/** Two 32-bit words of an object's key: what makes row 7 of two objects unlike. */
+export type Salt = { readonly add: number; readonly xor: number };
+
+export function bucketSalt(objectKey: string): Salt {
+  const hash = createHash('sha256').update(`bucket:${objectKey}`).digest();
+  return { add: hash.readUInt32LE(0), xor: hash.readUInt32LE(4) };
+}
+
+const M1 = 0x7feb352d;
+const M2 = 0x846ca68b;
+const SHIFT = 32 - Math.log2(LIMITS.buckets);
+
+/** xorshift-multiply mix of 32 bits ("lowbias32", C. Wellons, 2018), then the top 6 bits. */
+export function rowBucket(salt: Salt, row: number): number {
+  let x = (((row + salt.add) >>> 0) ^ salt.xor) >>> 0;
+  x = Math.imul(x ^ (x >>> 16), M1) >>> 0;
+  x = Math.imul(x ^ (x >>> 15), M2) >>> 0;
+  return (x ^ (x >>> 16)) >>> SHIFT;
+}
+
+/**
+ * The same in SQL: wraps a relation that has a column `row` in subqueries that end in a UBIGINT
+ * column `__bucket`. Layers, not one expression: each step names its input twice.
+ */
+export function withBucketSql(salt: Salt, relation: string, row: string): string {
+  const low = '4294967295::UBIGINT';
+  const start = `xor((${row}::UBIGINT + ${salt.add}::UBIGINT) & ${low}, ${salt.xor}::UBIGINT)`;
+  const mix = (shift: number, factor: number): string =>
+    `(xor(__x, __x >> ${shift}) * ${factor}::UBIGINT) & ${low}`;
+  const seeded = `SELECT *, ${start} AS __x FROM ${relation}`;
+  const once = `SELECT * REPLACE (${mix(16, M1)} AS __x) FROM (${seeded})`;
+  const twice = `SELECT * REPLACE (${mix(15, M2)} AS __x) FROM (${once})`;
+  return `SELECT * EXCLUDE (__x), xor(__x, __x >> 16) >> ${SHIFT} AS __bucket FROM (${twice})`;
+}

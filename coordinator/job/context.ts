@@ -1,0 +1,36 @@
+// What a running job has in hand: its spec, the machinery, its journal, and a signal that ends it.
+// In: built once by the service. Out: passed to each step of the line.
+// Why one object: every step needs the same eight things, and none of them is global.
+import type { Child } from '../../common/child/host.ts';
+import type { Clock } from '../../common/clock.ts';
+import type { JobId } from '../../common/ids.ts';
+import type { Log } from '../../common/log.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import type { Store } from '../../common/store/store.ts';
+import type { JobSpec } from '../../common/wire/job.ts';
+import type { JobFact, StageView, TrainingView } from '../../common/wire/view.ts';
+import type { Workers } from '../dispatch/workers.ts';
+import type { FooterReader } from '../snapshot/snapshot.ts';
+
+/** The coordinator's machinery, the same for every job. */
+export type Machinery = {
+  readonly store: Store;
+  readonly lake: Store;
+  readonly queue: Queue;
+  readonly clock: Clock;
+  readonly workers: Workers;
+  /** The coordinator's expendable child: footers and spec SQL. */
+  readonly child: Child;
+  readonly readFooter: FooterReader;
+  readonly log: Log;
+};
+
+export type JobContext = Machinery & {
+  readonly id: JobId;
+  readonly spec: JobSpec;
+  readonly signal: AbortSignal;
+  record(fact: JobFact): Promise<void>;
+  show(stage: StageView): void;
+  showTraining(training: TrainingView): void;
+  showWaiting(why: string | null): void;
+};

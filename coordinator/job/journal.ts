@@ -1,0 +1,72 @@
+// A job's journal: what happened, in order, as numbered create-only objects.
+// In: facts. Out: entries; a fact that is there already is not written again, so a resumed job repeats nothing.
+// Why facts and not a state record: two coordinators can append, and neither can undo what the other saw.
+import type { Clock } from '../../common/clock.ts';
+import { canonicalJson, type JobId } from '../../common/ids.ts';
+import { append, type Entry, readAfter } from '../../common/store/journal.ts';
+import type { Store } from '../../common/store/store.ts';
+import type { JobEvent, JobFact } from '../../common/wire/view.ts';
+
+export const journalPrefix = (job: JobId): string => `jobs/${job}/journal`;
+
+export class JobJournal {
+  readonly #store: Store;
+  readonly #clock: Clock;
+  readonly #prefix: string;
+  readonly #entries: Entry<JobEvent>[] = [];
+  readonly #onEntry: (entry: Entry<JobEvent>) => void;
+  #writing: Promise<unknown> = Promise.resolve();
+
+  constructor(options: { store: Store; clock: Clock; job: JobId; onEntry?: (entry: Entry<JobEvent>) => void }) {
+    this.#store = options.store;
+    this.#clock = options.clock;
+    this.#prefix = journalPrefix(options.job);
+    this.#onEntry = options.onEntry ?? (() => {});
+  }
+
+  get entries(): readonly Entry<JobEvent>[] {
+    return this.#entries;
+  }
+
+  /** Reads what has been added since the last call, by anybody. */
+  async refresh(): Promise<void> {
+    const fresh = await readAfter<JobEvent>(this.#store, this.#prefix, this.#entries.length);
+    for (const entry of fresh.filter(({ n }) => n === this.#entries.length + 1)) this.#push(entry);
+  }
+
+  /** Appends a fact unless the same one is there. Calls queue up: entries stay in order. */
+  record(fact: JobFact): Promise<void> {
+    const next = this.#writing.then(() => this.#append(fact));
+    this.#writing = next.catch(() => {});
+    return next;
+  }
+
+  async #append(fact: JobFact): Promise<void> {
+    for (;;) {
+      if (this.#entries.some(({ value }) => sameFact(value, fact))) return;
+      const n = this.#entries.length + 1;
+      const event: JobEvent = { formatVersion: 1, at: this.#clock.now(), ...fact };
+      if (await append(this.#store, this.#prefix, n, event)) {
+        this.#push({ n, value: event });
+        return;
+      }
+      await this.refresh();
+    }
+  }
+
+  #push(entry: Entry<JobEvent>): void {
+    this.#entries.push(entry);
+    this.#onEntry(entry);
+  }
+}
+
+/**
+ * A stage's fact differs between runs only in what was measured, so its name decides. States may
+ * recur: `running` after a restart is the same fact, and ends are final.
+ */
+function sameFact(event: JobEvent, fact: JobFact): boolean {
+  if (event.kind !== fact.kind) return false;
+  if (fact.kind === 'stage' && event.kind === 'stage') return event.view.stage === fact.view.stage;
+  const { at: _at, formatVersion: _version, ...rest } = event;
+  return canonicalJson(rest) === canonicalJson(fact);
+}

@@ -1,0 +1,63 @@
+// Pins what a job works on: its snapshot and its plan, once, whoever runs it and however often.
+// In: a spec. Out: the snapshot and the plan that are in the store; a restarted job finds its first ones.
+// Why the plan is written before results are looked up: it is what garbage collection starts from.
+// Flow: job → [snapshot → plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
+import { GristmillError } from '../../common/errors.ts';
+import type { JobId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import { createJson, getJson } from '../../common/store/store.ts';
+import type { Plan, Snapshot } from '../../common/wire/plan.ts';
+import { cutShards } from '../plan/shards.ts';
+import { makeTask, saveProgram } from '../plan/tasks.ts';
+import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.ts';
+import { checkSpec, prepareProgram } from './check.ts';
+import type { JobContext } from './context.ts';
+
+export const planKey = (job: JobId): string => `jobs/${job}/plan.json`;
+
+export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; plan: Plan }> {
+  const existing = await getJson<Plan>(job.store, planKey(job.id));
+  if (existing) return { plan: existing, snapshot: await loadSnapshot(job.store, existing.snapshot) };
+
+  const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
+  const digest = await saveSnapshot(job.store, snapshot);
+  const profile = await awaitProfile(job);
+  const checked = await checkSpec(job, job.spec, snapshot.schema);
+  const program = prepareProgram(checked);
+  const stage = await saveProgram(job.store, program);
+  const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: LIMITS.shardBytesMax });
+  const plan: Plan = {
+    formatVersion: 1,
+    job: job.id,
+    snapshot: digest,
+    profile,
+    prepare: shards.map((shard) => makeTask({ stage: 'prepare', program: stage, input: { kind: 'shard', shard }, profile })),
+  };
+  await createJson(job.store, planKey(job.id), plan);
+  const won = await getJson<Plan>(job.store, planKey(job.id));
+  if (!won) throw new GristmillError('INTERNAL', `Cannot plan job ${job.id}: its plan is not in the store after it was written`);
+  const pinned = won.snapshot === digest ? snapshot : await loadSnapshot(job.store, won.snapshot);
+  await job.record({
+    kind: 'snapshot',
+    digest: won.snapshot,
+    objects: pinned.objects.length,
+    rowGroups: pinned.objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
+    rows: pinned.objects.reduce((sum, object) => sum + object.rows, 0),
+    bytes: pinned.objects.reduce((sum, object) => sum + object.bytes, 0),
+  });
+  return { snapshot: pinned, plan: won };
+}
+
+/** The profile with the most threads alive; waits, visibly, for a first worker. */
+async function awaitProfile(job: JobContext): Promise<string> {
+  for (;;) {
+    const profile = job.workers.bestProfile();
+    if (profile !== undefined) {
+      job.showWaiting(null);
+      return profile;
+    }
+    job.showWaiting('no worker is alive');
+    await job.clock.sleep(LIMITS.heartbeatMs / 2, job.signal);
+    job.signal.throwIfAborted();
+  }
+}

@@ -1,0 +1,48 @@
+// Proves serving: source rows, as they lie in the lake, replayed as raw JSON through the serving path.
+// In: model.onnx, the batch SQL of its features, parts with the shards they came from. Out: a proof, or PROOF_FAILED.
+// Why before any version exists: a model that serves other features than it was trained on must never be named.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
+import { GristmillError } from '../../common/errors.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { Plan } from '../../common/wire/plan.ts';
+import type { ProveResult } from '../../common/wire/program.ts';
+import { makeTask, saveProgram } from '../plan/tasks.ts';
+import type { JobContext } from './context.ts';
+import { partsIn } from './evaluate.ts';
+import type { Fitted } from './fit.ts';
+import type { PreparedRows } from './prepare.ts';
+import { StageRun } from './stage.ts';
+import type { Trained } from './train.ts';
+
+export type Proof = Pick<ProveResult, 'rows' | 'maxDifference' | 'golden'>;
+
+export async function proveServing(
+  job: JobContext,
+  { plan, prepared, fitted, trained }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
+): Promise<Proof> {
+  const stage = new StageRun(job, 'prove');
+  const parts = partsIn(prepared.parts, fitted.ranges.test).slice(0, LIMITS.proofRows);
+  const program = await saveProgram(job.store, {
+    formatVersion: 1, kind: 'prove', model: trained.model, signature: trained.signature, load: fitted.load,
+    where: fitted.ranges.test, rows: Math.ceil(LIMITS.proofRows / parts.length), seed: job.spec.seed,
+    golden: Math.ceil(LIMITS.goldenRows / parts.length),
+  });
+  const tasks = parts.map(({ part, shard }) => makeTask({ stage: 'prove', program, input: { kind: 'replay', part, shard }, profile: plan.profile }));
+  const results = (await stage.run<ProveResult>(tasks, (result) => result.rows)).map(({ result }) => result);
+  await stage.finish();
+  for (const [i, { differences }] of results.entries()) checkProof(parts[i]!.shard.key, differences);
+  const proof: Proof = {
+    rows: results.reduce((sum, { rows }) => sum + rows, 0),
+    maxDifference: results.reduce((most, { maxDifference }) => Math.max(most, maxDifference), 0),
+    golden: results.flatMap(({ golden }) => golden).slice(0, LIMITS.goldenRows),
+  };
+  await job.record({ kind: 'proved', rows: proof.rows, maxDifference: proof.maxDifference });
+  return proof;
+}
+
+function checkProof(key: string, differences: ProveResult['differences']): void {
+  const first = differences[0];
+  if (!first) return;
+  throw new GristmillError('PROOF_FAILED',
+    `Cannot publish: row ${first.row} of ${key} has ${first.feature} ${first.batch} in the batch and ${first.serving} when served, expected the same (${differences.length} such differences)`);
+}

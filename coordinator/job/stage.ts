@@ -1,0 +1,87 @@
+// Runs the tasks of one stage, in as many batches as the stage needs, and keeps its account.
+// In: tasks. Out: their descriptors in task order; a StageView while they run and a `stage` fact at the end.
+// Why one account a stage: fit runs level by level and evaluate in three passes, but a user sees one line.
+import { GristmillError } from '../../common/errors.ts';
+import type { Stage } from '../../common/stages.ts';
+import type { Descriptor, Task } from '../../common/wire/task.ts';
+import type { StageView } from '../../common/wire/view.ts';
+import { runTasks } from '../dispatch/offer.ts';
+import type { JobContext } from './context.ts';
+
+export class StageRun {
+  readonly #job: JobContext;
+  readonly #stage: Stage;
+  readonly #startedMs: number;
+  #done = 0;
+  #total = 0;
+  #reused = 0;
+  #rows = 0;
+  #bytes = 0;
+  #cpuSeconds = 0;
+
+  constructor(job: JobContext, stage: Stage) {
+    this.#job = job;
+    this.#stage = stage;
+    this.#startedMs = job.clock.monotonicMs();
+    this.#show();
+  }
+
+  /** `rowsOf` tells how many rows a result stands for, for progress. */
+  async run<R>(tasks: readonly Task[], rowsOf: (result: R) => number = () => 0): Promise<Descriptor<R>[]> {
+    const before = { done: this.#done, reused: this.#reused };
+    this.#total += tasks.length;
+    const { store, queue, clock, workers, signal, log } = this.#job;
+    const found = await runTasks({
+      tasks, store, queue, clock, workers, signal, log,
+      onProgress: ({ done, reused }) => {
+        this.#done = before.done + done;
+        this.#reused = before.reused + reused;
+        this.#show();
+      },
+    });
+    const descriptors = tasks.map(({ task }) => {
+      const descriptor = found.get(task);
+      if (!descriptor) throw new GristmillError('INTERNAL', `Cannot go on after ${this.#stage}: task ${task} has no result`);
+      return descriptor as Descriptor<R>;
+    });
+    for (const { result, attempt } of descriptors) {
+      this.#rows += rowsOf(result);
+      this.#bytes += attempt.bytesRead;
+      this.#cpuSeconds += attempt.cpuSeconds;
+    }
+    this.#show();
+    return descriptors;
+  }
+
+  /** For train, whose work is rounds. */
+  count(work: { done: number; total: number; rows: number; cpuSeconds: number }): void {
+    this.#done = work.done;
+    this.#total = work.total;
+    this.#rows = work.rows;
+    this.#cpuSeconds = work.cpuSeconds;
+    this.#show();
+  }
+
+  async finish(): Promise<void> {
+    await this.#job.record({ kind: 'stage', view: { ...this.#view(), etaSeconds: null } });
+  }
+
+  #show(): void {
+    this.#job.show(this.#view());
+  }
+
+  #view(): StageView {
+    const seconds = (this.#job.clock.monotonicMs() - this.#startedMs) / 1000;
+    const computed = this.#done - this.#reused;
+    const left = this.#total - this.#done;
+    return {
+      stage: this.#stage,
+      tasks: { done: this.#done, total: this.#total, reused: this.#reused },
+      rows: this.#rows,
+      bytes: this.#bytes,
+      seconds,
+      cpuSeconds: this.#cpuSeconds,
+      etaSeconds: computed > 0 ? (seconds / computed) * left : null,
+    };
+  }
+}

@@ -1,0 +1,80 @@
+// Folds a job's journal and its live progress into what clients see.
+// In: entries, the progress of the stage that runs. Out: a JobView. Pure.
+// Why a fold: the view after a restart is the view before it.
+import type { JobId } from '../../common/ids.ts';
+import { STAGE_NAMES } from '../../common/stages.ts';
+import type { Entry } from '../../common/store/journal.ts';
+import type { JobState } from '../../common/wire/job.ts';
+import type { JobEvent, JobView, StageView, TrainingView } from '../../common/wire/view.ts';
+
+/** What only the coordinator that runs the job knows; lost with it, and made anew. */
+export type Progress = {
+  readonly stages: ReadonlyMap<string, StageView>;
+  readonly training: TrainingView | null;
+  readonly waiting: string | null;
+};
+
+export const NO_PROGRESS: Progress = { stages: new Map(), training: null, waiting: null };
+
+const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
+export const isEnded = (state: JobState): boolean => ENDED.includes(state);
+
+export function foldView(
+  job: { readonly id: JobId; readonly name: string; readonly at: number },
+  entries: readonly Entry<JobEvent>[],
+  progress: Progress,
+): JobView {
+  let view: JobView = {
+    id: job.id, name: job.name, state: 'queued', decision: 'none',
+    submittedAt: job.at, startedAt: null, finishedAt: null, error: null, waiting: null,
+    snapshot: null, rows: null, split: null, stages: [], training: null, features: [], epochs: [],
+    evaluation: null, proof: null, published: null, gate: null,
+  };
+  for (const { value } of entries) view = apply(view, value);
+  const stages = new Map(view.stages.map((stage) => [stage.stage as string, stage]));
+  for (const [name, stage] of progress.stages) if (!stages.has(name)) stages.set(name, stage);
+  const running = !isEnded(view.state);
+  return {
+    ...view,
+    waiting: running ? progress.waiting : null,
+    stages: STAGE_NAMES.flatMap((name) => stages.get(name) ?? []),
+    training: progress.training,
+  };
+}
+
+function apply(view: JobView, event: JobEvent): JobView {
+  switch (event.kind) {
+    case 'state': return applyState(view, event);
+    case 'snapshot': {
+      const { digest, objects, rowGroups, rows, bytes } = event;
+      return { ...view, snapshot: { digest, objects, rowGroups, rows, bytes } };
+    }
+    case 'stage': return { ...view, stages: [...view.stages, event.view] };
+    case 'rows': return { ...view, rows: { rowsIn: event.rowsIn, rowsOut: event.rowsOut, dropped: event.dropped } };
+    case 'split': return { ...view, split: { train: event.train, validation: event.validation, test: event.test, edges: event.edges } };
+    case 'fitted': return { ...view, features: event.features };
+    case 'epoch': {
+      const { epoch, loss, validationLoss, validationAuc } = event;
+      return { ...view, epochs: [...view.epochs.filter((e) => e.epoch !== epoch), { epoch, loss, validationLoss, validationAuc }] };
+    }
+    case 'evaluated': return { ...view, evaluation: { metrics: event.metrics, baseline: event.baseline, rows: event.rows, slices: event.slices } };
+    case 'proved': return { ...view, proof: { rows: event.rows, maxDifference: event.maxDifference } };
+    case 'published': return { ...view, published: { model: event.model, version: event.version, reused: event.reused } };
+    case 'gate': {
+      const { environment, alias, decision, evidence } = event;
+      return { ...view, decision, gate: { environment, alias, decision, evidence } };
+    }
+  }
+}
+
+/** Ends are final: whatever a former coordinator wrote after one changes nothing. */
+function applyState(view: JobView, event: Extract<JobEvent, { kind: 'state' }>): JobView {
+  if (isEnded(view.state)) return view;
+  return {
+    ...view,
+    state: event.state,
+    startedAt: view.startedAt ?? (event.state === 'running' ? event.at : null),
+    finishedAt: isEnded(event.state) ? event.at : null,
+    error: event.error ?? null,
+  };
+}

@@ -1,0 +1,26 @@
+// Makes tasks of programs and inputs, and stores the programs.
+// In: a compiled program. Out: its digest at stages/<digest>.json; tasks named by what decides their result.
+// Why stored: a task message carries a digest and an address, never SQL or ONNX bytes.
+import { type Digest, digestOf } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { Stage } from '../../common/stages.ts';
+import { createJson, type Store } from '../../common/store/store.ts';
+import type { Program } from '../../common/wire/program.ts';
+import { nameTask, programKey, type Task, type TaskInput } from '../../common/wire/task.ts';
+
+export async function saveProgram(store: Store, program: Program): Promise<Digest> {
+  const digest = digestOf(program);
+  await createJson(store, programKey(digest), program);
+  return digest;
+}
+
+export function makeTask(of: { stage: Stage; program: Digest; input: TaskInput; profile: string }): Task {
+  return {
+    formatVersion: 1,
+    task: nameTask(of),
+    ...of,
+    memoryBytes: LIMITS.taskMemoryBytes,
+    deadlineMs: LIMITS.taskDeadlineMs,
+    commit: 1,
+  };
+}
