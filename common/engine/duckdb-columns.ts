@@ -14,7 +14,7 @@ import bindings from '@duckdb/node-bindings';
 import { GristmillError, unreachable } from '../errors.ts';
 
 /** float64: DOUBLE. float32: FLOAT. int32: INTEGER. int64: BIGINT or TIMESTAMP (µs). string: VARCHAR. */
-export type ScanKind = 'float64' | 'float32' | 'int32' | 'int64' | 'string';
+export type ColumnKind = 'float64' | 'float32' | 'int32' | 'int64' | 'string';
 export type ColumnData =
   | Float64Array
   | Float32Array
@@ -26,7 +26,7 @@ export type ColumnData =
 export const INT64_MIN = -(2n ** 63n);
 
 /** NULL becomes NaN, INT64_MIN or null; in int32, which has no such value, it is an error. */
-export function readColumn(vector: DuckDBVector, kind: ScanKind): ColumnData {
+export function readColumn(vector: DuckDBVector, kind: ColumnKind): ColumnData {
   switch (kind) {
     case 'float64':
       return withMissing(itemsOf(vector, kind, Float64Array), vector, Number.NaN);
@@ -57,7 +57,7 @@ type Internals = {
 };
 const internals = (vector: DuckDBVector): Internals => vector as unknown as Internals;
 
-function itemsOf<T>(vector: DuckDBVector, kind: ScanKind, form: new (n: number) => T): T {
+function itemsOf<T>(vector: DuckDBVector, kind: ColumnKind, form: new (n: number) => T): T {
   const { items } = internals(vector);
   if (items instanceof form) return items;
   throw new GristmillError(

@@ -5,10 +5,10 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import { type ColumnData, type ScanKind, readColumn, readValue } from './duckdb-columns.ts';
+import { type ColumnData, type ColumnKind, readColumn, readValue } from './duckdb-columns.ts';
 import { translateDuckError } from './duckdb-errors.ts';
 
-export { type ColumnData, type ScanKind, INT64_MIN } from './duckdb-columns.ts';
+export { type ColumnData, type ColumnKind, INT64_MIN } from './duckdb-columns.ts';
 
 export type DuckOptions = {
   /** DuckDB's memory_limit. It decides the order of rows where no ORDER BY does, so it is planned. */
@@ -36,7 +36,7 @@ export type Duck = AsyncDisposable & {
    */
   scan(
     sql: string,
-    kinds: readonly ScanKind[],
+    kinds: readonly ColumnKind[],
     onChunk: (rows: number, columns: readonly ColumnData[]) => void | Promise<void>,
   ): Promise<number>;
 };
@@ -172,7 +172,7 @@ async function describe(
 
 async function scan(
   result: DuckDBResult,
-  kinds: readonly ScanKind[],
+  kinds: readonly ColumnKind[],
   onChunk: (rows: number, columns: readonly ColumnData[]) => void | Promise<void>,
 ): Promise<number> {
   if (result.columnCount !== kinds.length) {
