@@ -136,7 +136,7 @@ async function installPackages() {
   const version = npm.stdout.trim();
   const began = performance.now();
   say(
-    `Installing packages with npm ${version} (npm ci: some 60 packages and Node 24, half a minute or so) …`,
+    `Installing packages with npm ${version} (npm ci: 170 packages and Node 24, half a minute or so) …`,
   );
   for (let attempt = 1; ; attempt++) {
     const code = await run(
