@@ -18,6 +18,8 @@ export const LIMITS = {
 
   // tasks
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
+  taskRetryMs: 1_000, // before the second attempt; doubles
+  lookupsParallel: 64, // commits read at once by the dispatcher: 64 × 1–20 ms of a remote store
   taskLossesMax: 20, // lost workers are nobody's bug, but finite
   taskDeadlineMs: 15 * 60_000, // a 64 MiB shard takes seconds; a task past this is stuck
   offerWindow: 512, // tasks of one job in the stream at once: a million never sit there

@@ -1,0 +1,23 @@
+// Many small I/O calls, a bounded number at a time.
+// In: items and what to do with each. Out: answers in the order of the items; the first error ends it.
+
+export async function mapParallel<T, R>(
+  items: readonly T[],
+  parallelMax: number,
+  act: (item: T, index: number) => Promise<R>,
+): Promise<R[]> {
+  const answers = new Array<R>(items.length);
+  let next = 0;
+  async function lane(): Promise<void> {
+    for (let index = next++; index < items.length; index = next++) {
+      answers[index] = await act(items[index]!, index);
+    }
+  }
+  const lanes = Array.from({ length: Math.min(parallelMax, items.length) }, lane);
+  try {
+    await Promise.all(lanes);
+  } finally {
+    next = items.length; // after an error nothing new is begun
+  }
+  return answers;
+}

@@ -1,0 +1,291 @@
+// Runs tasks: each has a result in the store in the end, or the whole ends with the error of one.
+// In: tasks. Out: their descriptors, read from the store. The queue moves work and hints; it is not asked what is true.
+// Flow: job → snapshot → plan → [prepare → fit → train → evaluate → prove] → publish → gate → predictions
+//
+//   look up commits ─► offer (window) ─► hint "settled" ─► read descriptor or failures ─► done, again, or fail
+//                          ▲                                             │
+//                          └───── every LIMITS.reconcileMs: what has neither result, message nor worker
+import type { Clock } from '../../common/clock.ts';
+import { GristmillError, toWireError } from '../../common/errors.ts';
+import type { TaskId, WorkerId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { Log } from '../../common/log.ts';
+import { mapParallel } from '../../common/parallel.ts';
+import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
+import { countFailures, readFailures, recordFailure } from '../../common/store/failures.ts';
+import { getJson, type Store } from '../../common/store/store.ts';
+import type { TaskSettled } from '../../common/wire/event.ts';
+import { commitKey, type Descriptor, type Task } from '../../common/wire/task.ts';
+import { type Action, judge, reconcile } from './reconcile.ts';
+import { Window } from './window.ts';
+import { claimsOf, type Workers } from './workers.ts';
+
+export type TaskRun = {
+  readonly tasks: readonly Task[];
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly workers: Workers;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Called for each task that is done, in the order in which that became known. */
+  readonly onProgress?: (progress: Progress) => void;
+};
+
+export type Progress = {
+  readonly total: number;
+  readonly done: number;
+  /** Of those done: found in the store before anything was offered. */
+  readonly reused: number;
+  readonly descriptor: Descriptor;
+};
+
+/** Throws the error that ended a task, CANCELLED, or what `signal` was aborted with. */
+export async function runTasks(run: TaskRun): Promise<Map<TaskId, Descriptor>> {
+  const results = new Map<TaskId, Descriptor>();
+  const tasks = [...new Map(run.tasks.map((task) => [task.task, task])).values()];
+  let reused = 0;
+  const finish = (descriptor: Descriptor): void => {
+    results.set(descriptor.task, descriptor);
+    run.onProgress?.({ total: tasks.length, done: results.size, reused, descriptor });
+  };
+
+  const missing: Task[] = [];
+  await mapParallel(tasks, LIMITS.lookupsParallel, async (task) => {
+    throwIfAborted(run.signal);
+    const descriptor = await fetchDescriptor(run.store, task);
+    if (!descriptor) return missing.push(task);
+    reused += 1;
+    return finish(descriptor);
+  });
+  if (missing.length > 0) await new Dispatch(run, inOrder(tasks, missing), finish).untilDone();
+  return results;
+}
+
+export const fetchDescriptor = (store: Store, task: Task): Promise<Descriptor | undefined> =>
+  getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));
+
+function inOrder(tasks: readonly Task[], some: readonly Task[]): readonly Task[] {
+  const wanted = new Set(some);
+  return tasks.filter((task) => wanted.has(task));
+}
+
+class Dispatch {
+  readonly #run: TaskRun;
+  readonly #window: Window;
+  readonly #finish: (descriptor: Descriptor) => void;
+  readonly #tasks: ReadonlySet<TaskId>;
+  /** Tasks being looked at now; true: look once more afterwards. */
+  readonly #looking = new Map<TaskId, boolean>();
+  /** How many failures of each task have been answered. */
+  readonly #judged = new Map<TaskId, number>();
+  readonly #ended = Promise.withResolvers<void>();
+  #filling = false;
+  #lastPassMs: number;
+  /** Since when heartbeats have had a way to us: silence before that says nothing. */
+  #hearsSinceMs: number;
+  #failuresBefore: ReadonlyMap<TaskId, number> = new Map();
+  #isOver = false;
+
+  constructor(run: TaskRun, tasks: readonly Task[], finish: (descriptor: Descriptor) => void) {
+    this.#run = run;
+    this.#window = new Window(run.queue, run.clock, tasks);
+    this.#finish = finish;
+    this.#lastPassMs = run.clock.monotonicMs();
+    this.#hearsSinceMs = this.#lastPassMs;
+    this.#tasks = new Set(tasks.map((task) => task.task));
+  }
+
+  async untilDone(): Promise<void> {
+    const { queue, signal, store, workers } = this.#run;
+    this.#failuresBefore = await countFailures(store, this.#tasks);
+    const stops = [
+      queue.subscribe(SUBJECTS.taskSettled, ({ bytes }) => this.#onHint(bytes)),
+      workers.onHeartbeat((heartbeat) => this.#window.hear(heartbeat)),
+    ];
+    const onAbort = (): void => this.#end(abortError(signal));
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    const over = new AbortController();
+    void this.#fill();
+    void this.#reconcileForever(over.signal);
+    try {
+      await this.#ended.promise;
+    } finally {
+      this.#isOver = true;
+      over.abort();
+      for (const stop of stops) stop();
+      signal.removeEventListener('abort', onAbort);
+      await this.#window.withdraw().catch((error: unknown) => {
+        this.#run.log.warn('tasks not withdrawn', { error }); // workers do them for nothing
+      });
+    }
+  }
+
+  #end(error?: unknown): void {
+    if (error) this.#ended.reject(error);
+    else this.#ended.resolve();
+  }
+
+  #onHint(bytes: Uint8Array): void {
+    const task = parseHint(bytes);
+    if (task && this.#window.outstanding.has(task)) void this.#look(task);
+  }
+
+  /** The broker may be away: then the next round offers what it lacks. */
+  async #fill(): Promise<void> {
+    try {
+      await this.#window.fill();
+    } catch (error) {
+      if (toWireError(error).code === 'QUEUE_UNAVAILABLE') this.#warn('offer failed', error);
+      else this.#end(error);
+    }
+  }
+
+  /** Reads the store about one task; looks asked for meanwhile are answered by one more. */
+  async #look(task: TaskId): Promise<void> {
+    if (this.#looking.has(task)) {
+      this.#looking.set(task, true);
+      return;
+    }
+    this.#looking.set(task, false);
+    try {
+      await this.#lookOnce(task);
+    } catch (error) {
+      if (toWireError(error).code === 'STORE_UNAVAILABLE') this.#warn('look failed', error);
+      else this.#end(error);
+    }
+    const again = this.#looking.get(task);
+    this.#looking.delete(task);
+    if (again && this.#window.outstanding.has(task)) await this.#look(task);
+  }
+
+  async #lookOnce(id: TaskId): Promise<void> {
+    const one = this.#window.outstanding.get(id);
+    if (!one || this.#isOver) return;
+    const { store, signal } = this.#run;
+    const descriptor = await fetchDescriptor(store, one.task);
+    if (descriptor) {
+      if (!this.#window.settle(id)) return;
+      this.#finish(descriptor);
+      if (this.#window.isEmpty) this.#end();
+      else this.#fillSoon();
+      return;
+    }
+    const failures = await readFailures(store, id, this.#failuresBefore.get(id) ?? 0);
+    if (failures.length === (this.#judged.get(id) ?? 0)) return;
+    this.#judged.set(id, failures.length);
+    const verdict = judge(one.task, failures);
+    if (verdict.kind === 'fail') return this.#end(verdict.error);
+    this.#window.delay(id, verdict.delayMs);
+    if (failures.at(-1)?.kind !== 'error') return; // a lost worker's message is still in the stream
+    void this.#run.clock.sleep(verdict.delayMs, signal).then(() => this.#offerAgain(id));
+  }
+
+  async #offerAgain(task: TaskId): Promise<void> {
+    if (this.#isOver) return;
+    try {
+      await this.#window.offerAgain(task);
+    } catch (error) {
+      this.#warn('offer failed', error);
+    }
+  }
+
+  /** Fills the window in groups: one publish round trip serves many. */
+  #fillSoon(): void {
+    if (this.#filling) return;
+    this.#filling = true;
+    setImmediate(() => {
+      this.#filling = false;
+      if (!this.#isOver) void this.#fill();
+    });
+  }
+
+  async #reconcileForever(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#run.clock.sleep(LIMITS.reconcileMs, signal);
+      if (signal.aborted) return;
+      try {
+        await this.#reconcileOnce();
+        await this.#fill();
+      } catch (error) {
+        this.#warn('reconcile failed', error);
+      }
+    }
+  }
+
+  async #reconcileOnce(): Promise<void> {
+    const { clock, workers } = this.#run;
+    const waiting = await this.#waiting();
+    const nowMs = clock.monotonicMs();
+    const wasAway = nowMs - this.#lastPassMs > 2 * LIMITS.reconcileMs; // paused, or a slow broker
+    this.#lastPassMs = nowMs;
+    if (!waiting || wasAway) this.#hearsSinceMs = nowMs;
+    const actions = reconcile(this.#window.outstanding.values(), {
+      nowMs,
+      waiting,
+      canTellLoss: nowMs - this.#hearsSinceMs >= LIMITS.heartbeatSilentMs,
+      claimed: claimsOf(workers.live()),
+      isLive: (worker) => workers.isLive(worker),
+    });
+    await mapParallel(actions.filter(isLost), LIMITS.lookupsParallel, (a) =>
+      this.#recordLoss(a.task, a.worker),
+    );
+    await mapParallel(actions.filter(isLook), LIMITS.lookupsParallel, (a) => this.#look(a.task));
+    for (const { kind, task } of actions) if (kind === 'offer') await this.#offerAgain(task);
+  }
+
+  /** Undefined where a broker does not answer. */
+  async #waiting(): Promise<ReadonlySet<TaskId> | undefined> {
+    const profiles = new Set([...this.#window.outstanding.values()].map((o) => o.task.profile));
+    try {
+      const sets = await Promise.all([...profiles].map((p) => this.#run.queue.waiting(p)));
+      return new Set(sets.flatMap((set) => [...set]));
+    } catch (error) {
+      this.#warn('queue does not answer', error);
+      return undefined;
+    }
+  }
+
+  async #recordLoss(task: TaskId, worker: WorkerId): Promise<void> {
+    const one = this.#window.outstanding.get(task);
+    this.#window.forgetClaim(task, worker);
+    if (!one) return;
+    this.#run.log.warn('worker lost', { worker, task });
+    await recordFailure(this.#run.store, {
+      formatVersion: 1,
+      task,
+      stage: one.task.stage,
+      worker,
+      kind: 'lost',
+      error: { code: 'WORKER_LOST', message: `Worker ${worker} fell silent while it ran the task` },
+      at: this.#run.clock.now(),
+    });
+  }
+
+  #warn(message: string, error: unknown): void {
+    if (!this.#isOver) this.#run.log.warn(message, { error });
+  }
+}
+
+function parseHint(bytes: Uint8Array): TaskId | undefined {
+  try {
+    return (JSON.parse(new TextDecoder().decode(bytes)) as TaskSettled).task;
+  } catch {
+    return undefined; // anybody may publish; polling finds what a broken hint meant
+  }
+}
+
+const isLost = (action: Action): action is Extract<Action, { kind: 'lost' }> =>
+  action.kind === 'lost';
+const isLook = (action: Action): action is Extract<Action, { kind: 'look' }> =>
+  action.kind === 'look';
+
+function throwIfAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw abortError(signal);
+}
+
+const abortError = (signal: AbortSignal): GristmillError =>
+  signal.reason instanceof GristmillError
+    ? signal.reason
+    : new GristmillError('CANCELLED', 'The tasks were cancelled');

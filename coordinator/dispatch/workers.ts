@@ -1,0 +1,60 @@
+// Who works: the registry of workers, from their heartbeats.
+// In: heartbeats. Out: who is live, what they claim, who fell silent.
+// Why not truth: a silent worker may be paused or cut off. It is a reason to offer again, never a proof.
+import type { Clock } from '../../common/clock.ts';
+import type { TaskId, WorkerId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import type { Heartbeat } from '../../common/wire/event.ts';
+
+export type Workers = {
+  /** The last heartbeat of each worker heard within LIMITS.heartbeatSilentMs, oldest worker first. */
+  live(): readonly Heartbeat[];
+  isLive(worker: WorkerId): boolean;
+  /** Every heartbeat as it comes. */
+  onHeartbeat(handler: (heartbeat: Heartbeat) => void): () => void;
+  close(): void;
+};
+
+export function watchWorkers(queue: Queue, clock: Clock): Workers {
+  const seen = new Map<WorkerId, { readonly heartbeat: Heartbeat; readonly atMs: number }>();
+  const handlers = new Set<(heartbeat: Heartbeat) => void>();
+
+  const isFresh = (atMs: number): boolean => clock.monotonicMs() - atMs < LIMITS.heartbeatSilentMs;
+
+  const stop = queue.onHeartbeat((heartbeat) => {
+    for (const [worker, { atMs }] of seen) if (!isFresh(atMs)) seen.delete(worker);
+    seen.set(heartbeat.worker, { heartbeat, atMs: clock.monotonicMs() });
+    for (const handler of handlers) handler(heartbeat);
+  });
+
+  return {
+    live: () =>
+      [...seen.values()]
+        .filter(({ atMs }) => isFresh(atMs))
+        .map(({ heartbeat }) => heartbeat)
+        .sort((a, b) => a.startedAt - b.startedAt || (a.worker < b.worker ? -1 : 1)),
+    isLive(worker) {
+      const last = seen.get(worker);
+      return last !== undefined && isFresh(last.atMs);
+    },
+    onHeartbeat(handler) {
+      handlers.add(handler);
+      return () => handlers.delete(handler);
+    },
+    close: stop,
+  };
+}
+
+/** The profile that most free threads have: what a new job is pinned to. Undefined while nobody works. */
+export function chooseProfile(live: readonly Heartbeat[]): string | undefined {
+  const threads = new Map<string, number>();
+  for (const { profile, threads: count, draining } of live) {
+    if (!draining) threads.set(profile, (threads.get(profile) ?? 0) + count);
+  }
+  return [...threads].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0]?.[0];
+}
+
+/** The task ids that some live worker says it runs. */
+export const claimsOf = (live: readonly Heartbeat[]): ReadonlySet<TaskId> =>
+  new Set(live.flatMap((heartbeat) => heartbeat.tasks));
