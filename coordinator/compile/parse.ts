@@ -1,0 +1,134 @@
+// Reads SQL expressions with DuckDB's own parser, and binds them to the columns of a snapshot.
+// In: expressions with JSON pointers. Out: trees, or result types; one error that names every wrong field.
+// Why in DuckDB: there is no grammar of ours to differ from the one that runs. Nothing is executed here.
+import { type Duck, quoteName } from '../../common/engine/duckdb.ts';
+import { type FieldError, GristmillError } from '../../common/errors.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
+import type { LabelKind } from '../../common/wire/program.ts';
+import { type Expr, exprFromDuck, shorten } from './ast.ts';
+
+export type ExpressionText = {
+  /** Where in the spec, for errors: /features/hour. */
+  readonly pointer: string;
+  readonly sql: string;
+};
+
+/** Plain JSON: it crosses from the expendable child to the coordinator. */
+export type ParsedExpression = ExpressionText & { readonly expr: Expr };
+
+/** Runs in the coordinator's expendable child. */
+export async function parseExpressions(
+  duck: Duck,
+  texts: readonly ExpressionText[],
+): Promise<ParsedExpression[]> {
+  return collectAwaited(texts, async ({ pointer, sql }) => {
+    checkText(sql);
+    // As a bound parameter the text is data: it cannot end the statement that reads it.
+    const rows = await duck.rows(`SELECT json_serialize_sql('SELECT ' || $1::VARCHAR) AS tree`, [
+      sql,
+    ]);
+    return { pointer, sql, expr: exprFromDuck(String(rows[0]!.tree), sql) };
+  });
+}
+
+export type BindText = ExpressionText & {
+  /** filter: must be BOOLEAN. label: BOOLEAN or a number. any: whatever it is. */
+  readonly expect: 'filter' | 'label' | 'any';
+};
+
+/**
+ * The DuckDB type of each expression over an empty table `input` of this schema, in order.
+ * `sql` must come from checkScalarSql. Runs in the coordinator's expendable child.
+ */
+export async function bindExpressions(
+  duck: Duck,
+  schema: readonly SchemaColumn[],
+  texts: readonly BindText[],
+): Promise<string[]> {
+  const columns = schema.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ');
+  await duck.run(`CREATE OR REPLACE TEMP TABLE input (${columns})`);
+  return collectAwaited(texts, async ({ sql, expect }) => {
+    const [column] = await duck.describe(`SELECT (${sql}) AS value FROM input`);
+    const type = column!.type;
+    if (expect === 'filter' && type !== 'BOOLEAN') {
+      const message = `Cannot filter by ${shorten(sql)}: it is ${type}, expected BOOLEAN`;
+      throw new GristmillError('SQL_TYPE', message);
+    }
+    if (expect === 'label') labelKindOf(type);
+    return type;
+  });
+}
+
+/** What a label of this DuckDB type asks of a model. */
+export function labelKindOf(type: string): LabelKind {
+  if (type === 'BOOLEAN') return 'binary';
+  if (NUMERIC.test(type)) return 'regression';
+  const hint = 'BOOLEAN (classification) or a number (regression)';
+  throw new GristmillError('SQL_TYPE', `Cannot learn a label of type ${type}, expected ${hint}`);
+}
+
+/** DuckDB's numeric types. */
+export const NUMERIC =
+  /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\b.*)$/;
+
+function checkText(sql: string): void {
+  const bytes = Buffer.byteLength(sql);
+  if (bytes > LIMITS.expressionBytesMax) {
+    const message = `Cannot read an expression of ${bytes} bytes, expected at most ${LIMITS.expressionBytesMax}`;
+    throw new GristmillError('SQL_REFUSED', message);
+  }
+  if (sql.trim() === '') {
+    throw new GristmillError('SQL_SYNTAX', 'Cannot parse "": it is empty, expected an expression');
+  }
+  if (sql.includes('\0')) {
+    throw new GristmillError(
+      'SQL_SYNTAX',
+      `Cannot parse ${shorten(sql)}: it holds a NUL character`,
+    );
+  }
+}
+
+/** Answers for all, or one error: the code of the first that failed, and a line for each of them. */
+export function collect<T extends { readonly pointer: string }, R>(
+  items: readonly T[],
+  act: (item: T) => R,
+): R[] {
+  const answers: R[] = [];
+  const failures: { pointer: string; error: GristmillError }[] = [];
+  for (const item of items) {
+    try {
+      answers.push(act(item));
+    } catch (error) {
+      if (!(error instanceof GristmillError)) throw error;
+      failures.push({ pointer: item.pointer, error });
+    }
+  }
+  if (failures.length > 0) throw joined(failures);
+  return answers;
+}
+
+/** The same for acts that wait, one after the other. */
+async function collectAwaited<T extends { readonly pointer: string }, R>(
+  items: readonly T[],
+  act: (item: T) => Promise<R>,
+): Promise<R[]> {
+  const settled: { pointer: string; outcome: PromiseSettledResult<R> }[] = [];
+  for (const item of items) {
+    const [outcome] = await Promise.allSettled([act(item)]);
+    settled.push({ pointer: item.pointer, outcome });
+  }
+  return collect(settled, ({ outcome }) => {
+    if (outcome.status === 'rejected') throw outcome.reason;
+    return outcome.value;
+  });
+}
+
+function joined(failures: readonly { pointer: string; error: GristmillError }[]): GristmillError {
+  const first = failures[0]!.error;
+  const errors: FieldError[] = failures.map(({ pointer, error }) => ({
+    pointer,
+    detail: error.errors?.[0]?.detail ?? error.message,
+  }));
+  return new GristmillError(first.code, first.message, { cause: first, errors });
+}
