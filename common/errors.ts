@@ -289,7 +289,8 @@ export function nearestName(name: string, known: Iterable<string>): string | und
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (!best || distance < best.distance) best = { name: candidate, distance };
   }
-  return best && best.distance <= Math.max(2, Math.floor(name.length / 2)) ? best.name : undefined;
+  const near = Math.min(Math.max(2, Math.floor(name.length / 2)), name.length - 1);
+  return best && best.distance <= near ? best.name : undefined;
 }
 
 function editDistance(a: string, b: string): number {

@@ -1,0 +1,186 @@
+// The gate: what a version must show before an alias may move to it.
+// In: a policy, the figures of challenger and champion. Out: a verdict with one line a check.
+// Why the policy is not in the job: whoever trains a model must not choose how it is judged.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate] → alias → predictions
+import Type from 'typebox';
+import { isMetric, METRICS, metricNames, primaryMetric } from '../../common/algorithm/metrics.ts';
+import { type FieldError, GristmillError, nearestName } from '../../common/errors.ts';
+import { appendNext, readHead } from '../../common/store/journal.ts';
+import type { Store } from '../../common/store/store.ts';
+import { escapePointer, explainSchema, show } from '../../common/wire/explain.ts';
+import {
+  type Evidence,
+  type GateEntry,
+  type GatePolicy,
+  gatePrefix,
+} from '../../common/wire/model.ts';
+import type { LabelKind, Metrics } from '../../common/wire/program.ts';
+
+const closed = { additionalProperties: false } as const;
+const bounds = (description: string) =>
+  Type.Optional(Type.Record(Type.String(), Type.Number(), { description }));
+
+export const GatePolicySchema = Type.Object(
+  {
+    min: bounds('metrics that are better when higher → the least that passes: {"auc": 0.65}'),
+    max: bounds('metrics that are better when lower → the most that passes: {"logLoss": 0.6}'),
+    change: Type.Optional(
+      Type.Object(
+        {
+          metric: Type.String({ description: 'auc, logLoss, brier, accuracy, r2, mse or mae' }),
+          min: Type.Number({
+            description:
+              'least change against the champion, positive is better; slightly negative: non-inferiority',
+          }),
+          confidence: Type.Number({
+            minimum: 0.5,
+            maximum: 0.9999,
+            description: 'the change lies above its lower bound with this confidence',
+          }),
+        },
+        { ...closed, description: 'checked where there is a champion' },
+      ),
+    ),
+  },
+  { ...closed, title: 'gate of a model in an environment' },
+);
+
+/** Reads a policy from a request: SPEC_INVALID with every wrong field. */
+export function checkPolicy(value: unknown): GatePolicy {
+  const shape = explainSchema(GatePolicySchema, value);
+  const errors = shape.length > 0 ? shape : checkMetrics(value as GatePolicy);
+  if (errors.length === 0) return value as GatePolicy;
+  const first = errors[0]!;
+  const more = errors.length > 1 ? ` (and ${errors.length - 1} more: see "errors")` : '';
+  throw new GristmillError(
+    'SPEC_INVALID',
+    `Cannot set the gate: ${first.pointer || 'the whole'} ${first.detail}${more}`,
+    { errors },
+  );
+}
+
+function checkMetrics({ min = {}, max = {}, change }: GatePolicy): FieldError[] {
+  const errors: FieldError[] = [];
+  const check = (pointer: string, name: string, wanted?: 'higher' | 'lower'): void => {
+    if (!isMetric(name)) {
+      const names = Object.keys(METRICS);
+      const nearest = nearestName(name, names);
+      const hint = nearest
+        ? `did you mean ${show(nearest)}?`
+        : `expected one of ${names.join(', ')}`;
+      errors.push({ pointer, detail: `is no known metric (${show(name)}); ${hint}` });
+    } else if (wanted && METRICS[name].better !== wanted) {
+      const detail = `is better when ${METRICS[name].better}, expected under ${wanted === 'higher' ? '"max"' : '"min"'}`;
+      errors.push({ pointer, detail });
+    }
+  };
+  for (const name of Object.keys(min)) check(`/min/${escapePointer(name)}`, name, 'higher');
+  for (const name of Object.keys(max)) check(`/max/${escapePointer(name)}`, name, 'lower');
+  if (change) check('/change/metric', change.metric);
+  return errors;
+}
+
+/** Proof passed, and not much worse than the champion, where there is one. */
+export const defaultPolicy = (label: LabelKind): GatePolicy => ({
+  change: { metric: primaryMetric(label), min: -0.002, confidence: 0.95 },
+});
+
+export type Gate = {
+  readonly policy: GatePolicy;
+  /** Journal number; 0 where nobody set one and this is the default. */
+  readonly n: number;
+};
+
+export async function getGate(
+  store: Store,
+  of: { readonly model: string; readonly environment: string; readonly label: LabelKind },
+): Promise<Gate> {
+  const head = await readHead<GateEntry>(store, gatePrefix(of.model, of.environment));
+  return head
+    ? { policy: head.value.policy, n: head.n }
+    : { policy: defaultPolicy(of.label), n: 0 };
+}
+
+export async function putGate(
+  store: Store,
+  of: {
+    readonly model: string;
+    readonly environment: string;
+    readonly policy: GatePolicy;
+    readonly at: number;
+  },
+): Promise<Gate> {
+  const entry: GateEntry = { formatVersion: 1, policy: of.policy, at: of.at };
+  const n = await appendNext(store, gatePrefix(of.model, of.environment), entry);
+  return { policy: of.policy, n };
+}
+
+export type Hearing = {
+  readonly policy: GatePolicy;
+  readonly challenger: Metrics;
+  readonly champion: { readonly version: number; readonly metrics: Metrics } | null;
+  readonly comparison: Evidence['comparison'];
+  /** Why there is a champion but no comparison. */
+  readonly incomparable?: string;
+};
+
+/** Pure: the same figures, the same verdict, and a reader can follow each line of it. */
+export function judge(hearing: Hearing): Pick<Evidence, 'verdict' | 'reasons'> {
+  const { policy, challenger } = hearing;
+  const checks = [
+    ...Object.entries(policy.min ?? {}).map(([name, min]) =>
+      bound(name, challenger[name], { atLeast: min }),
+    ),
+    ...Object.entries(policy.max ?? {}).map(([name, max]) =>
+      bound(name, challenger[name], { atMost: max }),
+    ),
+    ...(policy.change ? [changeCheck(policy.change, hearing)] : []),
+  ];
+  if (checks.length === 0) checks.push({ passed: true, reason: 'the gate asks for nothing' });
+  return {
+    verdict: checks.every(({ passed }) => passed) ? 'accepted' : 'refused',
+    reasons: checks.map(({ passed, reason }) => `${passed ? 'passed' : 'failed'}: ${reason}`),
+  };
+}
+
+type Check = { readonly passed: boolean; readonly reason: string };
+
+function bound(
+  name: string,
+  value: number | undefined,
+  limit: { readonly atLeast: number } | { readonly atMost: number },
+): Check {
+  const [passes, wanted] =
+    'atLeast' in limit
+      ? [(v: number) => v >= limit.atLeast, `at least ${limit.atLeast}`]
+      : [(v: number) => v <= limit.atMost, `at most ${limit.atMost}`];
+  if (value === undefined) {
+    const why = isMetric(name) ? `a ${METRICS[name].label} metric` : 'unknown';
+    return { passed: false, reason: `${name} was not measured (${why}), needed ${wanted}` };
+  }
+  return { passed: passes(value), reason: `${name} is ${figure(value)}, needed ${wanted}` };
+}
+
+function changeCheck(
+  { metric, min, confidence }: NonNullable<GatePolicy['change']>,
+  { champion, comparison, incomparable }: Hearing,
+): Check {
+  if (!champion) return { passed: true, reason: 'there is no champion to compare with' };
+  if (!comparison || comparison.metric !== metric) {
+    const why = incomparable ?? `no comparison by ${metric}`;
+    return { passed: false, reason: `not compared with champion ${champion.version}: ${why}` };
+  }
+  const { change, low } = comparison;
+  const against = `${signed(change)} against champion ${champion.version}`;
+  const sure = `with ${+(confidence * 100).toFixed(2)} % confidence above ${signed(low)}`;
+  return {
+    passed: low >= min,
+    reason: `${metric} ${against}, ${sure}, needed above ${signed(min)}`,
+  };
+}
+
+const figure = (value: number): string => String(+value.toPrecision(5));
+const signed = (value: number): string => (value >= 0 ? '+' : '−') + figure(Math.abs(value));
+
+/** The metrics that a gate of this kind of label can use. */
+export const gateMetrics = (label: LabelKind): readonly string[] => metricNames(label);

@@ -1,0 +1,113 @@
+// Versions: immutable, numbered, each a manifest over blobs named by their content.
+// In: what training, proof and evaluation found. Out: models/<name>/versions/<n>.json, created last.
+// Why last: creating the manifest claims the number, so what it names is there before anybody can read it.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → alias → predictions
+import { GristmillError } from '../../common/errors.ts';
+import { sha256Hex } from '../../common/ids.ts';
+import { append, type Entry, entryKey, readAfter, readHead } from '../../common/store/journal.ts';
+import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import {
+  blobKey,
+  type GoldenRows,
+  type Manifest,
+  versionsPrefix,
+} from '../../common/wire/model.ts';
+import type { BlobRef } from '../../common/wire/task.ts';
+
+/** A version before it has a number. */
+export type Draft = Omit<Manifest, 'formatVersion' | 'version' | 'onnx' | 'golden' | 'report'> & {
+  /** model.onnx where a task left it. */
+  readonly onnx: BlobRef;
+  readonly golden: GoldenRows;
+  /** Everything a person may want to read about the training; plain JSON. */
+  readonly report: Readonly<Record<string, unknown>>;
+};
+
+/** Publishes a version, or finds the one that has the same train digest: `reused`, if another job made it. */
+export async function publishVersion(
+  store: Store,
+  draft: Draft,
+): Promise<{ readonly manifest: Manifest; readonly reused: boolean }> {
+  const { model } = draft;
+  const known = await listVersions(store, model);
+  const same = known.find((manifest) => manifest.trainDigest === draft.trainDigest);
+  const found = (manifest: Manifest) => ({
+    manifest,
+    reused: manifest.lineage.job !== draft.lineage.job,
+  });
+  if (same) return found(same);
+  const blobs = await storeBlobs(store, draft);
+  for (let version = (known.at(-1)?.version ?? 0) + 1; ; version++) {
+    const manifest: Manifest = { ...draft, ...blobs, formatVersion: 1, version };
+    if (await append(store, versionsPrefix(model), version, manifest)) {
+      return { manifest, reused: false };
+    }
+    const other = await getJson<Manifest>(store, entryKey(versionsPrefix(model), version));
+    if (other?.trainDigest === draft.trainDigest) return found(other);
+  }
+}
+
+async function storeBlobs(
+  store: Store,
+  draft: Draft,
+): Promise<Pick<Manifest, 'onnx' | 'golden' | 'report'>> {
+  const bytes = await store.get(draft.onnx.key);
+  const found = bytes && sha256Hex(bytes);
+  if (!bytes || found !== draft.onnx.sha256) {
+    throw new GristmillError(
+      'CHECKSUM_MISMATCH',
+      `Cannot publish ${draft.onnx.key}: its SHA-256 is ${found ?? 'unknown, as it is gone'}, expected ${draft.onnx.sha256}`,
+    );
+  }
+  const put = async (blob: Uint8Array): Promise<Manifest['onnx']> => {
+    const sha256 = sha256Hex(blob);
+    await store.create(blobKey(draft.model, sha256), blob);
+    return { sha256, bytes: blob.length };
+  };
+  return {
+    onnx: await put(bytes),
+    golden: await put(jsonBytes(draft.golden)),
+    report: await put(jsonBytes(draft.report)),
+  };
+}
+
+/** All versions of a model, oldest first; empty where there is no such model. */
+export const listVersions = async (store: Store, model: string): Promise<readonly Manifest[]> =>
+  (await readAfter<Manifest>(store, versionsPrefix(model), 0)).map(({ value }) => value);
+
+export async function latestVersion(store: Store, model: string): Promise<Manifest | undefined> {
+  return (await readHead<Manifest>(store, versionsPrefix(model)))?.value;
+}
+
+/** Throws NOT_FOUND that lists the versions, or the models, there are. */
+export async function getVersion(store: Store, model: string, version: number): Promise<Manifest> {
+  const manifest = await getJson<Manifest>(store, entryKey(versionsPrefix(model), version));
+  if (manifest) return manifest;
+  const latest = await requireModel(store, model);
+  const has = latest === 1 ? 'version 1' : `versions 1 to ${latest}`;
+  throw new GristmillError(
+    'NOT_FOUND',
+    `Cannot find version ${version} of ${model}: it has ${has}`,
+  );
+}
+
+/** The number of the newest version; throws NOT_FOUND that lists the models there are. */
+export async function requireModel(store: Store, model: string): Promise<number> {
+  const head: Entry<Manifest> | undefined = await readHead(store, versionsPrefix(model));
+  if (head) return head.n;
+  const names = await listModelNames(store);
+  const has = names.length === 0 ? 'none is published yet' : `there are ${names.join(', ')}`;
+  throw new GristmillError('NOT_FOUND', `Cannot find the model ${model}: ${has}`);
+}
+
+/** Names of models that have a version; a gate may be set before the first one. */
+export async function listModelNames(store: Store): Promise<readonly string[]> {
+  const names = folders(await store.listNames('models/'));
+  const heads = await Promise.all(
+    names.map((name) => store.head(entryKey(versionsPrefix(name), 1))),
+  );
+  return names.filter((_name, index) => heads[index] !== undefined);
+}
+
+export const folders = (names: readonly string[]): readonly string[] =>
+  names.filter((name) => name.endsWith('/')).map((name) => name.slice(0, -1));

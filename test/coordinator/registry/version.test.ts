@@ -1,0 +1,77 @@
+// publishVersion() and the ways to look versions up.
+import { expect, test } from 'vitest';
+import { sha256Hex } from '../../../common/ids.ts';
+import { memoryStore } from '../../../common/store/memory.ts';
+import { blobKey } from '../../../common/wire/model.ts';
+import {
+  getVersion,
+  latestVersion,
+  listModelNames,
+  listVersions,
+  publishVersion,
+  requireModel,
+} from '../../../coordinator/registry/version.ts';
+import { MODEL_BYTES, makeDraft } from '../../support/registry.ts';
+
+test('publishVersion() numbers from 1 and names blobs by content', async () => {
+  const store = memoryStore();
+  const first = await publishVersion(store, await makeDraft(store));
+  const second = await publishVersion(
+    store,
+    await makeDraft(store, { trainDigest: sha256Hex('train 2') }),
+  );
+  expect([first.manifest.version, second.manifest.version]).toEqual([1, 2]);
+  expect(await store.get(blobKey('flight-delay', first.manifest.onnx.sha256))).toEqual(MODEL_BYTES);
+  const golden = await store.get(blobKey('flight-delay', first.manifest.golden.sha256));
+  expect(JSON.parse(new TextDecoder().decode(golden)).rows).toHaveLength(1);
+  expect(await getVersion(store, 'flight-delay', 2)).toEqual(second.manifest);
+  expect(await latestVersion(store, 'flight-delay')).toEqual(second.manifest);
+  expect(await listVersions(store, 'flight-delay')).toHaveLength(2);
+});
+
+test('publishVersion() gives a train digest one version, whichever job asks', async () => {
+  const store = memoryStore();
+  const draft = await makeDraft(store);
+  await publishVersion(store, draft);
+  const again = await publishVersion(store, draft);
+  const other = await publishVersion(store, {
+    ...draft,
+    lineage: { ...draft.lineage, job: 'j-2' as never },
+  });
+  expect([again.reused, other.reused]).toEqual([false, true]); // a job that starts again made it itself
+  expect([again.manifest.version, other.manifest.version]).toEqual([1, 1]);
+});
+
+test('publishVersion() by racers leaves no gap and no double', async () => {
+  const store = memoryStore();
+  const drafts = await Promise.all(
+    Array.from({ length: 12 }, (_, i) =>
+      makeDraft(store, { trainDigest: sha256Hex(`train ${i % 6}`) }),
+    ),
+  );
+  await Promise.all(drafts.map((draft) => publishVersion(store, draft)));
+  const versions = await listVersions(store, 'flight-delay');
+  expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(new Set(versions.map(({ trainDigest }) => trainDigest)).size).toBe(6);
+});
+
+test('publishVersion() refuses a model file that is not what the draft says', async () => {
+  const store = memoryStore();
+  const draft = await makeDraft(store);
+  store.overwrite(draft.onnx.key, new Uint8Array([1]));
+  await expect(publishVersion(store, draft)).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
+  expect(await listVersions(store, 'flight-delay')).toEqual([]);
+});
+
+test('getVersion() and requireModel() say what there is instead', async () => {
+  const store = memoryStore();
+  await expect(requireModel(store, 'x')).rejects.toThrow(
+    'Cannot find the model x: none is published yet',
+  );
+  await publishVersion(store, await makeDraft(store));
+  await expect(requireModel(store, 'x')).rejects.toThrow('there are flight-delay');
+  await expect(getVersion(store, 'flight-delay', 3)).rejects.toThrow(
+    'Cannot find version 3 of flight-delay: it has version 1',
+  );
+  expect(await listModelNames(store)).toEqual(['flight-delay']);
+});
