@@ -14,7 +14,7 @@ import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { FolderSync, gate } from './folder-sync.ts';
 import { changed, compareKeys, missing } from './keys.ts';
-import { type Failure, type Range, type RawStore, settled } from './settle.ts';
+import { cannot, type Failure, type Range, type RawStore, settled } from './settle.ts';
 import type { Created, ObjectInfo, Store } from './store.ts';
 
 export type FileStoreOptions = {
@@ -340,8 +340,9 @@ const isPast = (folder: string, after: string | undefined): boolean =>
 async function entriesOf(places: Places, folder: string): Promise<string[]> {
   let entries: Dirent[];
   try {
-    await places.checkFolder(join(places.root, folder));
-    entries = await fs.readdir(join(places.root, folder), { withFileTypes: true });
+    const path = places.of(folder);
+    await places.checkFolder(path);
+    entries = await fs.readdir(path, { withFileTypes: true });
   } catch (error) {
     if (!isAbsent(error)) throw error;
     await places.checkRoot();
@@ -399,7 +400,7 @@ const PASSING = ['EIO', 'EAGAIN', 'EBUSY', 'EINTR', 'EMFILE', 'ENFILE', 'ESTALE'
 /** What an error of the file system means. ENOENT that got this far is a root that went away. */
 function explain(error: unknown, act: string, uri: string): Failure {
   const code = codeOf(error) ?? 'no code';
-  const because = (text: string): string => `Cannot ${act} in ${uri}: ${code}, expected ${text}`;
+  const because = (text: string): string => `${cannot(act, uri)}: ${code}, expected ${text}`;
   const failure = (transient: boolean, error_: GristmillError): Failure => ({
     transient,
     error: error_,

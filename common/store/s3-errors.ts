@@ -2,7 +2,7 @@
 // In: what the minio client and node:http throw. Out: answers for s3.ts, and GristmillErrors.
 // Why by S3's codes and never by text: messages differ between stores and versions.
 import { GristmillError } from '../errors.ts';
-import type { Failure } from './settle.ts';
+import { cannot, type Failure } from './settle.ts';
 
 /** An attempt that failed in a way that may pass: a 5xx, silence, a short body. */
 export class PassingError extends Error {}
@@ -42,30 +42,30 @@ export function explainS3(
   const code = s3CodeOf(error);
   const reason = error instanceof Error ? error.message : String(error);
   const said = code === undefined || reason.includes(code) ? reason : `${code} ${reason}`.trim();
-  const cannot = `Cannot ${act} in ${uri}`;
+  const begin = cannot(act, uri);
   const failure = (transient: boolean, to: GristmillError['code'], message: string): Failure => ({
     transient,
     error: new GristmillError(to, message, { cause: error }),
   });
   if (code !== undefined && FULL.has(code)) {
-    return failure(true, 'STORE_FULL', `${cannot}: ${said}, expected free space`);
+    return failure(true, 'STORE_FULL', `${begin}: ${said}, expected free space`);
   }
   if (code !== undefined && DENIED.has(code)) {
-    return failure(false, 'STORE_DENIED', `${cannot}: ${where} says ${said}, expected permission`);
+    return failure(false, 'STORE_DENIED', `${begin}: ${where} says ${said}, expected permission`);
   }
   if (code !== undefined && UNSUPPORTED.has(code)) {
-    const message = `${cannot}: ${where} says ${said}, expected create-only puts`;
+    const message = `${begin}: ${where} says ${said}, expected create-only puts`;
     return failure(false, 'STORE_UNSAFE', message);
   }
   if (isPassing(error, code)) {
-    const message = `${cannot}: ${where} says ${said}, expected an S3 store that answers`;
+    const message = `${begin}: ${where} says ${said}, expected an S3 store that answers`;
     return failure(true, 'STORE_UNAVAILABLE', message);
   }
   if (code === 'NoSuchBucket' || code === 'PermanentRedirect' || isTls(code)) {
-    const message = `${cannot}: ${where} says ${said}, expected the bucket there`;
+    const message = `${begin}: ${where} says ${said}, expected the bucket there`;
     return failure(false, 'STORE_UNAVAILABLE', message);
   }
-  return failure(false, 'INTERNAL', `${cannot}: ${said}`);
+  return failure(false, 'INTERNAL', `${begin}: ${said}`);
 }
 
 /** An S3 error without a code, and bytes that are not HTTP, were damaged on the way. */

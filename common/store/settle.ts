@@ -59,7 +59,7 @@ export type Patience = {
 export function settled(raw: RawStore, patience: Patience): Store {
   const ride = <T>(act: string, attempt: () => Promise<T>): Promise<T> =>
     rideOut(raw, patience, act, attempt);
-  const create = (key: string, source: Source): Promise<Created> =>
+  const create = async (key: string, source: Source): Promise<Created> =>
     settleCreate(raw, ride, checkKey(key), source);
   return {
     uri: raw.uri,
@@ -76,12 +76,16 @@ export function settled(raw: RawStore, patience: Patience): Store {
     },
     read: async (key) => openResuming(raw, patience, checkKey(key)),
     head: (key) => ride(`look up ${key}`, () => raw.head(checkKey(key))),
-    list: (prefix) => listResuming(raw, patience, checkPrefix(prefix)),
+    list: (prefix) => listResuming(raw, patience, prefix),
     listNames: (prefix) => ride(`list ${prefix}`, () => raw.listNames(checkFolder(prefix))),
     delete: (key) => ride(`delete ${key}`, () => raw.delete(checkKey(key))),
     close: () => raw.close(),
   };
 }
+
+/** How a failed act is worded: an act on the store itself, or on something in it. */
+export const cannot = (act: string, uri: string): string =>
+  act === 'open' ? `Cannot open ${uri}` : `Cannot ${act} in ${uri}`;
 
 /** Tries until it works, the error is final, or LIMITS.storeRetries retries are used up. */
 export async function rideOut<T>(
@@ -138,10 +142,13 @@ const sourceOfFile = (upload: Upload, path: string): Source => ({
 
 type Ride = <T>(act: string, attempt: () => Promise<T>) => Promise<T>;
 
+/** Puts have one budget of retries and each reading back its own: progress must not use up patience. */
 function settleCreate(raw: RawStore, ride: Ride, key: string, source: Source): Promise<Created> {
+  const act = `create ${key}`;
+  const look = (): Promise<Created | undefined> => ride(act, () => readBack(raw, key, source));
   let isUnknown = false;
-  return ride(`create ${key}`, async () => {
-    const before = isUnknown ? await readBack(raw, key, source) : undefined;
+  return ride(act, async () => {
+    const before = isUnknown ? await look() : undefined;
     if (before !== undefined) return before;
     try {
       const outcome = await source.put();
@@ -150,7 +157,7 @@ function settleCreate(raw: RawStore, ride: Ride, key: string, source: Source): P
       isUnknown = true;
       throw error;
     }
-    return (await readBack(raw, key, source)) ?? 'exists';
+    return (await look()) ?? 'exists';
   });
 }
 
@@ -214,6 +221,7 @@ async function* listResuming(
   patience: Patience,
   prefix: string,
 ): AsyncGenerator<ObjectInfo> {
+  checkPrefix(prefix);
   let after: string | undefined;
   for (let failures = 0; ; ) {
     try {
