@@ -159,7 +159,10 @@ export class Round<Sum> {
     return this.#actions;
   }
 
-  /** Only words of this generation count: a former owner's sums could miss a lane or bring one twice. */
+  /**
+   * Only words of this generation count. A former member's sums would be right all the same; but who
+   * has a state, and who is behind, is known of members alone.
+   */
   protected accepts(message: Message<Sum>): boolean {
     return (
       this.#mode !== 'outside' &&
