@@ -53,7 +53,9 @@ export class HistogramAccumulator {
     }
   }
   result(): (readonly [number, number])[] {
-    return [...this.#counts].map(([key, n]) => [this.#value(key), n] as const).sort(([a], [b]) => a - b);
+    return [...this.#counts]
+      .map(([key, n]) => [this.#value(key), n] as const)
+      .sort(([a], [b]) => a - b);
   }
   #value(key: number): number {
     this.#words[0] = 0;
@@ -72,7 +74,11 @@ export function mergeFit(left: FitPartial, right: FitPartial): FitPartial {
   };
 }
 
-function zip<V>(a: Readonly<Record<string, V>>, b: Readonly<Record<string, V>>, merge: (a: V, b: V) => V): Record<string, V> {
+function zip<V>(
+  a: Readonly<Record<string, V>>,
+  b: Readonly<Record<string, V>>,
+  merge: (a: V, b: V) => V,
+): Record<string, V> {
   return Object.fromEntries(Object.keys(a).map((id) => [id, merge(a[id]!, b[id]!)]));
 }
 
@@ -84,7 +90,9 @@ export function mergeMoments([n1, mean1, m1]: Moments, [n2, mean2, m2]: Moments)
 }
 
 function mergeCounts<K>(
-  a: readonly (readonly [K, number])[], b: readonly (readonly [K, number])[], compare: (x: K, y: K) => number,
+  a: readonly (readonly [K, number])[],
+  b: readonly (readonly [K, number])[],
+  compare: (x: K, y: K) => number,
 ): (readonly [K, number])[] {
   const merged: (readonly [K, number])[] = [];
   let [i, j] = [0, 0];
@@ -100,7 +108,9 @@ function mergeCounts<K>(
 function mergeSplitCounts(a: SplitCounts, b: SplitCounts): SplitCounts {
   const add = (x: readonly number[], y: readonly number[]): number[] => x.map((n, i) => n + y[i]!);
   return {
-    train: add(a.train, b.train), validation: add(a.validation, b.validation), test: add(a.test, b.test),
+    train: add(a.train, b.train),
+    validation: add(a.validation, b.validation),
+    test: add(a.test, b.test),
     labelSum: {
       train: a.labelSum.train + b.labelSum.train,
       validation: a.labelSum.validation + b.labelSum.validation,
@@ -110,7 +120,10 @@ function mergeSplitCounts(a: SplitCounts, b: SplitCounts): SplitCounts {
 }
 
 /** The fitted values of all statistics but `missing`, which is a check and not a value. */
-export function fittedValues(statistics: readonly Statistic[], sum: FitPartial): Record<string, FittedValue> {
+export function fittedValues(
+  statistics: readonly Statistic[],
+  sum: FitPartial,
+): Record<string, FittedValue> {
   const values: Record<string, FittedValue> = {};
   for (const statistic of statistics) {
     const value = fittedValue(statistic, sum);
@@ -126,17 +139,26 @@ function fittedValue(statistic: Statistic, sum: FitPartial): FittedValue | undef
       if (n === 0) throw noValues(statistic);
       return { numbers: [mean, Math.sqrt(m2 / n)] };
     }
-    case 'quantile': return { numbers: [quantile(statistic, sum.quantiles[statistic.id]!)] };
-    case 'frequent': return { strings: mostFrequent(sum.frequent[statistic.id]!, statistic.limit) };
-    case 'missing': return undefined;
+    case 'quantile':
+      return { numbers: [quantile(statistic, sum.quantiles[statistic.id]!)] };
+    case 'frequent':
+      return { strings: mostFrequent(sum.frequent[statistic.id]!, statistic.limit) };
+    case 'missing':
+      return undefined;
   }
 }
 
-const noValues = (statistic: Statistic): GristmillError => new GristmillError('FEATURE_MISSING',
-  `Cannot fit ${statistic.kind} of ${statistic.sql.slice(0, 200)}: 0 training rows hold a finite value, expected at least 1`);
+const noValues = (statistic: Statistic): GristmillError =>
+  new GristmillError(
+    'FEATURE_MISSING',
+    `Cannot fit ${statistic.kind} of ${statistic.sql.slice(0, 200)}: 0 training rows hold a finite value, expected at least 1`,
+  );
 
 /** The smallest key whose cumulated count reaches p of all (`quantile_disc`). */
-function quantile(statistic: Extract<Statistic, { kind: 'quantile' }>, counts: readonly (readonly [number, number])[]): number {
+function quantile(
+  statistic: Extract<Statistic, { kind: 'quantile' }>,
+  counts: readonly (readonly [number, number])[],
+): number {
   const total = counts.reduce((sum, [, n]) => sum + n, 0);
   if (total === 0) throw noValues(statistic);
   const rank = Math.max(1, Math.ceil(statistic.p * total));
@@ -150,12 +172,18 @@ function quantile(statistic: Extract<Statistic, { kind: 'quantile' }>, counts: r
 
 function mostFrequent(counts: readonly (readonly [string, number])[], limit: number): string[] {
   if (counts.length > LIMITS.vocabularyMax) {
-    throw new GristmillError('PLAN_TOO_LARGE',
-      `Cannot fit a vocabulary: ${counts.length} distinct values, expected at most ${LIMITS.vocabularyMax}`);
+    throw new GristmillError(
+      'PLAN_TOO_LARGE',
+      `Cannot fit a vocabulary: ${counts.length} distinct values, expected at most ${LIMITS.vocabularyMax}`,
+    );
   }
   // `counts` is in UTF-8 order and sort is stable, so ties stay in that order
-  return [...counts].sort(([, a], [, b]) => b - a).slice(0, limit).map(([value]) => value);
+  return [...counts]
+    .sort(([, a], [, b]) => b - a)
+    .slice(0, limit)
+    .map(([value]) => value);
 }
 
 /** Order of UTF-8 bytes, as DuckDB's; JavaScript's own is UTF-16's. */
-export const compareUtf8 = (a: string, b: string): number => Buffer.compare(Buffer.from(a), Buffer.from(b));
+export const compareUtf8 = (a: string, b: string): number =>
+  Buffer.compare(Buffer.from(a), Buffer.from(b));

@@ -117,12 +117,14 @@ async function checkSettings(connection: DuckDBConnection): Promise<void> {
 }
 
 function asDuck(instance: DuckDBInstance, connection: DuckDBConnection): Duck {
-  const translated = async <T>(act: () => Promise<T>): Promise<T> => {
-    try {
-      return await act();
-    } catch (error) {
+  const inFlight = new Set<Promise<unknown>>();
+  const translated = <T>(act: () => Promise<T>): Promise<T> => {
+    const work = act().catch((error: unknown) => {
       throw translateDuckError(error);
-    }
+    });
+    const settled = work.catch(() => {}).finally(() => inFlight.delete(settled));
+    inFlight.add(settled);
+    return work;
   };
   return {
     run: (sql) => translated(async () => void (await connection.run(sql))),
@@ -131,6 +133,7 @@ function asDuck(instance: DuckDBInstance, connection: DuckDBConnection): Duck {
     scan: (sql, kinds, onChunk) =>
       translated(async () => scan(await connection.stream(sql), kinds, onChunk)),
     async [Symbol.asyncDispose]() {
+      await Promise.all(inFlight); // closing under a query that runs is a crash in native code
       connection.closeSync();
       instance.closeSync();
     },

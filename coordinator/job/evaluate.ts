@@ -3,7 +3,12 @@
 // Why scores are kept: the gate pairs champion and challenger row by row.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
 import type { Plan } from '../../common/wire/plan.ts';
-import type { MetricsResult, ScoreResult, Signature, SplitRange } from '../../common/wire/program.ts';
+import type {
+  MetricsResult,
+  ScoreResult,
+  Signature,
+  SplitRange,
+} from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { overlaps } from '../plan/split.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
@@ -15,14 +20,32 @@ import type { Trained } from './train.ts';
 
 export async function evaluateVersion(
   job: JobContext,
-  { plan, prepared, fitted, trained }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
+  {
+    plan,
+    prepared,
+    fitted,
+    trained,
+  }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
 ): Promise<MetricsResult> {
   const stage = new StageRun(job, 'evaluate');
   const slices = job.spec.training!.slices;
   const parts = partsIn(prepared.parts, fitted.ranges.test);
   const { model, signature } = trained;
-  const scores = await scoreRows(job, stage, { model, signature, parts, slices, where: fitted.ranges.test, profile: plan.profile });
-  const evaluation = await measure(job, stage, { scores, signature, slices, baseline: fitted.baseline, profile: plan.profile });
+  const scores = await scoreRows(job, stage, {
+    model,
+    signature,
+    parts,
+    slices,
+    where: fitted.ranges.test,
+    profile: plan.profile,
+  });
+  const evaluation = await measure(job, stage, {
+    scores,
+    signature,
+    slices,
+    baseline: fitted.baseline,
+    profile: plan.profile,
+  });
   await stage.finish();
   const { metrics, baseline, rows } = evaluation;
   await job.record({ kind: 'evaluated', metrics, baseline, rows, slices: evaluation.slices });
@@ -30,27 +53,63 @@ export async function evaluateVersion(
 }
 
 /** Parts that can hold rows of the range, by the keys they were seen to hold. */
-export const partsIn = (parts: readonly PreparedPart[], range: SplitRange): readonly PreparedPart[] =>
-  parts.filter(({ splitMin, splitMax }) => splitMin !== null && splitMax !== null && overlaps(range, { min: splitMin, max: splitMax }));
+export const partsIn = (
+  parts: readonly PreparedPart[],
+  range: SplitRange,
+): readonly PreparedPart[] =>
+  parts.filter(
+    ({ splitMin, splitMax }) =>
+      splitMin !== null && splitMax !== null && overlaps(range, { min: splitMin, max: splitMax }),
+  );
 
 /** Scores every row of the range through one model file; results in part order. */
 export async function scoreRows(
-  job: JobContext, stage: StageRun,
-  of: { model: BlobRef; signature: Signature; parts: readonly PreparedPart[]; slices: readonly string[]; where: SplitRange; profile: string },
+  job: JobContext,
+  stage: StageRun,
+  of: {
+    model: BlobRef;
+    signature: Signature;
+    parts: readonly PreparedPart[];
+    slices: readonly string[];
+    where: SplitRange;
+    profile: string;
+  },
 ): Promise<readonly ResultRef[]> {
   const { model, signature, where, slices, profile } = of;
-  const program = await saveProgram(job.store, { formatVersion: 1, kind: 'score', model, signature, where, slices });
-  const tasks = of.parts.map(({ part }) => makeTask({ stage: 'evaluate', program, input: { kind: 'part', part }, profile }));
+  const program = await saveProgram(job.store, {
+    formatVersion: 1,
+    kind: 'score',
+    model,
+    signature,
+    where,
+    slices,
+  });
+  const tasks = of.parts.map(({ part }) =>
+    makeTask({ stage: 'evaluate', program, input: { kind: 'part', part }, profile }),
+  );
   await stage.run<ScoreResult>(tasks, (result) => result.rows);
   return tasks.map(({ task }) => ({ stage: 'evaluate', task }));
 }
 
 export async function measure(
-  job: JobContext, stage: StageRun,
-  of: { scores: readonly ResultRef[]; signature: Signature; slices: readonly string[]; baseline: number; profile: string },
+  job: JobContext,
+  stage: StageRun,
+  of: {
+    scores: readonly ResultRef[];
+    signature: Signature;
+    slices: readonly string[];
+    baseline: number;
+    profile: string;
+  },
 ): Promise<MetricsResult> {
   const { signature, slices, baseline, profile } = of;
-  const program = await saveProgram(job.store, { formatVersion: 1, kind: 'metrics', label: signature.label, slices, baseline });
+  const program = await saveProgram(job.store, {
+    formatVersion: 1,
+    kind: 'metrics',
+    label: signature.label,
+    slices,
+    baseline,
+  });
   const [metrics] = await stage.run<MetricsResult>([
     makeTask({ stage: 'evaluate', program, input: { kind: 'results', tasks: of.scores }, profile }),
   ]);

@@ -5,10 +5,24 @@
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { FitResult, FittedValue, LabelKind, LoadSql, SplitCounts, SplitRange, SplitRanges, Statistic } from '../../common/wire/program.ts';
+import type {
+  FitResult,
+  FittedValue,
+  LabelKind,
+  LoadSql,
+  SplitCounts,
+  SplitRange,
+  SplitRanges,
+  Statistic,
+} from '../../common/wire/program.ts';
 import type { ResultRef } from '../../common/wire/task.ts';
 import type { FeatureSet } from '../compile/features.ts';
-import { describeFitted, levelCount, levelStatistics, missingStatistics } from '../compile/levels.ts';
+import {
+  describeFitted,
+  levelCount,
+  levelStatistics,
+  missingStatistics,
+} from '../compile/levels.ts';
 import { loadSql } from '../compile/sql.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
@@ -27,25 +41,40 @@ export type Fitted = {
   readonly baseline: number;
 };
 
-type Given = { readonly plan: Plan; readonly prepared: PreparedRows; readonly features: FeatureSet; readonly label: { readonly kind: LabelKind } };
+type Given = {
+  readonly plan: Plan;
+  readonly prepared: PreparedRows;
+  readonly features: FeatureSet;
+  readonly label: { readonly kind: LabelKind };
+};
 
-export async function fitFeatures(job: JobContext, { plan, prepared, features, label }: Given): Promise<Fitted> {
+export async function fitFeatures(
+  job: JobContext,
+  { plan, prepared, features, label }: Given,
+): Promise<Fitted> {
   const stage = new StageRun(job, 'fit');
-  const fit = (statistics: readonly Statistic[], where: SplitRange, count: SplitRanges | null): Promise<FitResult> =>
-    fitOnce(job, stage, { plan, prepared, statistics, where, count });
+  const fitLevel = (
+    statistics: readonly Statistic[],
+    where: SplitRange,
+    count: SplitRanges | null,
+  ): Promise<FitResult> => fitOnce(job, stage, { plan, prepared, statistics, where, count });
 
-  const ranges = await cutOffs(job, prepared, fit);
+  const ranges = await cutOffs(job, prepared, fitLevel);
   let counts: SplitCounts | null = null;
   let values: FittedValues = {};
   for (let level = 0; level < Math.max(1, levelCount(features)); level++) {
-    const result = await fit(levelStatistics(features, level, values), ranges.train, level === 0 ? ranges : null);
+    const result = await fitLevel(
+      levelStatistics(features, level, values),
+      ranges.train,
+      level === 0 ? ranges : null,
+    );
     values = { ...values, ...result.fitted };
     if (result.counts) {
       counts = result.counts;
       await checkCounts(job, { counts, ranges, label: label.kind });
     }
   }
-  const { missing } = await fit(missingStatistics(features, values), ranges.train, null);
+  const { missing } = await fitLevel(missingStatistics(features, values), ranges.train, null);
   checkMissing(missing, total(counts!.train));
   await stage.finish();
   await job.record({ kind: 'fitted', features: describeFitted(features, values) });
@@ -57,18 +86,46 @@ export async function fitFeatures(job: JobContext, { plan, prepared, features, l
 async function fitOnce(
   job: JobContext,
   stage: StageRun,
-  { plan, prepared, statistics, where, count }: Omit<Given, 'features' | 'label'> & { statistics: readonly Statistic[]; where: SplitRange; count: SplitRanges | null },
+  {
+    plan,
+    prepared,
+    statistics,
+    where,
+    count,
+  }: Omit<Given, 'features' | 'label'> & {
+    statistics: readonly Statistic[];
+    where: SplitRange;
+    count: SplitRanges | null;
+  },
 ): Promise<FitResult> {
   const { profile } = plan;
-  const program = await saveProgram(job.store, { formatVersion: 1, kind: 'fit', where, statistics, count });
-  const tasks = prepared.parts.map(({ part }) => makeTask({ stage: 'fit', program, input: { kind: 'part', part }, profile }));
+  const program = await saveProgram(job.store, {
+    formatVersion: 1,
+    kind: 'fit',
+    where,
+    statistics,
+    count,
+  });
+  const tasks = prepared.parts.map(({ part }) =>
+    makeTask({ stage: 'fit', program, input: { kind: 'part', part }, profile }),
+  );
   await stage.run(tasks);
   let level: ResultRef[] = tasks.map(({ task }) => ({ stage: 'fit', task }));
   for (;;) {
     const final = level.length <= LIMITS.fanIn;
-    const merge = await saveProgram(job.store, { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null, final });
-    const groups = Array.from({ length: Math.ceil(level.length / LIMITS.fanIn) }, (_, i) => level.slice(i * LIMITS.fanIn, (i + 1) * LIMITS.fanIn));
-    const merges = groups.map((group) => makeTask({ stage: 'fit', program: merge, input: { kind: 'results', tasks: group }, profile }));
+    const merge = await saveProgram(job.store, {
+      formatVersion: 1,
+      kind: 'fitMerge',
+      statistics,
+      count: count !== null,
+      final,
+    });
+    const groups = Array.from({ length: Math.ceil(level.length / LIMITS.fanIn) }, (_, i) =>
+      level.slice(i * LIMITS.fanIn, (i + 1) * LIMITS.fanIn),
+    );
+    const merges = groups.map((group) =>
+      makeTask({ stage: 'fit', program: merge, input: { kind: 'results', tasks: group }, profile }),
+    );
     const results = await stage.run<FitResult>(merges);
     if (final) return results[0]!.result;
     level = merges.map(({ task }) => ({ stage: 'fit', task }));
@@ -76,16 +133,25 @@ async function fitOnce(
 }
 
 async function cutOffs(
-  job: JobContext, prepared: PreparedRows,
-  fit: (statistics: readonly Statistic[], where: SplitRange, count: null) => Promise<FitResult>,
+  job: JobContext,
+  prepared: PreparedRows,
+  fitLevel: (
+    statistics: readonly Statistic[],
+    where: SplitRange,
+    count: null,
+  ) => Promise<FitResult>,
 ): Promise<SplitRanges> {
   const { split } = job.spec.training!;
   if (split.by === 'hash') return hashRanges(split);
   if (!needsQuantiles(split)) return timeRanges(split, prepared.splitMax!, () => Number.NaN);
   const shares = sharesOf(split);
-  const statistics = shares.map((p): Statistic => ({ id: `split ${p}`, kind: 'quantile', p, sql: '__split' }));
-  const { fitted } = await fit(statistics, { after: null, upTo: null }, null);
-  return timeRanges(split, prepared.splitMax!, (p) => Math.floor((fitted[`split ${p}`] as { numbers: readonly number[] }).numbers[0]!));
+  const statistics = shares.map(
+    (p): Statistic => ({ id: `split ${p}`, kind: 'quantile', p, sql: '__split' }),
+  );
+  const { fitted } = await fitLevel(statistics, { after: null, upTo: null }, null);
+  return timeRanges(split, prepared.splitMax!, (p) =>
+    Math.floor((fitted[`split ${p}`] as { numbers: readonly number[] }).numbers[0]!),
+  );
 }
 
 /** The quantiles that timeRanges will ask for: found by letting it ask. */
@@ -99,24 +165,41 @@ function sharesOf(split: Parameters<typeof timeRanges>[0]): number[] {
 }
 
 async function checkCounts(
-  job: JobContext, { counts, ranges, label }: { counts: SplitCounts; ranges: SplitRanges; label: LabelKind },
+  job: JobContext,
+  { counts, ranges, label }: { counts: SplitCounts; ranges: SplitRanges; label: LabelKind },
 ): Promise<void> {
-  const rows = { train: total(counts.train), validation: total(counts.validation), test: total(counts.test) };
-  await job.record({ kind: 'split', ...rows, edges: describeEdges(ranges, job.spec.training!.split.by) });
+  const rows = {
+    train: total(counts.train),
+    validation: total(counts.validation),
+    test: total(counts.test),
+  };
+  await job.record({
+    kind: 'split',
+    ...rows,
+    edges: describeEdges(ranges, job.spec.training!.split.by),
+  });
   for (const [name, n] of Object.entries(rows)) {
     if (n > 0) continue;
-    throw new GristmillError('SPLIT_EMPTY',
-      `Cannot train: the split leaves 0 ${name} rows (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training!.split.by)}), expected at least 1 in each`);
+    throw new GristmillError(
+      'SPLIT_EMPTY',
+      `Cannot train: the split leaves 0 ${name} rows (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training!.split.by)}), expected at least 1 in each`,
+    );
   }
   const positives = counts.labelSum.train;
   if (label === 'binary' && (positives === 0 || positives === rows.train)) {
-    throw new GristmillError('LABEL_CONSTANT',
-      `Cannot train: the label is ${positives === 0 ? 'false' : 'true'} in all ${rows.train} training rows, expected both classes`);
+    throw new GristmillError(
+      'LABEL_CONSTANT',
+      `Cannot train: the label is ${positives === 0 ? 'false' : 'true'} in all ${rows.train} training rows, expected both classes`,
+    );
   }
 }
 
-function describeEdges(ranges: SplitRanges, by: 'time' | 'hash'): Record<string, number | string | null> {
-  const show = (edge: number | null): number | string | null => (by === 'time' && edge !== null ? isoOf(edge) : edge);
+function describeEdges(
+  ranges: SplitRanges,
+  by: 'time' | 'hash',
+): Record<string, number | string | null> {
+  const show = (edge: number | null): number | string | null =>
+    by === 'time' && edge !== null ? isoOf(edge) : edge;
   return Object.fromEntries(
     (['train', 'validation', 'test'] as const).flatMap((name) => [
       [`${name}After`, show(ranges[name].after)],
@@ -138,8 +221,13 @@ const isoOf = (us: number): string => {
 function checkMissing(missing: Readonly<Record<string, number>>, rows: number): void {
   const worst = Object.entries(missing).filter(([, n]) => n > 0);
   if (worst.length === 0) return;
-  const words = worst.map(([feature, n]) => `${feature} in ${n} of ${rows} training rows`).join(', ');
-  throw new GristmillError('FEATURE_MISSING', `Cannot train: features are still missing: ${words}, expected 0; wrap them in impute(…, 'median') or coalesce(…, 0)`);
+  const words = worst
+    .map(([feature, n]) => `${feature} in ${n} of ${rows} training rows`)
+    .join(', ');
+  throw new GristmillError(
+    'FEATURE_MISSING',
+    `Cannot train: features are still missing: ${words}, expected 0; wrap them in impute(…, 'median') or coalesce(…, 0)`,
+  );
 }
 
 const total = (counts: readonly number[]): number => counts.reduce((sum, n) => sum + n, 0);

@@ -17,7 +17,12 @@ export class JobJournal {
   readonly #onEntry: (entry: Entry<JobEvent>) => void;
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(options: { store: Store; clock: Clock; job: JobId; onEntry?: (entry: Entry<JobEvent>) => void }) {
+  constructor(options: {
+    store: Store;
+    clock: Clock;
+    job: JobId;
+    onEntry?: (entry: Entry<JobEvent>) => void;
+  }) {
     this.#store = options.store;
     this.#clock = options.clock;
     this.#prefix = journalPrefix(options.job);

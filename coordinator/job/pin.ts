@@ -7,6 +7,7 @@ import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { createJson, getJson } from '../../common/store/store.ts';
 import type { Plan, Snapshot } from '../../common/wire/plan.ts';
+import { chooseProfile } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.ts';
@@ -17,7 +18,8 @@ export const planKey = (job: JobId): string => `jobs/${job}/plan.json`;
 
 export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; plan: Plan }> {
   const existing = await getJson<Plan>(job.store, planKey(job.id));
-  if (existing) return { plan: existing, snapshot: await loadSnapshot(job.store, existing.snapshot) };
+  if (existing)
+    return { plan: existing, snapshot: await loadSnapshot(job.store, existing.snapshot) };
 
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
   const digest = await saveSnapshot(job.store, snapshot);
@@ -31,11 +33,17 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
     job: job.id,
     snapshot: digest,
     profile,
-    prepare: shards.map((shard) => makeTask({ stage: 'prepare', program: stage, input: { kind: 'shard', shard }, profile })),
+    prepare: shards.map((shard) =>
+      makeTask({ stage: 'prepare', program: stage, input: { kind: 'shard', shard }, profile }),
+    ),
   };
   await createJson(job.store, planKey(job.id), plan);
   const won = await getJson<Plan>(job.store, planKey(job.id));
-  if (!won) throw new GristmillError('INTERNAL', `Cannot plan job ${job.id}: its plan is not in the store after it was written`);
+  if (!won)
+    throw new GristmillError(
+      'INTERNAL',
+      `Cannot plan job ${job.id}: its plan is not in the store after it was written`,
+    );
   const pinned = won.snapshot === digest ? snapshot : await loadSnapshot(job.store, won.snapshot);
   await job.record({
     kind: 'snapshot',
@@ -51,7 +59,7 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
 /** The profile with the most threads alive; waits, visibly, for a first worker. */
 async function awaitProfile(job: JobContext): Promise<string> {
   for (;;) {
-    const profile = job.workers.bestProfile();
+    const profile = chooseProfile(job.workers.live());
     if (profile !== undefined) {
       job.showWaiting(null);
       return profile;

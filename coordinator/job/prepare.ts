@@ -9,7 +9,12 @@ import type { PartRef, Shard, Task } from '../../common/wire/task.ts';
 import type { JobContext } from './context.ts';
 import { StageRun } from './stage.ts';
 
-export type PreparedPart = { readonly part: PartRef; readonly shard: Shard; readonly splitMin: number | null; readonly splitMax: number | null };
+export type PreparedPart = {
+  readonly part: PartRef;
+  readonly shard: Shard;
+  readonly splitMin: number | null;
+  readonly splitMax: number | null;
+};
 
 export type PreparedRows = {
   readonly parts: readonly PreparedPart[];
@@ -26,8 +31,13 @@ export async function prepareRows(job: JobContext, plan: Plan): Promise<Prepared
   const { rowsIn, rowsOut, dropped } = prepared;
   await job.record({ kind: 'rows', rowsIn, rowsOut, dropped });
   if (rowsOut === 0) {
-    const counts = Object.entries(dropped).map(([rule, n]) => `${rule} ${n}`).join(', ');
-    throw new GristmillError('ROWS_NONE', `Cannot go on with 0 rows of ${rowsIn}: ${counts || 'the dataset is empty'}, expected at least 1 row left`);
+    const counts = Object.entries(dropped)
+      .map(([rule, n]) => `${rule} ${n}`)
+      .join(', ');
+    throw new GristmillError(
+      'ROWS_NONE',
+      `Cannot go on with 0 rows of ${rowsIn}: ${counts || 'the dataset is empty'}, expected at least 1 row left`,
+    );
   }
   return prepared;
 }
@@ -37,17 +47,31 @@ export async function runPrepare(stage: StageRun, tasks: readonly Task[]): Promi
   const descriptors = await stage.run<PrepareResult>(tasks, (result) => result.rowsIn);
   const results = descriptors.map(({ result }) => result);
   const rowsIn = sum(results.map((result) => result.rowsIn));
-  const planned = sum(tasks.map(({ input }) => (input.kind === 'shard' ? input.shard.rowEnd - input.shard.rowStart : 0)));
+  const planned = sum(
+    tasks.map(({ input }) =>
+      input.kind === 'shard' ? input.shard.rowEnd - input.shard.rowStart : 0,
+    ),
+  );
   const dropped: Record<string, number> = {};
   for (const result of results) {
-    for (const [rule, n] of Object.entries(result.dropped)) dropped[rule] = (dropped[rule] ?? 0) + n;
+    for (const [rule, n] of Object.entries(result.dropped))
+      dropped[rule] = (dropped[rule] ?? 0) + n;
   }
   const rowsOut = sum(results.map((result) => result.rowsOut));
   if (rowsIn !== planned || rowsIn !== rowsOut + sum(Object.values(dropped))) {
-    throw new GristmillError('INTERNAL', `Cannot account for rows: ${planned} planned, ${rowsIn} in, ${rowsOut} out, ${sum(Object.values(dropped))} dropped`);
+    throw new GristmillError(
+      'INTERNAL',
+      `Cannot account for rows: ${planned} planned, ${rowsIn} in, ${rowsOut} out, ${sum(Object.values(dropped))} dropped`,
+    );
   }
   const keys = results.flatMap(({ splitMax }) => splitMax ?? []);
-  return { parts: partsOf(tasks, results), rowsIn, rowsOut, dropped, splitMax: keys.length > 0 ? keys.reduce((a, b) => Math.max(a, b)) : null };
+  return {
+    parts: partsOf(tasks, results),
+    rowsIn,
+    rowsOut,
+    dropped,
+    splitMax: keys.length > 0 ? keys.reduce((a, b) => Math.max(a, b)) : null,
+  };
 }
 
 function partsOf(tasks: readonly Task[], results: readonly PrepareResult[]): PreparedPart[] {

@@ -18,19 +18,40 @@ export type Proof = Pick<ProveResult, 'rows' | 'maxDifference' | 'golden'>;
 
 export async function proveServing(
   job: JobContext,
-  { plan, prepared, fitted, trained }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
+  {
+    plan,
+    prepared,
+    fitted,
+    trained,
+  }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
 ): Promise<Proof> {
   const stage = new StageRun(job, 'prove');
   const parts = partsIn(prepared.parts, fitted.ranges.test).slice(0, LIMITS.proofRows);
   const program = await saveProgram(job.store, {
-    formatVersion: 1, kind: 'prove', model: trained.model, signature: trained.signature, load: fitted.load,
-    where: fitted.ranges.test, rows: Math.ceil(LIMITS.proofRows / parts.length), seed: job.spec.seed,
+    formatVersion: 1,
+    kind: 'prove',
+    model: trained.model,
+    signature: trained.signature,
+    load: fitted.load,
+    where: fitted.ranges.test,
+    rows: Math.ceil(LIMITS.proofRows / parts.length),
+    seed: job.spec.seed,
     golden: Math.ceil(LIMITS.goldenRows / parts.length),
   });
-  const tasks = parts.map(({ part, shard }) => makeTask({ stage: 'prove', program, input: { kind: 'replay', part, shard }, profile: plan.profile }));
-  const results = (await stage.run<ProveResult>(tasks, (result) => result.rows)).map(({ result }) => result);
+  const tasks = parts.map(({ part, shard }) =>
+    makeTask({
+      stage: 'prove',
+      program,
+      input: { kind: 'replay', part, shard },
+      profile: plan.profile,
+    }),
+  );
+  const results = (await stage.run<ProveResult>(tasks, (result) => result.rows)).map(
+    ({ result }) => result,
+  );
   await stage.finish();
-  for (const [i, { differences }] of results.entries()) checkProof(parts[i]!.shard.key, differences);
+  for (const [i, { differences }] of results.entries())
+    checkProof(parts[i]!.shard.key, differences);
   const proof: Proof = {
     rows: results.reduce((sum, { rows }) => sum + rows, 0),
     maxDifference: results.reduce((most, { maxDifference }) => Math.max(most, maxDifference), 0),
@@ -43,6 +64,8 @@ export async function proveServing(
 function checkProof(key: string, differences: ProveResult['differences']): void {
   const first = differences[0];
   if (!first) return;
-  throw new GristmillError('PROOF_FAILED',
-    `Cannot publish: row ${first.row} of ${key} has ${first.feature} ${first.batch} in the batch and ${first.serving} when served, expected the same (${differences.length} such differences)`);
+  throw new GristmillError(
+    'PROOF_FAILED',
+    `Cannot publish: row ${first.row} of ${key} has ${first.feature} ${first.batch} in the batch and ${first.serving} when served, expected the same (${differences.length} such differences)`,
+  );
 }

@@ -20,7 +20,10 @@ export async function runJob(job: JobContext): Promise<void> {
   const prepared = await prepareRows(job, plan);
   if (!job.spec.training) return;
   if (!checked.features || !checked.label) {
-    throw new GristmillError('INTERNAL', 'Cannot train: the spec has training and its check has no features');
+    throw new GristmillError(
+      'INTERNAL',
+      'Cannot train: the spec has training and its check has no features',
+    );
   }
   const { features, label } = checked;
   const fitted = await fitFeatures(job, { plan, prepared, features, label });

@@ -27,12 +27,21 @@ export class StageRun {
   }
 
   /** `rowsOf` tells how many rows a result stands for, for progress. */
-  async run<R>(tasks: readonly Task[], rowsOf: (result: R) => number = () => 0): Promise<Descriptor<R>[]> {
+  async run<R>(
+    tasks: readonly Task[],
+    rowsOf: (result: R) => number = () => 0,
+  ): Promise<Descriptor<R>[]> {
     const before = { done: this.#done, reused: this.#reused };
     this.#total += tasks.length;
     const { store, queue, clock, workers, signal, log } = this.#job;
     const found = await runTasks({
-      tasks, store, queue, clock, workers, signal, log,
+      tasks,
+      store,
+      queue,
+      clock,
+      workers,
+      signal,
+      log,
       onProgress: ({ done, reused }) => {
         this.#done = before.done + done;
         this.#reused = before.reused + reused;
@@ -41,7 +50,11 @@ export class StageRun {
     });
     const descriptors = tasks.map(({ task }) => {
       const descriptor = found.get(task);
-      if (!descriptor) throw new GristmillError('INTERNAL', `Cannot go on after ${this.#stage}: task ${task} has no result`);
+      if (!descriptor)
+        throw new GristmillError(
+          'INTERNAL',
+          `Cannot go on after ${this.#stage}: task ${task} has no result`,
+        );
       return descriptor as Descriptor<R>;
     });
     for (const { result, attempt } of descriptors) {

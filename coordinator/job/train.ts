@@ -7,7 +7,13 @@ import { LIMITS } from '../../common/limits.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
 import type { TrainSpec } from '../../common/wire/job.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { AssembleResult, LabelKind, OptimizerSpec, Signature, TrainProgram } from '../../common/wire/program.ts';
+import type {
+  AssembleResult,
+  LabelKind,
+  OptimizerSpec,
+  Signature,
+  TrainProgram,
+} from '../../common/wire/program.ts';
 import type { BlobRef } from '../../common/wire/task.ts';
 import type { FeatureSet } from '../compile/features.ts';
 import { buildModel } from '../compile/model.ts';
@@ -21,19 +27,31 @@ import type { Fitted } from './fit.ts';
 import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './stage.ts';
 
-export type Trained = { readonly trainDigest: Digest; readonly model: BlobRef; readonly signature: Signature };
-
-type Given = {
-  readonly plan: Plan; readonly prepared: PreparedRows; readonly features: FeatureSet;
-  readonly label: { readonly kind: LabelKind }; readonly fitted: Fitted;
+export type Trained = {
+  readonly trainDigest: Digest;
+  readonly model: BlobRef;
+  readonly signature: Signature;
 };
 
-export async function trainModel(job: JobContext, { plan, prepared, features, label, fitted }: Given): Promise<Trained> {
+type Given = {
+  readonly plan: Plan;
+  readonly prepared: PreparedRows;
+  readonly features: FeatureSet;
+  readonly label: { readonly kind: LabelKind };
+  readonly fitted: Fitted;
+};
+
+export async function trainModel(
+  job: JobContext,
+  { plan, prepared, features, label, fitted }: Given,
+): Promise<Trained> {
   const stage = new StageRun(job, 'train');
   const training = job.spec.training!;
   const { load } = fitted;
   const model = buildModel(training.model, {
-    codeSizes: load.codes.map(({ size }) => size), numbers: load.numbers.length, label: label.kind,
+    codeSizes: load.codes.map(({ size }) => size),
+    numbers: load.numbers.length,
+    label: label.kind,
   });
   const optimizer = optimizerOf(training.train);
   const program: TrainProgram = {
@@ -54,15 +72,28 @@ export async function trainModel(job: JobContext, { plan, prepared, features, la
   };
   const digest = await saveProgram(job.store, program);
   const { result, attempt } = await runTraining({
-    program, digest, profile: plan.profile,
-    queue: job.queue, store: job.store, clock: job.clock, workers: job.workers, signal: job.signal, log: job.log,
+    program,
+    digest,
+    profile: plan.profile,
+    queue: job.queue,
+    store: job.store,
+    clock: job.clock,
+    workers: job.workers,
+    signal: job.signal,
+    log: job.log,
     onProgress: ({ view, rows, cpuSeconds }) => {
       job.showTraining(view);
       stage.count({ done: view.round, total: view.rounds, rows, cpuSeconds });
     },
   });
-  for (const [index, epoch] of result.epochs.entries()) await job.record({ kind: 'epoch', epoch: index + 1, ...epoch });
-  stage.count({ done: result.rounds, total: result.rounds, rows: result.rows, cpuSeconds: attempt.cpuSeconds });
+  for (const [index, epoch] of result.epochs.entries())
+    await job.record({ kind: 'epoch', epoch: index + 1, ...epoch });
+  stage.count({
+    done: result.rounds,
+    total: result.rounds,
+    rows: result.rows,
+    cpuSeconds: attempt.cpuSeconds,
+  });
 
   const signature: Signature = {
     inputs: rawColumns(features),
@@ -72,8 +103,13 @@ export async function trainModel(job: JobContext, { plan, prepared, features, la
   };
   const graph = servingGraph(featureGraph(features, fitted.values), model.forward);
   const assemble = await saveProgram(job.store, {
-    formatVersion: 1, kind: 'assemble', servingGraph: base64(encodeModel(graph)),
-    parameters: model.parameters, optimizer, checkpoint: result.checkpoint, signature,
+    formatVersion: 1,
+    kind: 'assemble',
+    servingGraph: base64(encodeModel(graph)),
+    parameters: model.parameters,
+    optimizer,
+    checkpoint: result.checkpoint,
+    signature,
   });
   const [assembled] = await stage.run<AssembleResult>([
     makeTask({ stage: 'train', program: assemble, input: { kind: 'none' }, profile: plan.profile }),
@@ -84,16 +120,20 @@ export async function trainModel(job: JobContext, { plan, prepared, features, la
 
 function optimizerOf(train: TrainSpec): OptimizerSpec {
   const { learningRate, momentum } = train;
-  return train.optimizer === 'adam' ? { kind: 'adam', learningRate } : { kind: 'sgd', learningRate, momentum };
+  return train.optimizer === 'adam'
+    ? { kind: 'adam', learningRate }
+    : { kind: 'sgd', learningRate, momentum };
 }
 
 /** A lane is a run of buckets; an epoch ends with the longest lane. */
 export function lanesOf(
-  { lanes, batchRows }: Pick<TrainSpec, 'lanes' | 'batchRows'>, bucketRows: readonly number[],
+  { lanes, batchRows }: Pick<TrainSpec, 'lanes' | 'batchRows'>,
+  bucketRows: readonly number[],
 ): Pick<TrainProgram, 'lanes' | 'laneRows' | 'steps'> {
   const width = LIMITS.buckets / lanes;
   const laneRows = Array.from({ length: lanes }, (_, lane) =>
-    bucketRows.slice(lane * width, (lane + 1) * width).reduce((sum, n) => sum + n, 0));
+    bucketRows.slice(lane * width, (lane + 1) * width).reduce((sum, n) => sum + n, 0),
+  );
   const longest = laneRows.reduce((a, b) => Math.max(a, b), 0);
   return { lanes, laneRows, steps: Math.ceil(longest / (batchRows / lanes)) };
 }

@@ -25,10 +25,26 @@ export function foldView(
   progress: Progress,
 ): JobView {
   let view: JobView = {
-    id: job.id, name: job.name, state: 'queued', decision: 'none',
-    submittedAt: job.at, startedAt: null, finishedAt: null, error: null, waiting: null,
-    snapshot: null, rows: null, split: null, stages: [], training: null, features: [], epochs: [],
-    evaluation: null, proof: null, published: null, gate: null,
+    id: job.id,
+    name: job.name,
+    state: 'queued',
+    decision: 'none',
+    submittedAt: job.at,
+    startedAt: null,
+    finishedAt: null,
+    error: null,
+    waiting: null,
+    snapshot: null,
+    rows: null,
+    split: null,
+    stages: [],
+    training: null,
+    features: [],
+    epochs: [],
+    evaluation: null,
+    proof: null,
+    published: null,
+    gate: null,
   };
   for (const { value } of entries) view = apply(view, value);
   const stages = new Map(view.stages.map((stage) => [stage.stage as string, stage]));
@@ -44,22 +60,58 @@ export function foldView(
 
 function apply(view: JobView, event: JobEvent): JobView {
   switch (event.kind) {
-    case 'state': return applyState(view, event);
+    case 'state':
+      return applyState(view, event);
     case 'snapshot': {
       const { digest, objects, rowGroups, rows, bytes } = event;
       return { ...view, snapshot: { digest, objects, rowGroups, rows, bytes } };
     }
-    case 'stage': return { ...view, stages: [...view.stages, event.view] };
-    case 'rows': return { ...view, rows: { rowsIn: event.rowsIn, rowsOut: event.rowsOut, dropped: event.dropped } };
-    case 'split': return { ...view, split: { train: event.train, validation: event.validation, test: event.test, edges: event.edges } };
-    case 'fitted': return { ...view, features: event.features };
+    case 'stage':
+      return { ...view, stages: [...view.stages, event.view] };
+    case 'rows':
+      return {
+        ...view,
+        rows: { rowsIn: event.rowsIn, rowsOut: event.rowsOut, dropped: event.dropped },
+      };
+    case 'split':
+      return {
+        ...view,
+        split: {
+          train: event.train,
+          validation: event.validation,
+          test: event.test,
+          edges: event.edges,
+        },
+      };
+    case 'fitted':
+      return { ...view, features: event.features };
     case 'epoch': {
       const { epoch, loss, validationLoss, validationAuc } = event;
-      return { ...view, epochs: [...view.epochs.filter((e) => e.epoch !== epoch), { epoch, loss, validationLoss, validationAuc }] };
+      return {
+        ...view,
+        epochs: [
+          ...view.epochs.filter((e) => e.epoch !== epoch),
+          { epoch, loss, validationLoss, validationAuc },
+        ],
+      };
     }
-    case 'evaluated': return { ...view, evaluation: { metrics: event.metrics, baseline: event.baseline, rows: event.rows, slices: event.slices } };
-    case 'proved': return { ...view, proof: { rows: event.rows, maxDifference: event.maxDifference } };
-    case 'published': return { ...view, published: { model: event.model, version: event.version, reused: event.reused } };
+    case 'evaluated':
+      return {
+        ...view,
+        evaluation: {
+          metrics: event.metrics,
+          baseline: event.baseline,
+          rows: event.rows,
+          slices: event.slices,
+        },
+      };
+    case 'proved':
+      return { ...view, proof: { rows: event.rows, maxDifference: event.maxDifference } };
+    case 'published':
+      return {
+        ...view,
+        published: { model: event.model, version: event.version, reused: event.reused },
+      };
     case 'gate': {
       const { environment, alias, decision, evidence } = event;
       return { ...view, decision, gate: { environment, alias, decision, evidence } };

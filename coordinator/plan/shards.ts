@@ -7,14 +7,19 @@ import type { RowGroup, Snapshot, SnapshotObject } from '../../common/wire/plan.
 import type { Shard } from '../../common/wire/task.ts';
 
 export function cutShards(
-  snapshot: Snapshot, { reads, shardBytesMax }: { reads: readonly string[]; shardBytesMax: number },
+  snapshot: Snapshot,
+  { reads, shardBytesMax }: { reads: readonly string[]; shardBytesMax: number },
 ): Shard[] {
   const columns = reads.map((name) => snapshot.schema.findIndex((column) => column.name === name));
   return snapshot.objects.flatMap((object) => cutObject(object, columns, shardBytesMax));
 }
 
 /** Runs of row groups of at most `shardBytesMax`; a larger row group is a shard of its own. */
-function cutObject(object: SnapshotObject, columns: readonly number[], shardBytesMax: number): Shard[] {
+function cutObject(
+  object: SnapshotObject,
+  columns: readonly number[],
+  shardBytesMax: number,
+): Shard[] {
   const shards: Shard[] = [];
   let start = 0;
   let rowStart = 0;
@@ -26,7 +31,8 @@ function cutObject(object: SnapshotObject, columns: readonly number[], shardByte
     }
     const groups = object.rowGroups.slice(start, end);
     const rowEnd = rowStart + groups.reduce((sum, group) => sum + group.rows, 0);
-    if (rowEnd > rowStart) shards.push(shardOf(object, { start, end, rowStart, rowEnd, groups, columns }));
+    if (rowEnd > rowStart)
+      shards.push(shardOf(object, { start, end, rowStart, rowEnd, groups, columns }));
     start = end;
     rowStart = rowEnd;
   }
@@ -35,7 +41,14 @@ function cutObject(object: SnapshotObject, columns: readonly number[], shardByte
 
 function shardOf(
   object: SnapshotObject,
-  run: { start: number; end: number; rowStart: number; rowEnd: number; groups: readonly RowGroup[]; columns: readonly number[] },
+  run: {
+    start: number;
+    end: number;
+    rowStart: number;
+    rowEnd: number;
+    groups: readonly RowGroup[];
+    columns: readonly number[];
+  },
 ): Shard {
   return {
     key: object.key,

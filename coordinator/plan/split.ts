@@ -10,11 +10,17 @@ const POINTS = 10_000;
 const SALT = 'gristmill split 1';
 
 /** BIGINT: microseconds UTC for time, 0 … 9,999 for hash. `columns` are casts to canonical types, by name. */
-export function splitKeySql(split: Split, canonical: (column: string) => { readonly sql: string; readonly type: string }): string {
+export function splitKeySql(
+  split: Split,
+  canonical: (column: string) => { readonly sql: string; readonly type: string },
+): string {
   if (split.by === 'time') {
     const { sql, type } = canonical(split.column);
     if (type === 'time') return `epoch_us(${sql})`;
-    throw new GristmillError('SQL_TYPE', `Cannot split by time of column ${JSON.stringify(split.column)}: it is a ${type}, expected a date or timestamp`);
+    throw new GristmillError(
+      'SQL_TYPE',
+      `Cannot split by time of column ${JSON.stringify(split.column)}: it is a ${type}, expected a date or timestamp`,
+    );
   }
   const words = split.columns.map((column) => canonicalText(canonical(column)));
   // '||' is NULL if any column is: such a row has no key, and is counted as dropped
@@ -27,10 +33,17 @@ function canonicalText({ sql, type }: { readonly sql: string; readonly type: str
   return type === 'number' ? `(${sql})::DOUBLE::VARCHAR` : `(${sql})`;
 }
 
-const UNITS_US: Readonly<Record<string, number>> = { s: 1e6, m: 60e6, h: 3600e6, d: 86_400e6, w: 604_800e6 };
+const UNITS_US: Readonly<Record<string, number>> = {
+  s: 1e6,
+  m: 60e6,
+  h: 3600e6,
+  d: 86_400e6,
+  w: 604_800e6,
+};
 
 /** "30d" → microseconds. */
-export const durationUs = (text: string): number => Number(text.slice(0, -1)) * UNITS_US[text.at(-1)!]!;
+export const durationUs = (text: string): number =>
+  Number(text.slice(0, -1)) * UNITS_US[text.at(-1)!]!;
 
 /** True where cut-offs need the distribution of keys, not just the newest one. */
 export const needsQuantiles = (split: Split): boolean =>
@@ -43,13 +56,17 @@ export const needsQuantiles = (split: Split): boolean =>
  *                     ^ newest − test − validation   ^ newest − test     newest
  */
 export function timeRanges(
-  split: Extract<Split, { by: 'time' }>, newest: number, quantile: (p: number) => number,
+  split: Extract<Split, { by: 'time' }>,
+  newest: number,
+  quantile: (p: number) => number,
 ): SplitRanges {
   const gap = split.gap === undefined ? 0 : durationUs(split.gap);
-  const testAfter = typeof split.test === 'number' ? quantile(1 - split.test) : newest - durationUs(split.test);
-  const validationAfter = typeof split.validation === 'number'
-    ? quantile(1 - (typeof split.test === 'number' ? split.test : 0) - split.validation)
-    : testAfter - gap - durationUs(split.validation);
+  const testAfter =
+    typeof split.test === 'number' ? quantile(1 - split.test) : newest - durationUs(split.test);
+  const validationAfter =
+    typeof split.validation === 'number'
+      ? quantile(1 - (typeof split.test === 'number' ? split.test : 0) - split.validation)
+      : testAfter - gap - durationUs(split.validation);
   return {
     train: { after: null, upTo: validationAfter - gap },
     validation: { after: validationAfter, upTo: testAfter - gap },
@@ -68,6 +85,9 @@ export function hashRanges(split: Extract<Split, { by: 'hash' }>): SplitRanges {
   };
 }
 
-export const overlaps = (range: SplitRange, keys: { readonly min: number; readonly max: number }): boolean =>
-  (range.after === null || keys.max > range.after) && (range.upTo === null || keys.min <= range.upTo);
-
+export const overlaps = (
+  range: SplitRange,
+  keys: { readonly min: number; readonly max: number },
+): boolean =>
+  (range.after === null || keys.max > range.after) &&
+  (range.upTo === null || keys.min <= range.upTo);

@@ -14,7 +14,12 @@ export async function saveProgram(store: Store, program: Program): Promise<Diges
   return digest;
 }
 
-export function makeTask(of: { stage: Stage; program: Digest; input: TaskInput; profile: string }): Task {
+export function makeTask(of: {
+  stage: Stage;
+  program: Digest;
+  input: TaskInput;
+  profile: string;
+}): Task {
   return {
     formatVersion: 1,
     task: nameTask(of),

@@ -5,14 +5,25 @@ import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { RowGroup, SchemaColumn } from '../../common/wire/plan.ts';
 
-export type Footer = { readonly schema: readonly SchemaColumn[]; readonly rowGroups: readonly RowGroup[]; readonly rows: number };
+export type Footer = {
+  readonly schema: readonly SchemaColumn[];
+  readonly rowGroups: readonly RowGroup[];
+  readonly rows: number;
+};
 
 const MEMORY_BYTES = 512 * 1024 * 1024;
 
-export async function parseFooter({ path, tempDir }: { path: string; tempDir: string }): Promise<Footer> {
+export async function parseFooter({
+  path,
+  tempDir,
+}: {
+  path: string;
+  tempDir: string;
+}): Promise<Footer> {
   await using duck = await openDuck({ memoryBytes: MEMORY_BYTES, tempDir, files: [path] });
   const schema = await duck.describe(`SELECT * FROM read_parquet(${quoteText(path)})`);
-  const chunks = (await duck.rows(`SELECT row_group_id AS g, row_group_num_rows AS n, path_in_schema AS path,
+  const chunks =
+    (await duck.rows(`SELECT row_group_id AS g, row_group_num_rows AS n, path_in_schema AS path,
       total_compressed_size AS bytes,
       CASE WHEN dictionary_page_offset > 0 AND dictionary_page_offset < data_page_offset
         THEN dictionary_page_offset ELSE data_page_offset END AS start
@@ -27,8 +38,14 @@ type Chunk = { g: number; n: number; path: string; bytes: number; start: number 
 /** A nested column has several leaves, which lie side by side: its range spans them. */
 function rowGroup(schema: readonly SchemaColumn[], leaves: readonly Chunk[]): RowGroup {
   const chunks = schema.map(({ name }) => {
-    const own = leaves.filter(({ path }) => path === name || path.startsWith(`${name}, `) || path.startsWith(`${name}.`));
-    if (own.length === 0) throw new GristmillError('SHARD_UNREADABLE', `column ${JSON.stringify(name)} has no bytes in a row group`);
+    const own = leaves.filter(
+      ({ path }) => path === name || path.startsWith(`${name}, `) || path.startsWith(`${name}.`),
+    );
+    if (own.length === 0)
+      throw new GristmillError(
+        'SHARD_UNREADABLE',
+        `column ${JSON.stringify(name)} has no bytes in a row group`,
+      );
     const start = Math.min(...own.map((leaf) => Number(leaf.start)));
     const end = Math.max(...own.map((leaf) => Number(leaf.start) + Number(leaf.bytes)));
     return [start, end - start] as const;

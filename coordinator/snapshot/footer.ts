@@ -1,8 +1,9 @@
 // Reads Parquet footers: the schema and where each column's bytes lie.
 // In: an object's tail. Out: row groups with the byte range of every top-level column.
 // Why in the expendable child: footers are hostile until parsed, and parsing them has crashed DuckDB.
-import { join } from 'node:path';
+
 import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Child } from '../../common/child/host.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
@@ -17,19 +18,35 @@ const FOOTER_BYTES_MAX = 256 * 1024 * 1024;
 const MAGIC = 'PAR1';
 
 export async function readFooter(
-  lake: Store, object: ObjectInfo, { child, scratch }: { child: Child; scratch: string },
+  lake: Store,
+  object: ObjectInfo,
+  { child, scratch }: { child: Child; scratch: string },
 ): Promise<ReadFooter> {
   const footerBytes = await footerLength(lake, object);
   const folder = join(scratch, `footer-${crypto.randomUUID()}`);
   await mkdir(folder, { recursive: true });
   try {
     const path = join(folder, 'object.parquet');
-    await fetchSparse(lake, object.key, { ...object, ranges: [[object.bytes - footerBytes, footerBytes]] }, path);
-    const footer = await child.call<Footer>('footer', { path, tempDir: join(folder, 'spill') }, { deadlineMs: 30_000 });
+    await fetchSparse(
+      lake,
+      object.key,
+      { ...object, ranges: [[object.bytes - footerBytes, footerBytes]] },
+      path,
+    );
+    const footer = await child.call<Footer>(
+      'footer',
+      { path, tempDir: join(folder, 'spill') },
+      { deadlineMs: 30_000 },
+    );
     checkRowGroups(object.key, footer);
     return { ...footer, footerBytes };
   } catch (error) {
-    if (!(error instanceof GristmillError) || error.code === 'INPUT_CHANGED' || error.code.startsWith('STORE')) throw error;
+    if (
+      !(error instanceof GristmillError) ||
+      error.code === 'INPUT_CHANGED' ||
+      error.code.startsWith('STORE')
+    )
+      throw error;
     throw unreadable(object, error.message);
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -38,12 +55,18 @@ export async function readFooter(
 
 /** Length of metadata, its 4-byte length and the magic, from the last 8 bytes. */
 async function footerLength(lake: Store, object: ObjectInfo): Promise<number> {
-  if (object.bytes < 12) throw unreadable(object, `it has ${object.bytes} bytes, expected at least 12`);
+  if (object.bytes < 12)
+    throw unreadable(object, `it has ${object.bytes} bytes, expected at least 12`);
   const length = Math.min(8, object.bytes);
-  const tail = await lake.getRange(object.key, { offset: object.bytes - length, length, etag: object.etag });
+  const tail = await lake.getRange(object.key, {
+    offset: object.bytes - length,
+    length,
+    etag: object.etag,
+  });
   const view = Buffer.from(tail);
   const magic = view.toString('latin1', 4, 8);
-  if (magic !== MAGIC) throw unreadable(object, `its last bytes are ${JSON.stringify(magic)}, expected "${MAGIC}"`);
+  if (magic !== MAGIC)
+    throw unreadable(object, `its last bytes are ${JSON.stringify(magic)}, expected "${MAGIC}"`);
   const footerBytes = view.readUInt32LE(0) + 8;
   if (footerBytes > object.bytes - 4 || footerBytes > FOOTER_BYTES_MAX) {
     throw unreadable(object, `its footer claims ${footerBytes} bytes of ${object.bytes}`);
@@ -54,8 +77,10 @@ async function footerLength(lake: Store, object: ObjectInfo): Promise<number> {
 function checkRowGroups(key: string, footer: Footer): void {
   for (const [index, group] of footer.rowGroups.entries()) {
     if (group.rows <= LIMITS.rowGroupRowsMax) continue;
-    throw new GristmillError('SHARD_UNREADABLE',
-      `Cannot read ${key}: row group ${index} claims ${group.rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`);
+    throw new GristmillError(
+      'SHARD_UNREADABLE',
+      `Cannot read ${key}: row group ${index} claims ${group.rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`,
+    );
   }
 }
 

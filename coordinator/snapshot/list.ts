@@ -12,19 +12,25 @@ export async function listDataset(lake: Store, dataset: string): Promise<readonl
   const pattern = resolveDataset(dataset, lake.uri);
   const found: ObjectInfo[] = [];
   for await (const object of lake.list(fixedPrefix(pattern))) {
-    if (object.bytes === 0 || isHidden(object.key) || !posix.matchesGlob(object.key, pattern)) continue;
+    if (object.bytes === 0 || isHidden(object.key) || !posix.matchesGlob(object.key, pattern))
+      continue;
     found.push(object);
     if (found.length > LIMITS.objectsMax) throw tooMany(dataset);
   }
   if (found.length > 0) return found;
-  throw new GristmillError('INPUT_EMPTY',
-    `Cannot read dataset ${JSON.stringify(dataset)}: it matched 0 objects below ${lake.uri}, expected at least 1`);
+  throw new GristmillError(
+    'INPUT_EMPTY',
+    `Cannot read dataset ${JSON.stringify(dataset)}: it matched 0 objects below ${lake.uri}, expected at least 1`,
+  );
 }
 
 /** The pattern relative to the lake's root. */
 export function resolveDataset(dataset: string, lakeUri: string): string {
-  const outside = (): GristmillError => new GristmillError('INPUT_OUTSIDE',
-    `Cannot read dataset ${JSON.stringify(dataset)}: it lies outside the lake ${lakeUri}, expected a pattern below it`);
+  const outside = (): GristmillError =>
+    new GristmillError(
+      'INPUT_OUTSIDE',
+      `Cannot read dataset ${JSON.stringify(dataset)}: it lies outside the lake ${lakeUri}, expected a pattern below it`,
+    );
   if (!/^[a-z][a-z0-9+.-]*:/i.test(dataset)) {
     const clean = posix.normalize(dataset).replace(/^\.\//, '');
     if (clean.startsWith('..') || clean.startsWith('/') || clean.includes('\0')) throw outside();
@@ -44,7 +50,11 @@ function fixedPrefix(pattern: string): string {
 }
 
 /** `_delta_log/…`, `.tmp`, `_SUCCESS`: what writers leave beside data. */
-const isHidden = (key: string): boolean => key.split('/').some((name) => name.startsWith('_') || name.startsWith('.'));
+const isHidden = (key: string): boolean =>
+  key.split('/').some((name) => name.startsWith('_') || name.startsWith('.'));
 
-const tooMany = (dataset: string): GristmillError => new GristmillError('PLAN_TOO_LARGE',
-  `Cannot read dataset ${JSON.stringify(dataset)}: it matches more than ${LIMITS.objectsMax} objects, expected at most that`);
+const tooMany = (dataset: string): GristmillError =>
+  new GristmillError(
+    'PLAN_TOO_LARGE',
+    `Cannot read dataset ${JSON.stringify(dataset)}: it matches more than ${LIMITS.objectsMax} objects, expected at most that`,
+  );

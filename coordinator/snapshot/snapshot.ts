@@ -31,29 +31,48 @@ export function cachedFooters(read: FooterReader): FooterReader {
 }
 
 /** The schema alone, of the first object: what a spec is checked against at submit. */
-export async function fetchSchema(lake: Store, dataset: string, read: FooterReader): Promise<readonly SchemaColumn[]> {
+export async function fetchSchema(
+  lake: Store,
+  dataset: string,
+  read: FooterReader,
+): Promise<readonly SchemaColumn[]> {
   const [first] = await listDataset(lake, dataset);
   return (await read(first!)).schema;
 }
 
-export async function takeSnapshot(lake: Store, dataset: string, read: FooterReader): Promise<Snapshot> {
+export async function takeSnapshot(
+  lake: Store,
+  dataset: string,
+  read: FooterReader,
+): Promise<Snapshot> {
   const listing = await listDataset(lake, dataset);
   const footers: ReadFooter[] = new Array(listing.length);
   let next = 0;
-  await Promise.all(Array.from({ length: Math.min(FOOTERS_AT_ONCE, listing.length) }, async () => {
-    for (let i = next++; i < listing.length; i = next++) footers[i] = await read(listing[i]!);
-  }));
+  await Promise.all(
+    Array.from({ length: Math.min(FOOTERS_AT_ONCE, listing.length) }, async () => {
+      for (let i = next++; i < listing.length; i = next++) footers[i] = await read(listing[i]!);
+    }),
+  );
   return buildSnapshot(dataset, listing, footers);
 }
 
 /** Pure: listing and footers to a snapshot; SCHEMA_DRIFT names file and column. */
-export function buildSnapshot(dataset: string, listing: readonly ObjectInfo[], footers: readonly ReadFooter[]): Snapshot {
+export function buildSnapshot(
+  dataset: string,
+  listing: readonly ObjectInfo[],
+  footers: readonly ReadFooter[],
+): Snapshot {
   const schema = footers[0]!.schema;
   const objects = listing.map(({ key, etag, bytes }, i): SnapshotObject => {
     const footer = footers[i]!;
     checkDrift({ key: listing[0]!.key, schema }, { key, schema: footer.schema });
-    const order = schema.map(({ name }) => footer.schema.findIndex((column) => column.name === name));
-    const rowGroups = footer.rowGroups.map((group) => ({ ...group, chunks: order.map((at) => group.chunks[at]!) }));
+    const order = schema.map(({ name }) =>
+      footer.schema.findIndex((column) => column.name === name),
+    );
+    const rowGroups = footer.rowGroups.map((group) => ({
+      ...group,
+      chunks: order.map((at) => group.chunks[at]!),
+    }));
     return { key, etag, bytes, footerBytes: footer.footerBytes, rows: footer.rows, rowGroups };
   });
   return { formatVersion: 1, dataset, schema, objects };
@@ -63,15 +82,18 @@ type Described = { readonly key: string; readonly schema: readonly SchemaColumn[
 
 /** Same names and types, in any order. */
 function checkDrift(first: Described, other: Described): void {
-  const drift = (what: string): GristmillError => new GristmillError('SCHEMA_DRIFT', `Cannot read ${other.key} with ${first.key}: ${what}`);
+  const drift = (what: string): GristmillError =>
+    new GristmillError('SCHEMA_DRIFT', `Cannot read ${other.key} with ${first.key}: ${what}`);
   const types = new Map(other.schema.map(({ name, type }) => [name, type]));
   for (const { name, type } of first.schema) {
     const found = types.get(name);
-    if (found === undefined) throw drift(`column ${JSON.stringify(name)} is not in it, expected ${type}`);
+    if (found === undefined)
+      throw drift(`column ${JSON.stringify(name)} is not in it, expected ${type}`);
     if (found !== type) throw drift(`column ${JSON.stringify(name)} is ${found}, expected ${type}`);
     types.delete(name);
   }
-  for (const name of types.keys()) throw drift(`column ${JSON.stringify(name)} is only in it, expected the same columns`);
+  for (const name of types.keys())
+    throw drift(`column ${JSON.stringify(name)} is only in it, expected the same columns`);
 }
 
 const snapshotKey = (digest: Digest): string => `snapshots/${digest}.json`;

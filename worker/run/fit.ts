@@ -4,14 +4,27 @@
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  compareUtf8, type FitPartial, fittedValues, HistogramAccumulator, mergeFit, MomentsAccumulator,
-} from '../../common/algorithm/statistics.ts';
 import { mergeInOrder } from '../../common/algorithm/algorithm.ts';
+import {
+  compareUtf8,
+  type FitPartial,
+  fittedValues,
+  HistogramAccumulator,
+  MomentsAccumulator,
+  mergeFit,
+} from '../../common/algorithm/statistics.ts';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { FitMergeProgram, FitProgram, FitResult, SplitCounts, SplitRange, SplitRanges, Statistic } from '../../common/wire/program.ts';
+import type {
+  FitMergeProgram,
+  FitProgram,
+  FitResult,
+  SplitCounts,
+  SplitRange,
+  SplitRanges,
+  Statistic,
+} from '../../common/wire/program.ts';
 import type { BlobRef, PartRef } from '../../common/wire/task.ts';
 import { type Outcome, type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
 
@@ -23,7 +36,9 @@ export const runFit: Runner<FitProgram> = async (prepared) => {
   const part = partOf(prepared);
   const path = prepared.files[part.key]!;
   await using duck = await openDuck({
-    memoryBytes: prepared.memoryBytes, tempDir: join(prepared.scratch, 'spill'), files: [path],
+    memoryBytes: prepared.memoryBytes,
+    tempDir: join(prepared.scratch, 'spill'),
+    files: [path],
   });
   const rows = `read_parquet('${path.replaceAll("'", "''")}')`;
   const training = `${rows} WHERE ${rangeSql(program.where)}`;
@@ -47,7 +62,9 @@ export const runFitMerge: Runner<FitMergeProgram> = async (prepared) => {
   const sum = mergeInOrder(partials, mergeFit);
   if (!prepared.program.final) return sealPartial(prepared, sum, 0);
   const result: FitResult = {
-    fitted: fittedValues(prepared.program.statistics, sum), missing: sum.missing, counts: sum.counts,
+    fitted: fittedValues(prepared.program.statistics, sum),
+    missing: sum.missing,
+    counts: sum.counts,
   };
   return { result, blobs: [], rows: 0 };
 };
@@ -59,20 +76,33 @@ function partOf(prepared: Prepared): PartRef {
 
 /** SQL for "split key in (after, upTo]". */
 export function rangeSql({ after, upTo }: SplitRange): string {
-  const edges = [after === null ? [] : [`__split > ${after}`], upTo === null ? [] : [`__split <= ${upTo}`]];
+  const edges = [
+    after === null ? [] : [`__split > ${after}`],
+    upTo === null ? [] : [`__split <= ${upTo}`],
+  ];
   return edges.flat().join(' AND ') || 'true';
 }
 
 async function foldNumbers(
-  duck: Duck, from: string, statistics: readonly Statistic[],
+  duck: Duck,
+  from: string,
+  statistics: readonly Statistic[],
 ): Promise<Pick<FitPartial, 'moments' | 'quantiles'>> {
   const numeric = statistics.filter((s) => s.kind === 'moments' || s.kind === 'quantile');
-  const folds = numeric.map((s) => (s.kind === 'moments' ? new MomentsAccumulator() : new HistogramAccumulator()));
+  const folds = numeric.map((s) =>
+    s.kind === 'moments' ? new MomentsAccumulator() : new HistogramAccumulator(),
+  );
   if (numeric.length > 0) {
     const columns = numeric.map((s) => `CAST((${s.sql}) AS DOUBLE)`).join(', ');
-    await duck.scan(`SELECT ${columns} FROM ${from}`, numeric.map(() => 'float64' as const), (rows, data) => {
-      folds.forEach((fold, i) => { fold.addAll(data[i] as Float64Array, rows); });
-    });
+    await duck.scan(
+      `SELECT ${columns} FROM ${from}`,
+      numeric.map(() => 'float64' as const),
+      (rows, data) => {
+        folds.forEach((fold, i) => {
+          fold.addAll(data[i] as Float64Array, rows);
+        });
+      },
+    );
   }
   const moments: Record<string, FitPartial['moments'][string]> = {};
   const quantiles: Record<string, FitPartial['quantiles'][string]> = {};
@@ -84,7 +114,11 @@ async function foldNumbers(
   return { moments, quantiles };
 }
 
-async function countValues(duck: Duck, from: string, statistics: readonly Statistic[]): Promise<FitPartial['frequent']> {
+async function countValues(
+  duck: Duck,
+  from: string,
+  statistics: readonly Statistic[],
+): Promise<FitPartial['frequent']> {
   const frequent: Record<string, (readonly [string, number])[]> = {};
   for (const { id, sql } of statistics.filter((s) => s.kind === 'frequent')) {
     const counts: [string, number][] = [];
@@ -100,7 +134,11 @@ async function countValues(duck: Duck, from: string, statistics: readonly Statis
   return frequent;
 }
 
-async function countMissing(duck: Duck, from: string, statistics: readonly Statistic[]): Promise<FitPartial['missing']> {
+async function countMissing(
+  duck: Duck,
+  from: string,
+  statistics: readonly Statistic[],
+): Promise<FitPartial['missing']> {
   const wanted = statistics.filter((s) => s.kind === 'missing');
   if (wanted.length === 0) return {};
   const columns = wanted.map((s, i) => `count(*) FILTER (WHERE ${s.sql}) AS m${i}`).join(', ');
@@ -109,7 +147,12 @@ async function countMissing(duck: Duck, from: string, statistics: readonly Stati
 }
 
 /** Rows lie in bucket order, so a row's bucket follows from where it lies. */
-async function countRows(duck: Duck, rows: string, part: PartRef, ranges: SplitRanges): Promise<SplitCounts> {
+async function countRows(
+  duck: Duck,
+  rows: string,
+  part: PartRef,
+  ranges: SplitRanges,
+): Promise<SplitCounts> {
   const buckets = part.bucketOffsets.length - 1;
   const zeros = (): number[] => new Array<number>(buckets).fill(0);
   const counts = { train: zeros(), validation: zeros(), test: zeros() };
@@ -134,7 +177,11 @@ async function countRows(duck: Duck, rows: string, part: PartRef, ranges: SplitR
   return { ...counts, labelSum };
 }
 
-async function sealPartial(prepared: Prepared, partial: FitPartial, rows: number): Promise<Outcome> {
+async function sealPartial(
+  prepared: Prepared,
+  partial: FitPartial,
+  rows: number,
+): Promise<Outcome> {
   const json = JSON.stringify(partial);
   if (Buffer.byteLength(json) <= LIMITS.partialInlineBytes) {
     return { result: { partial } satisfies PartialResult, blobs: [], rows };

@@ -38,7 +38,11 @@ export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
     bucketOffsets: await bucketOffsets(duck, program.buckets),
     source: { key: shard.key, rowStart: shard.rowStart },
   };
-  const result: PrepareResult = { ...emptyResult(rowsIn, dropped), ...facts(program, summary), part };
+  const result: PrepareResult = {
+    ...emptyResult(rowsIn, dropped),
+    ...facts(program, summary),
+    part,
+  };
   return { result, blobs: [blob], rows: rowsIn };
 };
 
@@ -96,7 +100,9 @@ async function countDropped(duck: Duck, program: PrepareProgram): Promise<Record
     'SELECT __rule AS rule, count(*) AS n FROM staged WHERE __rule >= 0 GROUP BY 1 ORDER BY 1',
   );
   const counts = new Map(rows.map((row) => [Number(row.rule), Number(row.n)]));
-  return Object.fromEntries(ruleNames(program).map((name, index) => [name, counts.get(index) ?? 0]));
+  return Object.fromEntries(
+    ruleNames(program).map((name, index) => [name, counts.get(index) ?? 0]),
+  );
 }
 
 type Summary = { rows: number; low: number | null; high: number | null; no: number; yes: number };
@@ -107,21 +113,36 @@ async function summarize(duck: Duck): Promise<Summary> {
     FROM staged WHERE __rule < 0`);
   const whole = (value: unknown): number | null => (value === null ? null : Number(value));
   return {
-    rows: Number(row!.n), low: whole(row!.low), high: whole(row!.high),
-    no: Number(row!.no), yes: Number(row!.yes),
+    rows: Number(row!.n),
+    low: whole(row!.low),
+    high: whole(row!.high),
+    no: Number(row!.no),
+    yes: Number(row!.yes),
   };
 }
 
 /** Row accounting: in = out + dropped, for every task. */
-function checkAccounts(shard: Shard, rowsIn: number, rowsOut: number, dropped: Record<string, number>): void {
+function checkAccounts(
+  shard: Shard,
+  rowsIn: number,
+  rowsOut: number,
+  dropped: Record<string, number>,
+): void {
   const gone = Object.values(dropped).reduce((sum, n) => sum + n, 0);
   if (rowsIn === rowsOut + gone) return;
-  throw new GristmillError('SHARD_UNREADABLE',
-    `Cannot prepare ${shard.key} rows ${shard.rowStart} to ${shard.rowEnd}: found ${rowsOut + gone} rows, expected ${rowsIn}`);
+  throw new GristmillError(
+    'SHARD_UNREADABLE',
+    `Cannot prepare ${shard.key} rows ${shard.rowStart} to ${shard.rowEnd}: found ${rowsOut + gone} rows, expected ${rowsIn}`,
+  );
 }
 
 function writeSql(program: PrepareProgram, path: string): string {
-  const columns = [...program.columns.map((column) => quote(column.name)), '__label', '__split', '__row'];
+  const columns = [
+    ...program.columns.map((column) => quote(column.name)),
+    '__label',
+    '__split',
+    '__row',
+  ];
   return `COPY (SELECT ${columns.join(', ')} FROM staged WHERE __rule < 0 ORDER BY __bucket, __row)
     TO ${text(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${PART_ROW_GROUP_ROWS})`;
 }

@@ -2,11 +2,12 @@
 // In: a part, model.onnx, a range of the split. Out: score, label and slice codes of each row, in row order.
 // Why through the raw columns: a version of any age can be scored on the same rows, whatever its features are.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
+
+import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { once } from 'node:events';
-import { type ColumnData, openDuck, type ColumnKind } from '../../common/engine/duckdb.ts';
+import { type ColumnData, type ColumnKind, openDuck } from '../../common/engine/duckdb.ts';
 import { openSession } from '../../common/engine/onnx.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { predictBatch } from '../../common/predict/batch.ts';
@@ -20,27 +21,43 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
   const part = partOf(prepared);
   await using session = await openSession(await readFile(prepared.files[program.model.key]!));
   await using duck = await openDuck({
-    memoryBytes: prepared.memoryBytes, tempDir: join(prepared.scratch, 'spill'), files: [prepared.files[part.key]!],
+    memoryBytes: prepared.memoryBytes,
+    tempDir: join(prepared.scratch, 'spill'),
+    files: [prepared.files[part.key]!],
   });
   const path = scratchFile(prepared, 'scores.bin');
   const out = createWriteStream(path);
   const slices = program.slices.map(() => new Dictionary());
   const raw = scanColumns(program.signature.inputs);
   const select = [...raw.sql, '__label', ...program.slices.map(sliceSql)].join(', ');
-  const kinds: ColumnKind[] = [...raw.kinds, 'float64', ...program.slices.map(() => 'string' as const)];
+  const kinds: ColumnKind[] = [
+    ...raw.kinds,
+    'float64',
+    ...program.slices.map(() => 'string' as const),
+  ];
   let rows = 0;
-  await duck.scan(`SELECT ${select} FROM read_parquet('${prepared.files[part.key]!.replaceAll("'", "''")}')
-    WHERE ${rangeSql(program.where)}`, kinds, async (n, columns) => {
-    const batch = columnsFromScan(program.signature.inputs, columns.slice(0, raw.sql.length), n);
-    const { predictions } = await predictBatch(session, program.signature, batch);
-    const label = columns[raw.sql.length] as Float64Array;
-    if (!out.write(encodeRows(n, predictions, label, columns.slice(raw.sql.length + 1), slices))) await once(out, 'drain');
-    rows += n;
+  await duck.scan(
+    `SELECT ${select} FROM read_parquet('${prepared.files[part.key]!.replaceAll("'", "''")}')
+    WHERE ${rangeSql(program.where)}`,
+    kinds,
+    async (n, columns) => {
+      const batch = columnsFromScan(program.signature.inputs, columns.slice(0, raw.sql.length), n);
+      const { predictions } = await predictBatch(session, program.signature, batch);
+      const label = columns[raw.sql.length] as Float64Array;
+      if (!out.write(encodeRows(n, predictions, label, columns.slice(raw.sql.length + 1), slices)))
+        await once(out, 'drain');
+      rows += n;
+    },
+  );
+  await new Promise<void>((resolve, reject) => {
+    out.end((error?: Error | null) => (error ? reject(error) : resolve()));
   });
-  await new Promise<void>((resolve, reject) => { out.end((error?: Error | null) => (error ? reject(error) : resolve())); });
 
-  const sliceValues = Object.fromEntries(program.slices.map((name, i) => [name, slices[i]!.values]));
-  if (rows === 0) return { result: { rows, scores: null, sliceValues } satisfies ScoreResult, blobs: [], rows };
+  const sliceValues = Object.fromEntries(
+    program.slices.map((name, i) => [name, slices[i]!.values]),
+  );
+  if (rows === 0)
+    return { result: { rows, scores: null, sliceValues } satisfies ScoreResult, blobs: [], rows };
   const { blob, ref } = await sealBlob(prepared, path, 'bin');
   return { result: { rows, scores: ref, sliceValues } satisfies ScoreResult, blobs: [blob], rows };
 };
@@ -66,7 +83,11 @@ class Dictionary {
 
 /** float32 score, float32 label, int32 code a slice: little-endian, row by row. */
 function encodeRows(
-  rows: number, predictions: Float32Array, label: Float64Array, slices: readonly ColumnData[], dictionaries: readonly Dictionary[],
+  rows: number,
+  predictions: Float32Array,
+  label: Float64Array,
+  slices: readonly ColumnData[],
+  dictionaries: readonly Dictionary[],
 ): Buffer {
   const width = 8 + 4 * slices.length;
   const bytes = Buffer.allocUnsafe(rows * width);
@@ -74,7 +95,10 @@ function encodeRows(
     bytes.writeFloatLE(predictions[row]!, row * width);
     bytes.writeFloatLE(label[row]!, row * width + 4);
     slices.forEach((values, i) => {
-      bytes.writeInt32LE(dictionaries[i]!.code((values[row] as string | null) ?? ''), row * width + 8 + 4 * i);
+      bytes.writeInt32LE(
+        dictionaries[i]!.code((values[row] as string | null) ?? ''),
+        row * width + 8 + 4 * i,
+      );
     });
   }
   return bytes;

@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { bucketSalt, rowBucket } from '../../../common/algorithm/bucket.ts';
+import { openDuck } from '../../../common/engine/duckdb.ts';
+import type { PrepareProgram, PrepareResult } from '../../../common/wire/program.ts';
+import { runPrepare } from '../../../worker/run/prepare.ts';
+import { runTask, tempFolder, wholeFile } from '../../support/runner.ts';
+
+const MEMORY = 512 * 1024 * 1024;
+
+async function writeParquet(select: string): Promise<string> {
+  const folder = tempFolder();
+  const path = join(folder, 'data.parquet');
+  await using duck = await openDuck({
+    memoryBytes: MEMORY,
+    tempDir: join(folder, 'spill'),
+    files: [],
+    writeDir: folder,
+  });
+  await duck.run(`COPY (${select}) TO '${path}' (FORMAT parquet)`);
+  return path;
+}
+
+async function readParquet(path: string, sql: string): Promise<Record<string, unknown>[]> {
+  await using duck = await openDuck({ memoryBytes: MEMORY, tempDir: tempFolder(), files: [path] });
+  return await duck.rows(sql.replace('part', `read_parquet('${path}')`));
+}
+
+const program: PrepareProgram = {
+  formatVersion: 1,
+  kind: 'prepare',
+  columns: [
+    { name: 'x', type: 'number', sql: 'x::DOUBLE' },
+    { name: 'word', type: 'string', sql: 'word' },
+  ],
+  reads: ['x', 'word', 'at'],
+  rules: [
+    { name: 'require(x)', sql: 'x IS NOT NULL' },
+    { name: 'filter(x > 10)', sql: 'x > 10' },
+    { name: 'filter(x <> 11)', sql: 'x <> 11' },
+  ],
+  label: { sql: 'x > 500', kind: 'binary' },
+  split: { sql: 'epoch_us("at")', by: 'time' },
+  buckets: 64,
+};
+const SOURCE = `SELECT CASE WHEN r % 100 = 0 THEN NULL ELSE r END::BIGINT AS x, 'w' || (r % 7) AS word,
+  CASE WHEN r = 999 THEN NULL ELSE TIMESTAMP '2001-01-01' + to_hours(r::BIGINT) END AS "at" FROM range(1000) t(r)`;
+
+test('runPrepare() counts each row for the first rule it fails, and loses none', async () => {
+  const file = await writeParquet(SOURCE);
+  const { result } = await runTask(runPrepare, {
+    program,
+    input: { kind: 'shard', shard: wholeFile('a.parquet', 1000) },
+    files: { 'a.parquet': file },
+  });
+  const { rowsIn, rowsOut, dropped, labels } = result as PrepareResult;
+  expect(dropped).toEqual({
+    'require(x)': 10,
+    'filter(x > 10)': 10,
+    'filter(x <> 11)': 1,
+    'label is missing': 0,
+    'split key is missing': 1,
+  });
+  expect(rowsIn).toBe(1000);
+  expect(rowsOut).toBe(978);
+  expect(labels![0] + labels![1]).toBe(978);
+});
+
+test('runPrepare() orders a part by bucket and row, and says where each bucket lies', async () => {
+  const file = await writeParquet(SOURCE);
+  const { result, blobs } = await runTask(runPrepare, {
+    program,
+    input: { kind: 'shard', shard: wholeFile('a.parquet', 1000) },
+    files: { 'a.parquet': file },
+  });
+  const { part } = result as PrepareResult;
+  const rows = await readParquet(blobs[0]!.path, 'SELECT __row AS row FROM part');
+  const salt = bucketSalt('a.parquet');
+  const buckets = rows.map(({ row }) => rowBucket(salt, row as number));
+  expect(buckets).toEqual([...buckets].sort((a, b) => a - b));
+  part!.bucketOffsets.slice(0, 64).forEach((start, bucket) => {
+    expect(new Set(buckets.slice(start, part!.bucketOffsets[bucket + 1]))).toEqual(
+      new Set(start === part!.bucketOffsets[bucket + 1] ? [] : [bucket]),
+    );
+  });
+  expect(part!.bucketOffsets.at(-1)).toBe(978);
+});
+
+test('runPrepare() writes the same bytes every time, and other shards other rows', async () => {
+  const file = await writeParquet(SOURCE);
+  const of = (shard: ReturnType<typeof wholeFile>) =>
+    runTask(runPrepare, { program, input: { kind: 'shard', shard }, files: { 'a.parquet': file } });
+  const whole = wholeFile('a.parquet', 1000);
+  const [first, second] = [await of(whole), await of(whole)];
+  expect(first.result).toEqual(second.result);
+  const halves = [await of({ ...whole, rowEnd: 500 }), await of({ ...whole, rowStart: 500 })];
+  const rowsOut = halves.map(({ result }) => (result as PrepareResult).rowsOut);
+  expect(rowsOut[0]! + rowsOut[1]!).toBe(978);
+});
+
+test('runPrepare() without a row left has no part and still accounts for every row', async () => {
+  const file = await writeParquet(SOURCE);
+  const none = { ...program, rules: [{ name: 'filter(false)', sql: 'false' }] };
+  const { result, blobs } = await runTask(runPrepare, {
+    program: none,
+    input: { kind: 'shard', shard: wholeFile('a.parquet', 1000) },
+    files: { 'a.parquet': file },
+  });
+  expect(blobs).toEqual([]);
+  expect(result).toMatchObject({
+    rowsIn: 1000,
+    rowsOut: 0,
+    part: null,
+    dropped: { 'filter(false)': 1000 },
+  });
+});
