@@ -7,29 +7,42 @@ import type { Graph, Tensor } from './graph.ts';
 export const sizeOf = (parameter: Pick<ParameterSpec, 'shape'>): number =>
   parameter.shape.reduce((product, dim) => product * dim, 1);
 
-/** Every parameter must be an input of the graph and have a value of its size. */
+/** In a serving graph parameters have this before their names: a raw column may be called `categories`. */
+export const PARAMETER_PREFIX = 'model/';
+
+/** Every parameter must be an input of the graph, under its name or prefixed, and have a value of its size. */
 export function withParameters(
   graph: Graph,
   values: Readonly<Record<string, Float32Array>>,
   parameters: readonly ParameterSpec[],
 ): Graph {
   const initializers: Record<string, Tensor> = { ...graph.initializers };
-  for (const parameter of parameters) {
-    initializers[parameter.name] = tensorOf(graph, parameter, values[parameter.name]);
+  const turned = new Set<string>();
+  for (const spec of parameters) {
+    const name = inputOf(graph, spec);
+    initializers[name] = tensorOf(graph, spec, values[spec.name]);
+    turned.add(name);
   }
-  const names = new Set(parameters.map((parameter) => parameter.name));
-  return { ...graph, inputs: graph.inputs.filter(({ name }) => !names.has(name)), initializers };
+  return { ...graph, inputs: graph.inputs.filter(({ name }) => !turned.has(name)), initializers };
+}
+
+function inputOf(graph: Graph, spec: ParameterSpec): string {
+  const names = [`${PARAMETER_PREFIX}${spec.name}`, spec.name];
+  const input = names.find((name) => graph.inputs.some((candidate) => candidate.name === name));
+  return input ?? refuse(graph, spec, 'no such input', 'one');
 }
 
 function tensorOf(graph: Graph, spec: ParameterSpec, data: Float32Array | undefined): Tensor {
-  const refuse = (found: string, expected: string): never => {
-    throw new GristmillError(
-      'INTERNAL',
-      `Cannot set parameter ${spec.name} of graph ${graph.name}: ${found}, expected ${expected}`,
-    );
-  };
-  if (!graph.inputs.some(({ name }) => name === spec.name)) refuse('no such input', 'one');
-  if (!data) return refuse('no value', 'one');
-  if (data.length !== sizeOf(spec)) refuse(`${data.length} numbers`, `${sizeOf(spec)}`);
+  if (!data) return refuse(graph, spec, 'no value', 'one');
+  if (data.length !== sizeOf(spec)) {
+    return refuse(graph, spec, `${data.length} numbers`, `${sizeOf(spec)}`);
+  }
   return { type: 'float', dims: spec.shape, data };
+}
+
+function refuse(graph: Graph, spec: ParameterSpec, found: string, expected: string): never {
+  throw new GristmillError(
+    'INTERNAL',
+    `Cannot set parameter ${spec.name} of graph ${graph.name}: ${found}, expected ${expected}`,
+  );
 }
