@@ -28,6 +28,7 @@ export const LIMITS = {
   heartbeatMs: 1_000,
   heartbeatSilentMs: 5_000, // five missed: offer its tasks again, give its lanes away
   reconcileMs: 2_000,
+  childWatchMs: 250, // between looks at a child's memory: it can grow by 1 GB/s
 
   // queue
   queueTasksMax: 100_000, // messages in the stream, all jobs together: 195 jobs with a full window

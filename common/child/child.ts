@@ -1,8 +1,13 @@
 // The expendable child, from inside: a pool of threads that hold the engines, and perhaps a resident module.
 // In: calls over IPC. Out: answers. It holds nothing that is not also elsewhere: it may be killed at any time.
 import { Piscina } from 'piscina';
-import { CODES, toWireError } from '../errors.ts';
-import type { ChildAnswer, ChildRequest, ResidentContext } from './protocol.ts';
+import { fromWireError, toWireError } from '../errors.ts';
+import { Meter } from './meter.ts';
+import type { ChildAnswer, ChildRequest, ResidentContext, ThreadAnswer } from './protocol.ts';
+
+const die = (): void => void process.kill(process.pid, 'SIGKILL');
+process.on('disconnect', die); // the host is gone: engines may not stop by themselves
+if (!process.connected) die();
 
 const setup = JSON.parse(process.env.GRISTMILL_CHILD ?? '{}') as {
   thread: string;
@@ -10,44 +15,41 @@ const setup = JSON.parse(process.env.GRISTMILL_CHILD ?? '{}') as {
   threads: number;
 };
 const pool = new Piscina({
-  filename: setup.thread,
+  filename: new URL('./thread.ts', import.meta.url).href,
+  workerData: { thread: setup.thread },
   minThreads: 1,
   maxThreads: setup.threads,
   idleTimeout: Number.POSITIVE_INFINITY,
 });
+const meter = new Meter();
 const postHandlers: ((message: unknown) => void)[] = [];
+let nextRun = -1; // runs of the resident module are metered under negative numbers
 
 const send = (answer: ChildAnswer): void => {
-  process.send?.(answer);
+  process.send?.(answer, undefined, undefined, (error) => {
+    if (error) die(); // a pipe that takes nothing more has nobody at its other end
+  });
 };
 
-async function onCall(call: Extract<ChildRequest, { kind: 'call' }>): Promise<void> {
-  try {
-    send({
-      kind: 'value',
-      id: call.id,
-      value: await pool.run({ method: call.method, args: call.args }),
-    });
-  } catch (error) {
-    send({ kind: 'error', id: call.id, error: unwrap(error) });
-  }
+async function runInThread(
+  call: { method: string; args: unknown },
+  transfer: readonly unknown[] = [],
+): Promise<unknown> {
+  const answer = (await pool.run(call, { transferList: transfer as never })) as ThreadAnswer;
+  if (answer.ok) return answer.value;
+  throw fromWireError(answer.error);
 }
 
-/** Errors lose their class on the way out of a thread; their code stays. */
-function unwrap(error: unknown): ReturnType<typeof toWireError> {
-  const { code, message, errors } = error as {
-    code?: unknown;
-    message?: unknown;
-    errors?: unknown;
-  };
-  const wire = toWireError(error);
-  if (wire.code !== 'INTERNAL' || typeof code !== 'string') return wire;
-  if (!(code in CODES)) return { code: 'INTERNAL', message: String(message) };
-  return {
-    code: code as typeof wire.code,
-    message: String(message),
-    ...(errors ? { errors: errors as never } : {}),
-  };
+async function onCall(call: Extract<ChildRequest, { kind: 'call' }>): Promise<void> {
+  const { id, method, args } = call;
+  meter.begin(id);
+  try {
+    const value = await runInThread({ method, args });
+    send({ kind: 'value', id, value, cpuSeconds: meter.end(id) });
+  } catch (error) {
+    meter.end(id);
+    send({ kind: 'error', id, error: toWireError(error) });
+  }
 }
 
 if (setup.resident) {
@@ -56,8 +58,15 @@ if (setup.resident) {
   };
   module.startResident({
     threads: setup.threads,
-    run: (method, args, transfer) =>
-      pool.run({ method, args }, transfer ? { transferList: transfer as never } : {}),
+    async run(method, args, transfer) {
+      const id = nextRun--;
+      meter.begin(id);
+      try {
+        return await runInThread({ method, args }, transfer);
+      } finally {
+        meter.end(id);
+      }
+    },
     post: (message) => send({ kind: 'post', message }),
     onPost: (handler) => {
       postHandlers.push(handler);
@@ -69,4 +78,3 @@ process.on('message', (request: ChildRequest) => {
   if (request.kind === 'call') void onCall(request);
   else for (const handler of postHandlers) handler(request.message);
 });
-process.on('disconnect', () => process.kill(process.pid, 'SIGKILL')); // no orphans: engines may not stop by themselves

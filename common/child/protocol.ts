@@ -1,4 +1,5 @@
-// What crosses the pipe between a host and its expendable child.
+// What crosses the pipe between a host and its expendable child, and the border of its threads.
+import type { Transferable } from 'node:worker_threads';
 import type { WireError } from '../errors.ts';
 
 export type ChildRequest =
@@ -6,12 +7,21 @@ export type ChildRequest =
   | { readonly kind: 'post'; readonly message: unknown };
 
 export type ChildAnswer =
-  | { readonly kind: 'value'; readonly id: number; readonly value: unknown }
+  | {
+      readonly kind: 'value';
+      readonly id: number;
+      readonly value: unknown;
+      readonly cpuSeconds: number;
+    }
   | { readonly kind: 'error'; readonly id: number; readonly error: WireError }
   | { readonly kind: 'post'; readonly message: unknown };
 
 /** What a thread file's default export receives. */
 export type ThreadCall = { readonly method: string; readonly args: unknown };
+
+export type ThreadAnswer =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly error: WireError };
 
 /** What a resident module's `startResident` receives. */
 export type ResidentContext = {
@@ -20,7 +30,7 @@ export type ResidentContext = {
   readonly run: (
     method: string,
     args: unknown,
-    transfer?: readonly import('node:worker_threads').Transferable[],
+    transfer?: readonly Transferable[],
   ) => Promise<unknown>;
   readonly post: (message: unknown) => void;
   readonly onPost: (handler: (message: unknown) => void) => void;
