@@ -1,9 +1,10 @@
 import { mkdir, mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import { systemClock } from '../../../common/clock.ts';
 import { openFileStore } from '../../../common/store/file.ts';
+import { explainFile } from '../../../common/store/file-errors.ts';
 import { bytesOf, keysOf, storeContract } from './contract.ts';
 
 const folders: string[] = [];
@@ -23,7 +24,7 @@ storeContract('file', async () => {
   return {
     store,
     overwrite: async (key, bytes) => {
-      await mkdir(dirname(join(root, key)), { recursive: true });
+      await systemClock.sleep(20); // an etag is size and mtime, and the kernel's clock ticks every 4 ms
       await writeFile(join(root, key), bytes);
     },
     close: () => store.close(),
@@ -122,4 +123,23 @@ test('create() below an object and on a folder is a CONFLICT', async () => {
   const conflict = { code: 'CONFLICT' };
   await expect(store.create('a/b/c', bytesOf('x'))).rejects.toMatchObject(conflict);
   await expect(store.create('a', bytesOf('x'))).rejects.toMatchObject(conflict);
+});
+
+test('explainFile() tells what may pass from what will not', () => {
+  const meaning = (code: string) => {
+    const { transient, error } = explainFile(
+      Object.assign(new Error(), { code }),
+      'create k',
+      'file:///r',
+    );
+    return [transient, error.code];
+  };
+  expect(meaning('ENOSPC')).toEqual([true, 'STORE_FULL']);
+  expect(meaning('EDQUOT')).toEqual([true, 'STORE_FULL']);
+  expect(meaning('EIO')).toEqual([true, 'STORE_UNAVAILABLE']);
+  expect(meaning('EMFILE')).toEqual([true, 'STORE_UNAVAILABLE']);
+  expect(meaning('EROFS')).toEqual([false, 'STORE_DENIED']);
+  expect(meaning('EACCES')).toEqual([false, 'STORE_DENIED']);
+  expect(meaning('ENAMETOOLONG')).toEqual([false, 'INPUT_OUTSIDE']);
+  expect(meaning('ESOMETHING')).toEqual([false, 'INTERNAL']);
 });
