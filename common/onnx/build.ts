@@ -61,7 +61,7 @@ export class GraphBuilder {
   /** int64 constants; one dimension unless `dims` says otherwise. */
   int64(values: readonly number[], dims: readonly number[] = [values.length]): string {
     const data = BigInt64Array.from(values, BigInt);
-    return this.tensor({ type: 'int64', dims, data }, 'ints');
+    return this.tensor({ type: 'int64', dims, data });
   }
 
   /** Floating-point constants; one dimension unless `dims` says otherwise. */
@@ -71,7 +71,7 @@ export class GraphBuilder {
     dims: readonly number[] = [values.length],
   ): string {
     const data = type === 'float' ? Float32Array.from(values) : Float64Array.from(values);
-    return this.tensor({ type, dims, data }, 'numbers');
+    return this.tensor({ type, dims, data });
   }
 
   scalar(type: 'float' | 'double', value: number): string {
@@ -81,7 +81,7 @@ export class GraphBuilder {
   zeros(type: 'float' | 'double', dims: readonly number[]): string {
     const count = dims.reduce((product, dim) => product * dim, 1);
     const data = type === 'float' ? new Float32Array(count) : new Float64Array(count);
-    return this.tensor({ type, dims, data }, 'zeros');
+    return this.tensor({ type, dims, data });
   }
 
   /** Appends a node of one output and returns its name. */
