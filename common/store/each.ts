@@ -1,4 +1,5 @@
-// Work on many items with a bound on how many are in hand. In: items and an act. Out: nothing, or the first error.
+// Work on many items with a bound on how many are in hand.
+// In: items and an act. Out: nothing, or the first error.
 // Why not Promise.all: it would begin with everything at once, and go on after a failure.
 
 /** Runs over all items with at most `max` at a time; the first failure stops what has not begun. */

@@ -30,7 +30,7 @@ export class Temps {
       await handle.writeFile(bytes);
       if (process.platform !== 'linux') await handle.sync();
     } finally {
-      await handle.close();
+      handle.close().catch(() => {}); // nobody waits: the bytes are durable since the write
     }
     return path;
   }

@@ -1,6 +1,6 @@
 // A store in a folder of this machine, or of a file system that several machines share.
 // In: a root folder. Out: the Store contract, where a create is link(2): atomic, never replacing.
-// Why not rename: of 50 racers that rename, 50 win. Why fsync the folder too: a link is a folder entry.
+// Why not rename: of 50 racers that rename, 50 win. Why fsync folders: a link is a folder's entry.
 //
 //   create: temp file ─► fsync ─► link(temp, key) ─┬─ linked ─► fsync folder ─► created
 //                                                  └─ EEXIST ─► fsync folder ─► exists
@@ -27,7 +27,7 @@ export type FileStoreOptions = {
   readonly jitter?: () => number;
 };
 
-/** Opens a folder as a store. Symbolic links are followed only as far as they stay below the root. */
+/** Opens a folder as a store. Symbolic links are followed only as far as they stay below it. */
 export async function openFileStore(root: string, options: FileStoreOptions = {}): Promise<Store> {
   const { clock = systemClock, jitter = Math.random } = options;
   const uri = pathToFileURL(root).href;

@@ -72,7 +72,7 @@ async function flushFolder(folder: string): Promise<void> {
   try {
     await handle.sync();
   } finally {
-    await handle.close();
+    handle.close().catch(() => {}); // nobody waits: it was only read
   }
 }
 

@@ -22,7 +22,7 @@ export type MemoryStore = Store & {
   readonly writes: number;
   /** Calls of list and listNames so far. */
   readonly lists: number;
-  /** Puts bytes without asking, as only a foreign writer can: for tests of changed and rotten objects. */
+  /** Puts bytes without asking, as a foreign writer or a failing disk would. */
   overwrite(key: string, bytes: Uint8Array): void;
 };
 

@@ -41,7 +41,8 @@ function s3AddressOf(uri: string, url: URL, env: Env): S3Address {
   if (url.username !== '' || url.password !== '') {
     throw new GristmillError(
       'CONFIG_INVALID',
-      `Cannot open a store of ${url.host}: credentials in its URI, expected them in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY`,
+      `Cannot open a store of ${url.host}: credentials in its URI, expected them in ` +
+        'AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
     );
   }
   // S3 knows no queries, fragments or escapes: what follows the bucket is the prefix, as written

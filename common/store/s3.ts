@@ -1,6 +1,6 @@
 // A store in a bucket, through the minio client and plain S3 calls.
-// In: an address, keys and bytes. Out: the Store contract; what S3's answers mean is said here alone.
-// Why not the client's own retries, listing and multipart: it retries without telling, reads the key
+// In: an address, keys and bytes. Out: the Store contract; only these files know what S3 says.
+// Why not the client's own retries, listing and multipart: it retries untold, reads the key
 // "007" as the number 7, and lets two writers of one key share an upload.
 import * as fs from 'node:fs/promises';
 import * as http from 'node:http';

@@ -1,6 +1,6 @@
 // A part of a store, as a store of its own.
 // In: a store and a prefix. Out: the Store contract below that prefix, with keys relative to it.
-// Why: a process can be handed one model's blobs, or one test its corner, without learning the rest.
+// Why: somebody can be handed one model's blobs, or a test its corner, and not the rest.
 import { checkFolder, checkKey } from './keys.ts';
 import type { ObjectInfo, Store } from './store.ts';
 

@@ -1,4 +1,4 @@
-// Rides out an erring store, and settles creates of unknown outcome: the rule that file and S3 share.
+// Rides out an erring store, and settles creates of unknown outcome, for file and S3 alike.
 // In: a RawStore, which makes one attempt at each verb. Out: a Store, which does what it promises.
 // Why here alone: "was it created?" decides who won a number; two copies of that rule would differ.
 //
@@ -142,7 +142,7 @@ const sourceOfFile = (upload: Upload, path: string): Source => ({
 
 type Ride = <T>(act: string, attempt: () => Promise<T>) => Promise<T>;
 
-/** Puts have one budget of retries and each reading back its own: progress must not use up patience. */
+/** Puts have one budget of retries, each reading back its own: progress must not use up patience. */
 function settleCreate(raw: RawStore, ride: Ride, key: string, source: Source): Promise<Created> {
   const act = `create ${key}`;
   const look = (): Promise<Created | undefined> => ride(act, () => readBack(raw, key, source));

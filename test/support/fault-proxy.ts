@@ -1,5 +1,5 @@
 // An HTTP proxy before S3 that misbehaves on purpose.
-// In: a target, a seed and rules, which can be switched while it runs. Out: an address to use instead.
+// In: a target, a seed, and rules that can be switched. Out: an address to use instead.
 // Why HTTP and not TCP: "applied, but the answer was lost" needs to know where an answer begins.
 //
 //   client ──request──► [refuse, status, silence] ──► target ──answer──► [lost, reset, truncate, flip] ──► client

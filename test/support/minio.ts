@@ -1,6 +1,6 @@
 // A real MinIO for tests, on a free loopback port, with a folder of its own.
 // In: the binary from $MINIO, .gristmill/bin or PATH. Out: its address and variables, or undefined.
-// Why a line when skipped: a suite that silently tests less is believed too much; under CI it fails.
+// Why a line when skipped: a suite that silently tests less is believed too much; CI fails.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';

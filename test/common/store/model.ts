@@ -1,6 +1,6 @@
 // Concurrent, seeded operations on a store, checked against what a create-only store may answer.
 // In: a store, a seed (SEED replays one). Out: nothing, or the first answer that no model explains.
-// Invariants: one winner a key; what was once seen stays; a listing has all that was there before it.
+// Invariants: one winner a key; what was seen stays; a listing has all that was there before.
 import { expect } from 'vitest';
 import { Philox } from '../../../common/random.ts';
 import type { Store } from '../../../common/store/store.ts';
