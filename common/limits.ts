@@ -19,6 +19,7 @@ export const LIMITS = {
   // tasks
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
   taskRetryMs: 1_000, // before the second attempt; doubles
+  taskOverheadBytes: 128 * MiB, // what a task holds beside DuckDB's limit: buffers, JavaScript, ONNX Runtime
   lookupsParallel: 64, // commits read at once by the dispatcher: 64 × 1–20 ms of a remote store
   taskLossesMax: 20, // lost workers are nobody's bug, but finite
   taskDeadlineMs: 15 * 60_000, // a 64 MiB shard takes seconds; a task past this is stuck
@@ -28,6 +29,11 @@ export const LIMITS = {
   heartbeatMs: 1_000,
   heartbeatSilentMs: 5_000, // five missed: offer its tasks again, give its lanes away
   reconcileMs: 2_000,
+  uploadsMax: 4, // data files of one commit at once
+  downloadsMax: 8, // inputs of one task at once
+  programsCached: 64, // a job has some ten programs, of up to some MB each
+  blobCacheBytes: 1024 * MiB, // unused inputs kept on scratch disk: sixteen parts of full size
+  drainGraceMs: 10_000, // a stopping worker finishes what it can; orchestrators kill after 30 s
   childWatchMs: 250, // between looks at a child's memory: it can grow by 1 GB/s
 
   // queue
@@ -50,10 +56,17 @@ export const LIMITS = {
 
   // http
   bodyBytesMax: 1_000_000,
+  headersTimeoutMs: 10_000, // at most requestTimeoutMs, or Node waits for the larger of the two
+  requestTimeoutMs: 15_000, // a megabyte in 15 s is 0.5 Mbit/s; a slower client holds a socket
+  connectionsMax: 2_000, // sockets of the API, streams among them
+  streamKeepAliveMs: 15_000, // proxies close a silent stream after 30 to 60 s
+  readyTimeoutMs: 2_000, // a probe's patience with the store
+  idempotencyKeyMax: 255,
   pageRowsMax: 200,
   predictRowsMax: 1_000,
   expressionBytesMax: 8 * KiB,
   expressionNodesMax: 200, // 400 terms take DuckDB 1.3 s to plan, 900 more than 15 s
+  expandedTermsMax: 400, // of one feature in SQL, where some forms write their argument twice
 
   // gateway
   inferDeadlineMs: 3_000, // a full call takes milliseconds: past this the child hangs and is replaced

@@ -1,0 +1,223 @@
+// The batch target: features as DuckDB SQL over the columns of a part.
+// In: a FeatureSet and its fitted values. Out: one expression a model input; casts that make a part's columns.
+// Why guards everywhere: SQL must give ONNX's answer where DuckDB raises (ln, casts to FLOAT) or orders NaN
+// above all. Invariants: a number is DOUBLE, NULL where missing, never NaN; a condition is never NULL.
+import { quoteName, quoteText } from '../../common/engine/duckdb.ts';
+import { GristmillError, unreachable } from '../../common/errors.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
+import type { FittedValue, LoadSql, RawColumn } from '../../common/wire/program.ts';
+import {
+  type BooleanNode,
+  type CategoryNode,
+  columnTypeOf,
+  type FeatureSet,
+  type NumberNode,
+  type TextNode,
+  type TimeNode,
+} from './features.ts';
+import { datePart, unaryTarget } from './functions.ts';
+
+export type FittedValues = Readonly<Record<string, FittedValue>>;
+
+/** The raw columns that features read, in schema order. */
+export const rawColumns = (set: FeatureSet): RawColumn[] =>
+  set.columns.map(({ name, type }) => ({ name, type }));
+
+/** How model inputs come out of a part, every fitted value in it. */
+export function loadSql(set: FeatureSet, fitted: FittedValues): LoadSql {
+  return {
+    codes: set.codes.map(({ feature, node }) => ({
+      feature,
+      sql: `(${categorySql(node, fitted)})::INTEGER`,
+      size: categorySize(node, fitted),
+    })),
+    numbers: set.numbers.map(({ feature, node }) => ({
+      feature,
+      sql: inputSql(numberSql(node, fitted)),
+    })),
+  };
+}
+
+/** Codes of a category: 0 missing, 1 unseen, then its values. */
+export function categorySize(node: CategoryNode, fitted: FittedValues): number {
+  switch (node.kind) {
+    case 'datePartCode': {
+      const { min, max } = datePart(node.part);
+      return 2 + max - min + 1;
+    }
+    case 'conditionCode':
+      return 4;
+    case 'vocabulary':
+      return 2 + fittedStrings(fitted, node.statistic).length;
+    default:
+      return unreachable(node);
+  }
+}
+
+/**
+ * The cast from a column of a file to the same column of a part: DOUBLE, VARCHAR or TIMESTAMP in UTC.
+ * NaN, text with NUL and times outside years 1 to 9999 end here: behind it NULL is the only missing value.
+ */
+export function castSql({ name, type }: SchemaColumn): string {
+  const column = quoteName(name);
+  switch (columnTypeOf(type)) {
+    case 'number':
+      return `nullif(${column}::DOUBLE, 'nan'::DOUBLE)`;
+    case 'string':
+      return `replace(${column}, chr(0), chr(65533))`; // ONNX Runtime cuts text at NUL
+    case 'time':
+      return timeSql(column, type);
+    default:
+      throw new GristmillError(
+        'SQL_TYPE',
+        `Cannot read column ${JSON.stringify(name)}: its type is ${type}, expected a number, text, a time or BOOLEAN`,
+      );
+  }
+}
+
+/** Microseconds UTC of the first and past the last time that is not missing: years 1 to 9999. */
+export const TIME_MIN = -62_135_596_800_000_000;
+export const TIME_END = 253_402_300_800_000_000;
+
+function timeSql(column: string, type: string): string {
+  const zoned = /WITH TIME ZONE|TIMESTAMPTZ/.test(type);
+  const utc = zoned ? `timezone('UTC', ${column})` : `try_cast(${column} AS TIMESTAMP)`;
+  const [min, end] = [`make_timestamp(${TIME_MIN})`, `make_timestamp(${TIME_END})`];
+  return `CASE WHEN ${utc} >= ${min} AND ${utc} < ${end} THEN ${utc} END`;
+}
+
+/** What the model reads: FLOAT, never NULL. The cast raises above 3.4e38, so both targets stop at 1e30. */
+const inputSql = (x: string): string =>
+  `greatest(least(coalesce(${x}, 0), '1e30'::DOUBLE), '-1e30'::DOUBLE)::FLOAT`;
+
+/** DOUBLE; NULL where missing. */
+export function numberSql(node: NumberNode, fitted: FittedValues): string {
+  const sql = (inner: NumberNode): string => numberSql(inner, fitted);
+  switch (node.kind) {
+    case 'column':
+      return quoteName(node.name);
+    case 'constant':
+      return sqlNumber(node.value);
+    case 'negate':
+      return `(-${sql(node.of)})`;
+    case 'unary':
+      return unaryTarget(node.name).sql(sql(node.of));
+    case 'arithmetic': {
+      const right = node.op === '/' ? `nullif(${sql(node.right)}, 0)` : sql(node.right);
+      return `nullif(${sql(node.left)} ${node.op} ${right}, 'nan'::DOUBLE)`;
+    }
+    case 'clip': {
+      const [x, low, high] = [sql(node.of), sqlNumber(node.low), sqlNumber(node.high)];
+      return `CASE WHEN ${x} < ${low} THEN ${low} WHEN ${x} > ${high} THEN ${high} ELSE ${x} END`;
+    }
+    case 'first':
+      return `coalesce(${node.of.map(sql).join(', ')})`;
+    case 'choose': {
+      const otherwise = node.otherwise ? sql(node.otherwise) : 'NULL::DOUBLE';
+      if (node.cases.length === 0) return otherwise;
+      const whens = node.cases.map(
+        ({ when, value }) => `WHEN ${booleanSql(when, fitted)} THEN ${sql(value)}`,
+      );
+      return `CASE ${whens.join(' ')} ELSE ${otherwise} END`;
+    }
+    case 'impute':
+      return `coalesce(${sql(node.of)}, ${sqlNumber(fittedNumber(fitted, node.statistic, 0))})`;
+    case 'standardize': {
+      const [mean, deviation] = fittedMoments(fitted, node.statistic);
+      return `((${sql(node.of)} - ${sqlNumber(mean)}) / ${sqlNumber(deviation)})`;
+    }
+    case 'datePart':
+      return `${datePart(node.part).sql(quoteName(node.of.name))}::DOUBLE`;
+    case 'indicator':
+      return `(${booleanSql(node.of, fitted)})::DOUBLE`;
+    default:
+      return unreachable(node);
+  }
+}
+
+function booleanSql(node: BooleanNode, fitted: FittedValues): string {
+  switch (node.kind) {
+    case 'truth':
+      return String(node.value);
+    case 'compare': {
+      const [left, right] = [numberSql(node.left, fitted), numberSql(node.right, fitted)];
+      return `coalesce((${left}) ${node.op} (${right}), false)`;
+    }
+    case 'oneOfNumbers': {
+      const values = node.values.map(sqlNumber).join(', ');
+      const not = node.negated ? 'NOT ' : '';
+      return `coalesce((${numberSql(node.of, fitted)}) ${not}IN (${values}), false)`;
+    }
+    case 'oneOfTexts': {
+      const values = node.values.map(quoteText).join(', ');
+      return `coalesce(${textSql(node.of)} ${node.negated ? 'NOT ' : ''}IN (${values}), false)`;
+    }
+    case 'isMissing':
+      return `(${anySql(node.of, fitted)}) IS NULL`;
+    case 'logic':
+      return `(${node.of.map((inner) => `(${booleanSql(inner, fitted)})`).join(` ${node.op} `)})`;
+    case 'not':
+      return `(NOT (${booleanSql(node.of, fitted)}))`;
+    default:
+      return unreachable(node);
+  }
+}
+
+function anySql(node: NumberNode | TextNode | TimeNode, fitted: FittedValues): string {
+  if (node.kind === 'text') return textSql(node);
+  return node.kind === 'time' ? quoteName(node.name) : numberSql(node, fitted);
+}
+
+/** VARCHAR; NULL where missing or empty. */
+export const textSql = ({ name }: TextNode): string => `nullif(${quoteName(name)}, '')`;
+
+function categorySql(node: CategoryNode, fitted: FittedValues): string {
+  switch (node.kind) {
+    case 'datePartCode': {
+      const { sql, min } = datePart(node.part);
+      return `coalesce(${sql(quoteName(node.of.name))} + ${2 - min}, 0)`;
+    }
+    case 'conditionCode':
+      return `CASE WHEN ${booleanSql(node.of, fitted)} THEN 3 ELSE 2 END`;
+    case 'vocabulary':
+      return vocabularySql(node.of, fittedStrings(fitted, node.statistic));
+    default:
+      return unreachable(node);
+  }
+}
+
+/** An ENUM's dictionary finds a code as fast as a join would, and keeps the order of rows. */
+function vocabularySql(of: TextNode, values: readonly string[]): string {
+  const members = values.map(quoteText).join(', ');
+  const code = `enum_code(try_cast(${quoteName(of.name)} AS ENUM (${members})))::INTEGER + 2`;
+  const known = values.length === 0 ? '1' : `coalesce(${code}, 1)`;
+  return `CASE WHEN ${textSql(of)} IS NULL THEN 0 ELSE ${known} END`;
+}
+
+/** Every digit, as DOUBLE: `0.1` alone would be DECIMAL. */
+export const sqlNumber = (value: number): string => `'${value}'::DOUBLE`;
+
+/** Mean and deviation; what does not vary is divided by 1. */
+export function fittedMoments(fitted: FittedValues, id: string): readonly [number, number] {
+  const deviation = fittedNumber(fitted, id, 1);
+  return [fittedNumber(fitted, id, 0), deviation > 0 ? deviation : 1];
+}
+
+export function fittedNumber(fitted: FittedValues, id: string, index: number): number {
+  const value = fitted[id];
+  const found = value && 'numbers' in value ? value.numbers[index] : undefined;
+  if (found !== undefined && Number.isFinite(found)) return found;
+  throw unfitted(id, 'a finite number');
+}
+
+export function fittedStrings(fitted: FittedValues, id: string): readonly string[] {
+  const value = fitted[id];
+  if (value && 'strings' in value) return value.strings;
+  throw unfitted(id, 'its values');
+}
+
+const unfitted = (id: string, what: string): GristmillError =>
+  new GristmillError(
+    'INTERNAL',
+    `Cannot compile with statistic ${id}: it is not fitted, expected ${what}`,
+  );
