@@ -33,6 +33,8 @@ export type ClusterOptions = {
   readonly environment?: string;
   /** More settings by role, such as GRISTMILL_THREADS. */
   readonly settings?: Partial<Record<Role, Env>>;
+  /** Ends the start. */
+  readonly signal?: AbortSignal;
   /** Ports that shall stay the same from run to run; free ones otherwise. */
   readonly ports?: Partial<Record<'coordinator' | 'gateway', number>>;
 };
@@ -228,6 +230,7 @@ class Parts {
   }
 
   #checkUp(): void {
+    this.#options.signal?.throwIfAborted();
     if (this.#isStopping) throw new ClusterError('Cannot start the cluster: it was stopped');
   }
 

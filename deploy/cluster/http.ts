@@ -29,7 +29,11 @@ export async function requestJson<T>(url: string, call: Call = {}): Promise<T> {
   return body as T;
 }
 
-export type StreamEvent = { readonly event: string; readonly data: unknown };
+export type StreamEvent = {
+  readonly event: string;
+  readonly data: unknown;
+  readonly id: string | undefined;
+};
 
 /** Server-sent events, until the server ends the stream. */
 export async function* requestEvents(url: string, call: Call = {}): AsyncGenerator<StreamEvent> {
@@ -40,7 +44,7 @@ export async function* requestEvents(url: string, call: Call = {}): AsyncGenerat
     throw new HttpError(explain(url, response.status, body), response.status, body);
   }
   let rest = '';
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
+  for await (const text of textOf(url, response.body)) {
     const blocks = (rest + text).replaceAll('\r\n', '\n').split('\n\n');
     rest = blocks.pop() ?? '';
     for (const block of blocks) {
@@ -68,6 +72,15 @@ export async function untilReady(
     await delay(50);
   }
   throw new HttpError(`Cannot reach ${url} within ${timeoutMs / 1000} s: ${last}`, 0, undefined);
+}
+
+async function* textOf(url: string, body: ReadableStream<Uint8Array>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  try {
+    for await (const bytes of body) yield decoder.decode(bytes, { stream: true });
+  } catch (error) {
+    throw new HttpError(`The stream ${url} broke: ${(error as Error).message}`, 0, undefined);
+  }
 }
 
 async function send(url: string, call: Call): Promise<Response> {
@@ -107,10 +120,12 @@ function explain(url: string, status: number, body: unknown): string {
 
 function parseEvent(block: string): StreamEvent | undefined {
   let event = 'message';
+  let id: string | undefined;
   const data: string[] = [];
   for (const line of block.split('\n')) {
     if (line.startsWith('event:')) event = line.slice(6).trim();
+    else if (line.startsWith('id:')) id = line.slice(3).trim();
     else if (line.startsWith('data:')) data.push(line.slice(5).replace(/^ /, ''));
   }
-  return data.length === 0 ? undefined : { event, data: parse(data.join('\n')) };
+  return data.length === 0 ? undefined : { event, data: parse(data.join('\n')), id };
 }
