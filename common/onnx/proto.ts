@@ -213,7 +213,7 @@ function numbersOf(type: Exclude<ElementType, 'string'>, raw: Uint8Array, name: 
   if (raw.byteLength % View.BYTES_PER_ELEMENT !== 0) {
     throw invalid(`tensor ${name}`, `${raw.byteLength} bytes`, `whole elements of ${type}`);
   }
-  return new View(raw.slice().buffer); // copied: a view into the file need not be aligned
+  return new View(new Uint8Array(raw).buffer); // copied, also from a Buffer: a view into the file need not be aligned
 }
 
 const VIEWS = {
