@@ -1,0 +1,277 @@
+// The gateway without its HTTP: answers raw rows with the version that an alias names.
+// In: a store that may be away, raw rows. Out: predictions; what is served, and why something is not.
+// Why nobody else: coordinator, NATS and store may all be down; what is served is on local disk and in the children.
+// Flow: … → gate → alias → swap → [predictions]
+//
+//   follower (store ─▶ aliases ─▶ swaps) ──▶ live ◀── requests ──▶ batcher ──▶ seats (children)
+import type { Child } from '../common/child/host.ts';
+import type { Clock } from '../common/clock.ts';
+import { CODES, GristmillError, toWireError } from '../common/errors.ts';
+import { LIMITS } from '../common/limits.ts';
+import type { Log } from '../common/log.ts';
+import { parseRows } from '../common/predict/rows.ts';
+import type { Store } from '../common/store/store.ts';
+import { versionsPrefix } from '../common/wire/model.ts';
+import type { Signature } from '../common/wire/program.ts';
+import { Batcher } from './batcher.ts';
+import { versionKey } from './catalog.ts';
+import type { Files } from './files.ts';
+import { Follower } from './follower.ts';
+import { type Held, Live } from './live.ts';
+import type { Metrics } from './metrics.ts';
+import { Seats } from './seats.ts';
+import { fetchBlob } from './swap.ts';
+import { notFound, whyNoAlias, whyNothing } from './words.ts';
+
+export type GatewayOptions = {
+  readonly environment: string;
+  readonly store: Store;
+  readonly files: Files;
+  readonly seats: number;
+  /** Makes a child that runs thread.ts in one thread. */
+  readonly startChild: () => Child;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+};
+
+export type Target =
+  | { readonly model: string; readonly alias: string }
+  | { readonly model: string; readonly version: number };
+export type Answer = {
+  readonly predictions: Float32Array;
+  readonly model: string;
+  readonly version: number;
+};
+
+export type AliasView = {
+  readonly alias: string;
+  /** What answers now; null where nothing does. */
+  readonly version: number | null;
+  /** What the store says; differs while a version is being loaded, or does not load. */
+  readonly wanted: number | null;
+  readonly error: { readonly code: string; readonly detail: string } | null;
+};
+export type ModelView = {
+  readonly name: string;
+  readonly aliases: readonly AliasView[];
+  readonly versions: readonly { readonly version: number; readonly signature: Signature }[];
+};
+export type GatewayView = {
+  readonly environment: string;
+  readonly store: { readonly uri: string; readonly error: string | null };
+  readonly children: readonly number[];
+  readonly models: readonly ModelView[];
+};
+
+export class Gateway {
+  readonly #options: GatewayOptions;
+  readonly #seats: Seats;
+  readonly #batcher: Batcher;
+  readonly #live: Live;
+  readonly #follower: Follower;
+  readonly #refused = new Map<string, { error: unknown; untilMs: number }>(); // loads on demand
+  #isDraining = false;
+
+  constructor(options: GatewayOptions) {
+    const { store, files, clock, log, startChild, metrics } = options;
+    this.#options = options;
+    this.#seats = new Seats({
+      count: options.seats,
+      startChild,
+      clock,
+      log,
+      onFree: () => this.#batcher?.pump(), // a seat is free before there is a batcher
+      repair: async (file) => {
+        const held = this.#live.versions.find((other) => other.file.sha256 === file.sha256);
+        if (held) await fetchBlob({ store, files }, held.manifest.model, file.sha256);
+      },
+    });
+    this.#batcher = new Batcher({
+      isFree: () => this.#seats.isFree(),
+      send: (file, batch) => {
+        metrics.add('gristmill_inference_calls_total');
+        return this.#seats.predict(file, batch);
+      },
+      callRowsMax: LIMITS.callRowsMax,
+      waitingRowsMax: LIMITS.waitingRowsMax,
+      waitMsMax: LIMITS.inferDeadlineMs,
+      clock,
+    });
+    this.#live = new Live({
+      hold: (file) => this.#seats.hold(file),
+      drop: (sha256) => this.#seats.drop(sha256),
+      onDemandMax: LIMITS.versionsOnDemandMax,
+    });
+    this.#follower = new Follower({ ...options, live: this.#live });
+  }
+
+  start(): Promise<void> {
+    return this.#follower.start();
+  }
+
+  /** Somebody says that an alias has moved. */
+  hint(model: string, alias: string): void {
+    this.#follower.hint(model, alias);
+  }
+
+  /** Predicts raw rows. Throws NOT_FOUND, NOT_READY, ROW_INVALID, DEADLINE, CHILD_LOST, OVERLOADED, … */
+  async predict(target: Target, instances: readonly unknown[]): Promise<Answer> {
+    const { clock, metrics } = this.#options;
+    const startedMs = clock.monotonicMs();
+    let held: Held | undefined;
+    let code = 200;
+    try {
+      held = 'alias' in target ? this.#takeAlias(target) : await this.#takeVersion(target);
+      return await this.#predictWith(held, instances);
+    } catch (error) {
+      code = CODES[toWireError(error).code].status;
+      throw error;
+    } finally {
+      const model = held?.manifest.model ?? ''; // never a name that a client made up
+      const version = held?.manifest.version ?? '';
+      metrics.add('gristmill_inference_requests_total', { model, version, code });
+      metrics.observeSeconds({ model }, (clock.monotonicMs() - startedMs) / 1000);
+      if (held) this.#live.release(held);
+    }
+  }
+
+  /** Whether some model answers; if not, why, in a sentence. */
+  readiness(): { readonly ready: boolean; readonly detail: string } {
+    const { situation } = this.#follower;
+    if (this.#isDraining) return { ready: false, detail: 'Shutting down: ask another gateway' };
+    const served = situation.catalog.served.size;
+    if (served === 0) return { ready: false, detail: whyNothing(situation) };
+    return { ready: true, detail: `Serving ${served} ${served === 1 ? 'alias' : 'aliases'}` };
+  }
+
+  /** Says 503 on readiness from now on, and goes on answering. */
+  drain(): void {
+    this.#isDraining = true;
+  }
+
+  get isDraining(): boolean {
+    return this.#isDraining;
+  }
+
+  get view(): GatewayView {
+    const { environment, storeUri, look, catalog } = this.#follower.situation;
+    const names = new Set([
+      ...[...catalog.heads.values()].map((head) => head.model),
+      ...this.#live.versions.map(({ manifest }) => manifest.model),
+    ]);
+    return {
+      environment,
+      store: { uri: storeUri, error: look?.error?.message ?? null },
+      children: this.#seats.pids,
+      models: [...names].sort().map((name) => this.#viewModel(name)),
+    };
+  }
+
+  renderMetrics(): string {
+    const { metrics } = this.#options;
+    const { look } = this.#follower.situation;
+    metrics.clear('gristmill_serving_version');
+    metrics.clear('gristmill_wanted_version');
+    for (const { name, aliases } of this.view.models) {
+      for (const { alias, version, wanted } of aliases) {
+        const labels = { model: name, alias };
+        metrics.set('gristmill_serving_version', labels, version ?? 0);
+        metrics.set('gristmill_wanted_version', labels, wanted ?? 0);
+      }
+    }
+    metrics.set('gristmill_inference_waiting_rows', {}, this.#batcher.waitingRows);
+    metrics.set('gristmill_child_restarts_total', {}, this.#seats.restarts);
+    metrics.set('gristmill_store_up', {}, look && !look.error ? 1 : 0);
+    return metrics.render();
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.#follower.close(), this.#seats.close()]);
+  }
+
+  async #predictWith(held: Held, instances: readonly unknown[]): Promise<Answer> {
+    const { metrics } = this.#options;
+    const { model, version } = held.manifest;
+    const batch = parseRows(held.file.signature, instances);
+    if (batch.ignoredFields > 0) {
+      metrics.add('gristmill_inference_ignored_fields_total', { model }, batch.ignoredFields);
+    }
+    const predictions = await this.#batcher.predict(held.file, batch);
+    checkFinite(predictions, { model, version });
+    metrics.add('gristmill_inference_rows_total', { model, version }, batch.rows);
+    return { predictions, model, version };
+  }
+
+  #takeAlias(target: { model: string; alias: string }): Held {
+    const held = this.#live.byAlias(target.model, target.alias);
+    if (held) return this.#live.take(held);
+    throw whyNoAlias(this.#follower.situation, target);
+  }
+
+  async #takeVersion({ model, version }: { model: string; version: number }): Promise<Held> {
+    const there = this.#live.byVersion(model, version);
+    const held = there ? this.#live.take(there) : await this.#loadOnDemand(model, version);
+    if (!this.#live.isNamed(held)) this.#live.keepOnDemand(held);
+    return held;
+  }
+
+  async #loadOnDemand(model: string, version: number): Promise<Held> {
+    const { clock } = this.#options;
+    const key = versionKey(model, version);
+    const refused = this.#refused.get(key);
+    if (refused && refused.untilMs > clock.monotonicMs()) throw refused.error;
+    try {
+      return await this.#follower.load({ model, version, fromScratch: false });
+    } catch (error) {
+      const { code } = toWireError(error);
+      if (code === 'NOT_FOUND') throw await this.#whyNoVersion(model, version);
+      if (code === 'OVERLOADED') throw error;
+      if (this.#refused.size >= LIMITS.loadsWaitingMax) this.#refused.clear();
+      this.#refused.set(key, { error, untilMs: clock.monotonicMs() + LIMITS.discoverMs });
+      throw error;
+    }
+  }
+
+  async #whyNoVersion(model: string, version: number): Promise<GristmillError> {
+    const names = await this.#options.store.listNames(`${versionsPrefix(model)}/`);
+    const there = names.map((name) => String(Number.parseInt(name, 10)));
+    const where = `model ${model}`;
+    if (there.length > 0) return notFound({ kind: 'version', name: `${version}`, there, where });
+    return whyNoAlias(this.#follower.situation, { model, alias: 'champion' });
+  }
+
+  #viewModel(name: string): ModelView {
+    const { catalog } = this.#follower.situation;
+    const heads = [...catalog.heads.values()].filter((head) => head.model === name);
+    const aliases = heads.map(({ alias, version }) => {
+      const error = catalog.failures.get(versionKey(name, version ?? 0))?.error;
+      return {
+        alias,
+        version: this.#live.byAlias(name, alias)?.manifest.version ?? null,
+        wanted: version,
+        error: error ? { code: error.code, detail: error.message } : null,
+      };
+    });
+    const held = this.#live.versions.filter(({ manifest }) => manifest.model === name);
+    return {
+      name,
+      aliases: aliases.sort((a, b) => (a.alias < b.alias ? -1 : 1)),
+      versions: held.map(({ manifest: { version, signature } }) => ({ version, signature })),
+    };
+  }
+}
+
+/** Throws on the first prediction that is no number: JSON would make null of it. */
+export function checkFinite(
+  predictions: Float32Array,
+  { model, version }: { model: string; version: number },
+): void {
+  const row = predictions.findIndex((prediction) => !Number.isFinite(prediction));
+  if (row < 0) return;
+  throw new GristmillError(
+    'PREDICTION_NONFINITE',
+    `Cannot predict row ${row} with ${model} version ${version}: it gives ${predictions[row]}, expected a finite number`,
+    { errors: [{ pointer: `/instances/${row}`, detail: `gives ${predictions[row]}` }] },
+  );
+}

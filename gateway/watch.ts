@@ -1,0 +1,118 @@
+// Finds out by itself where the aliases of one environment stand.
+// In: the store, asked twice a second; hints that hurry it. Out: alias heads, and whether the store answers.
+// Why polling: it needs nobody else to be alive, and a hint that is lost costs half a second.
+//
+//   models/<name>/environments/<env>/aliases/<alias>/<n>.json    known n: ask for n+1 (one request an alias)
+import type { Clock } from '../common/clock.ts';
+import { NAME_PATTERN } from '../common/ids.ts';
+import { LIMITS } from '../common/limits.ts';
+import type { Log } from '../common/log.ts';
+import { entryKey, readHead } from '../common/store/journal.ts';
+import type { Store } from '../common/store/store.ts';
+import { type AliasEntry, aliasPrefix } from '../common/wire/model.ts';
+import { type AliasHead, aliasKey } from './catalog.ts';
+
+export type WatchOptions = {
+  readonly store: Store;
+  readonly environment: string;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly onHead: (head: AliasHead) => void;
+  /** After each look: undefined where it went well. */
+  readonly onLook: (error: unknown) => void;
+};
+
+const NAME = new RegExp(NAME_PATTERN);
+const HEADS_AT_ONCE = 16; // requests in flight of one poll
+
+export class Watch {
+  readonly #options: WatchOptions;
+  readonly #known = new Map<string, { model: string; alias: string; n: number }>();
+  #discoverAtMs = 0;
+  #failures = 0;
+
+  constructor(options: WatchOptions) {
+    this.#options = options;
+  }
+
+  /** Looks until `signal` ends it: at once, then twice a second, more seldom while the store errs. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options;
+    while (!signal.aborted) {
+      await this.#look();
+      const backoffMs = LIMITS.aliasPollMs * 2 ** Math.min(this.#failures, 8);
+      await clock.sleep(Math.min(LIMITS.pollBackoffMsMax, backoffMs), signal);
+    }
+  }
+
+  /** A hint that an alias has moved: looked at now, also where it was not known. */
+  async hint(model: string, alias: string): Promise<void> {
+    if (!NAME.test(model) || !NAME.test(alias)) return;
+    try {
+      await this.#readHead(model, alias);
+    } catch {
+      // the next look says whether the store is well
+    }
+  }
+
+  async #look(): Promise<void> {
+    const { clock, log, onLook } = this.#options;
+    try {
+      if (clock.monotonicMs() >= this.#discoverAtMs) await this.#discover();
+      await this.#pollHeads();
+      if (this.#failures > 0) log.info('store answers again', { store: this.#options.store.uri });
+      this.#failures = 0;
+      onLook(undefined);
+    } catch (error) {
+      if (this.#failures === 0) log.warn('store does not answer, serving what is there', { error });
+      this.#failures += 1;
+      onLook(error);
+    }
+  }
+
+  /** Lists models and their aliases. Names that have gone stay known: a vanished folder ends no service. */
+  async #discover(): Promise<void> {
+    const { store, environment, clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const models = folders(await store.listNames('models/'));
+    await inGroups(models, async (model) => {
+      const prefix = aliasPrefix(model, environment, '');
+      for (const alias of folders(await store.listNames(prefix))) {
+        if (!this.#known.has(aliasKey(model, alias))) await this.#readHead(model, alias);
+      }
+    });
+    const tookMs = clock.monotonicMs() - startedMs;
+    this.#discoverAtMs = startedMs + Math.max(LIMITS.discoverMs, 10 * tookMs);
+  }
+
+  async #pollHeads(): Promise<void> {
+    const { store, environment } = this.#options;
+    await inGroups([...this.#known.values()], async ({ model, alias, n }) => {
+      const next = entryKey(aliasPrefix(model, environment, alias), n + 1);
+      if (await store.head(next)) await this.#readHead(model, alias);
+    });
+  }
+
+  async #readHead(model: string, alias: string): Promise<void> {
+    const { store, environment, onHead } = this.#options;
+    const key = aliasKey(model, alias);
+    const prefix = aliasPrefix(model, environment, alias);
+    const head = await readHead<AliasEntry>(store, prefix, this.#known.get(key)?.n ?? 0);
+    if (!head || head.n <= (this.#known.get(key)?.n ?? 0)) return;
+    this.#known.set(key, { model, alias, n: head.n });
+    onHead({ model, alias, n: head.n, version: head.value.version });
+  }
+}
+
+/** Names of folders in a listing that are names in our sense; anything else is not ours. */
+const folders = (names: readonly string[]): string[] =>
+  names
+    .filter((name) => name.endsWith('/'))
+    .map((name) => name.slice(0, -1))
+    .filter((name) => NAME.test(name));
+
+async function inGroups<T>(items: readonly T[], act: (item: T) => Promise<void>): Promise<void> {
+  for (let start = 0; start < items.length; start += HEADS_AT_ONCE) {
+    await Promise.all(items.slice(start, start + HEADS_AT_ONCE).map(act));
+  }
+}

@@ -1,0 +1,277 @@
+// A gateway process on a store in a folder, with models made by hand.
+// In: a slope. Out: published versions (prediction = slope · x), aliases that move, and a process to ask.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { type JobId, sha256Hex } from '../../common/ids.ts';
+import type { Graph } from '../../common/onnx/graph.ts';
+import { encodeModel } from '../../common/onnx/proto.ts';
+import { openFileStore } from '../../common/store/file.ts';
+import { appendNext, entryKey } from '../../common/store/journal.ts';
+import { createJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import {
+  type AliasEntry,
+  aliasPrefix,
+  blobKey,
+  type GoldenRows,
+  type Manifest,
+  versionsPrefix,
+} from '../../common/wire/model.ts';
+import type { Signature } from '../../common/wire/program.ts';
+
+export const SIGNATURE: Signature = {
+  inputs: [
+    { name: 'x', type: 'number' },
+    { name: 'city', type: 'string' },
+    { name: 'at', type: 'time' },
+  ],
+  label: 'regression',
+  codes: [],
+  numbers: ['x'],
+};
+export const row = (x: number | null): Record<string, unknown> => ({
+  x,
+  city: 'Zürich',
+  at: '2001-06-01T12:00:00Z',
+});
+
+/** prediction = slope · x, in the form of a published model: raw columns in, all of them read. */
+export function slopeGraph(slope: number): Graph {
+  const column = (name: string, type: 'double' | 'string' | 'int64') =>
+    ({ name, type, shape: ['n'] }) as const;
+  return {
+    name: 'slope',
+    inputs: [column('x', 'double'), column('city', 'string'), column('at', 'int64')],
+    outputs: [
+      { name: 'prediction', type: 'float', shape: ['n'] },
+      { name: 'numbers', type: 'float', shape: ['n', 1] },
+    ],
+    initializers: {
+      slope: { type: 'double', dims: [1], data: Float64Array.of(slope) },
+      zero: { type: 'double', dims: [1], data: Float64Array.of(0) },
+      one: { type: 'int64', dims: [1], data: BigInt64Array.of(1n) },
+      ghost: { type: 'string', dims: [1], data: ['nowhere'] },
+    },
+    nodes: [
+      { op: 'Mul', inputs: ['x', 'slope'], outputs: ['scaled'] },
+      // the other columns count for nothing, but a graph has no inputs that it does not read
+      { op: 'Equal', inputs: ['city', 'ghost'], outputs: ['isGhost'] },
+      cast('isGhost', 'ghostly', 11),
+      { op: 'Mul', inputs: ['ghostly', 'zero'], outputs: ['nothing'] },
+      { op: 'Sub', inputs: ['at', 'at'], outputs: ['noTime'] },
+      cast('noTime', 'noTimeAtAll', 11),
+      { op: 'Add', inputs: ['scaled', 'nothing'], outputs: ['some'] },
+      { op: 'Add', inputs: ['some', 'noTimeAtAll'], outputs: ['sum'] },
+      cast('sum', 'prediction', 1),
+      cast('x', 'narrow', 1),
+      { op: 'Unsqueeze', inputs: ['narrow', 'one'], outputs: ['numbers'] },
+    ],
+  };
+}
+
+const cast = (from: string, to: string, type: number): Graph['nodes'][number] => ({
+  op: 'Cast',
+  inputs: [from],
+  outputs: [to],
+  attributes: { to: { kind: 'int', value: type } },
+});
+
+export type Publication = {
+  readonly model?: string;
+  readonly version: number;
+  readonly slope: number;
+  /** Instead of the graph's bytes. */
+  readonly bytes?: Uint8Array;
+  /** Instead of what the slope gives. */
+  readonly golden?: GoldenRows;
+};
+
+export async function publish(store: Store, of: Publication): Promise<void> {
+  const { model = 'slope', version, slope } = of;
+  const onnx = of.bytes ?? encodeModel(slopeGraph(slope));
+  const golden = jsonBytes(
+    of.golden ?? {
+      formatVersion: 1,
+      rows: [-1, 0.5, 3].map((x) => ({ row: row(x), prediction: slope * x })),
+    },
+  );
+  for (const bytes of [onnx, golden]) await store.create(blobKey(model, sha256Hex(bytes)), bytes);
+  const manifest: Manifest = {
+    formatVersion: 1,
+    model,
+    version,
+    onnx: { sha256: sha256Hex(onnx), bytes: onnx.byteLength },
+    golden: { sha256: sha256Hex(golden), bytes: golden.byteLength },
+    report: { sha256: sha256Hex(''), bytes: 0 },
+    signature: SIGNATURE,
+    label: { sql: 'y' },
+    trainDigest: sha256Hex(`${model} ${version}`),
+    split: {
+      definition: { by: 'hash' } as unknown as Manifest['split']['definition'],
+      ranges: {
+        train: { after: null, upTo: 7_999 },
+        validation: { after: 7_999, upTo: 8_999 },
+        test: { after: 8_999, upTo: null },
+      },
+    },
+    metrics: { validation: null, test: { mse: 0 } },
+    baseline: { mse: 1 },
+    lineage: {
+      job: 'j-by-hand' as JobId,
+      snapshot: sha256Hex('none'),
+      spec: {},
+      seed: 7,
+      profile: 'test',
+      createdAt: 0,
+    },
+    bitExact: true,
+  };
+  await createJson(store, entryKey(versionsPrefix(model), version), manifest);
+}
+
+export async function moveAlias(
+  store: Store,
+  version: number | null,
+  of: { model?: string; alias?: string; environment?: string } = {},
+): Promise<void> {
+  const { model = 'slope', alias = 'champion', environment = 'dev' } = of;
+  await appendNext<AliasEntry>(store, aliasPrefix(model, environment, alias), {
+    formatVersion: 1,
+    kind: version === null ? 'refused' : 'moved',
+    version,
+    candidate: version ?? 1,
+    evidence: null,
+    by: { reason: 'test' },
+    at: 0,
+  });
+}
+
+export type Answered = { readonly status: number; readonly body: Record<string, unknown> };
+
+export class GatewayProcess {
+  readonly process: ChildProcess;
+  readonly exited: Promise<number | null>;
+  address = '';
+  log = '';
+
+  constructor(env: Readonly<Record<string, string>>) {
+    const main = fileURLToPath(new URL('../../gateway/main.ts', import.meta.url));
+    const own = Object.entries(process.env).filter(([name]) => !name.startsWith('GRISTMILL_'));
+    this.process = spawn(process.execPath, [main], {
+      env: { ...Object.fromEntries(own), GRISTMILL_PORT: '0', ...env },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+    this.process.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.log += text;
+    });
+    this.exited = new Promise((resolve) => this.process.once('close', (code) => resolve(code)));
+  }
+
+  /** Until it listens. */
+  async listening(): Promise<this> {
+    await until('the gateway listens', () => {
+      if (this.process.exitCode !== null) throw new Error(`the gateway ended: ${this.log}`);
+      this.address = /"address":"(http:[^"]+)"/.exec(this.log)?.[1] ?? '';
+      return this.address !== '';
+    });
+    return this;
+  }
+
+  async get(path: string): Promise<Answered> {
+    const response = await fetch(`${this.address}${path}`);
+    return { status: response.status, body: (await response.json()) as Answered['body'] };
+  }
+
+  async text(path: string): Promise<string> {
+    return (await fetch(`${this.address}${path}`)).text();
+  }
+
+  async predict(
+    instances: readonly unknown[],
+    path = '/v1/models/slope:predict',
+  ): Promise<Answered> {
+    return this.post(path, JSON.stringify({ instances }));
+  }
+
+  async post(path: string, body: string, type = 'application/json'): Promise<Answered> {
+    const headers = { 'content-type': type };
+    const response = await fetch(`${this.address}${path}`, { method: 'POST', headers, body });
+    return { status: response.status, body: (await response.json()) as Answered['body'] };
+  }
+
+  async children(): Promise<number[]> {
+    return (await this.get('/v1/models')).body.children as number[];
+  }
+
+  /** Until the champion of `slope` is this version. */
+  async serves(version: number): Promise<void> {
+    await until(`version ${version} is served`, async () => {
+      const { body } = await this.predict([row(1)]);
+      return body.version === version;
+    }).catch((error: unknown) => {
+      throw new Error(`${(error as Error).message}\n${this.log}`);
+    });
+  }
+
+  async stop(): Promise<void> {
+    this.process.kill('SIGKILL');
+    await this.exited;
+  }
+}
+
+/** A store and scratch in a fresh folder. */
+export class World implements AsyncDisposable {
+  readonly folder: string;
+  readonly store: Store;
+  readonly #gateways: GatewayProcess[] = [];
+
+  private constructor(folder: string, store: Store) {
+    this.folder = folder;
+    this.store = store;
+  }
+
+  static async open(): Promise<World> {
+    const folder = await mkdtemp(join(tmpdir(), 'gristmill-gateway-'));
+    return new World(folder, await openFileStore(join(folder, 'store'), { create: true }));
+  }
+
+  get storeFolder(): string {
+    return join(this.folder, 'store');
+  }
+
+  get settings(): Record<string, string> {
+    return {
+      GRISTMILL_STORE: pathToFileURL(this.storeFolder).href,
+      GRISTMILL_SCRATCH: join(this.folder, 'scratch'),
+    };
+  }
+
+  /** A process that has not said yet where it listens, if it ever will. */
+  spawn(env: Readonly<Record<string, string>> = {}): GatewayProcess {
+    const gateway = new GatewayProcess({ ...this.settings, ...env });
+    this.#gateways.push(gateway);
+    return gateway;
+  }
+
+  start(env: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
+    return this.spawn(env).listening();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#gateways.map((gateway) => gateway.stop()));
+    await this.store.close();
+    await rm(this.folder, { recursive: true, force: true });
+  }
+}
+
+/** Polls until `holds`, at most half a minute: what it waits for takes a second on an idle machine. */
+export async function until(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
+  for (let tries = 0; tries < 600; tries++) {
+    if (await holds()) return;
+    await sleep(50);
+  }
+  throw new Error(`Waited half a minute, but not: ${what}`);
+}
