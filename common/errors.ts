@@ -23,6 +23,11 @@ export const CODES = {
     remedy: 'Use a new Idempotency-Key for another job',
   },
   NOT_FOUND: { retry: false, status: 404, remedy: 'Use one of the names listed in the message' },
+  METHOD_UNKNOWN: {
+    retry: false,
+    status: 405,
+    remedy: 'Use one of the methods listed in the message',
+  },
   CONFLICT: { retry: false, status: 409, remedy: 'Read the current state and decide again' },
   PRECONDITION_REQUIRED: {
     retry: false,
@@ -170,6 +175,11 @@ export const CODES = {
     retry: true,
     status: 503,
     remedy: 'Give workers more memory, or make row groups smaller',
+  },
+  SCRATCH_FULL: {
+    retry: true,
+    status: 503,
+    remedy: 'Free disk space under GRISTMILL_SCRATCH of the worker named',
   },
   WORKER_LOST: { retry: true, status: 503, remedy: 'None: another worker carries on' },
   CANCELLED: { retry: false, status: 409, remedy: 'None: the job was cancelled' },

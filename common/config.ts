@@ -1,0 +1,131 @@
+// Settings: one declarative table a process, read from the environment.
+// In: a table and the environment. Out: a frozen typed object, --help, or CONFIG_INVALID naming what is wrong.
+// Why a table: reading, help and docs are derived from it, and a misspelt name never passes silently.
+import { GristmillError, nearestName } from './errors.ts';
+
+export type Env = Readonly<Record<string, string | undefined>>;
+
+export type Setting<T> = {
+  readonly name: SettingName;
+  /** What it is, with its unit. */
+  readonly help: string;
+  /** Text that stands for an absent value; undefined: it must be given. */
+  readonly standard: string | undefined;
+  /** Why that default. */
+  readonly reason: string;
+  /** The value, or undefined where the text is none; `expected` says what would be. */
+  parse(text: string): T | undefined;
+  readonly expected: string;
+  readonly isSecret?: boolean;
+};
+
+/** Every name in use, whichever process reads it: one environment may serve several processes. */
+export const SETTING_NAMES = [
+  'GRISTMILL_NATS',
+  'GRISTMILL_STORE',
+  'GRISTMILL_LAKE',
+  'GRISTMILL_SCRATCH',
+  'GRISTMILL_THREADS',
+  'GRISTMILL_MEMORY',
+  'GRISTMILL_HOST',
+  'GRISTMILL_PORT',
+  'GRISTMILL_ENVIRONMENT',
+  'GRISTMILL_CRASH',
+] as const;
+export type SettingName = (typeof SETTING_NAMES)[number];
+
+type Table = Readonly<Record<string, Setting<unknown>>>;
+export type Values<S extends Table> = {
+  readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
+};
+
+export function readSettings<const S extends Table>(table: S, env: Env): Values<S> {
+  refuseUnknown(env);
+  const entries = Object.entries(table).map(([key, setting]) => [key, readSetting(setting, env)]);
+  return Object.freeze(Object.fromEntries(entries)) as Values<S>;
+}
+
+/** For errors: "GRISTMILL_NATS", or "the default of GRISTMILL_NATS". */
+export const sourceOf = (name: SettingName, env: Env): string =>
+  env[name] ? name : `the default of ${name}`;
+
+/** The table as text for --help. */
+export function describeSettings(table: Table): string {
+  const lines = Object.values(table).map(({ name, help, standard, reason }) => {
+    const rule = standard === undefined ? 'required' : `default ${JSON.stringify(standard)}`;
+    return `  ${name.padEnd(24)}${help}\n  ${''.padEnd(24)}${rule}: ${reason}\n`;
+  });
+  return lines.join('');
+}
+
+/** What may be logged. */
+export function maskSettings<S extends Table>(
+  table: S,
+  values: Values<S>,
+): Record<string, unknown> {
+  const entries = Object.entries(table).map(([key, { isSecret }]) => {
+    const value = values[key as keyof S];
+    return [key, isSecret ? String(value).replace(/\/\/[^/@,]*@/g, '//***@') : value];
+  });
+  return Object.fromEntries(entries);
+}
+
+type Described = { readonly name: SettingName; readonly help: string; readonly reason: string };
+
+export const text = (
+  of: Described & { standard?: string; isSecret?: boolean; pattern?: RegExp; expected?: string },
+): Setting<string> => ({
+  ...of,
+  standard: of.standard,
+  parse: (given) => (!of.pattern || of.pattern.test(given) ? given : undefined),
+  expected: of.expected ?? 'a text',
+});
+
+/** `file:///folder` or `s3://bucket/prefix`. */
+export const place = (of: Described & { standard?: string }): Setting<string> =>
+  text({
+    ...of,
+    pattern: /^(file:\/\/\/|s3:\/\/[^/]|memory:$)/,
+    expected: 'file:///folder or s3://bucket/prefix',
+  });
+
+export const whole = (
+  of: Described & { standard: number; min: number; max: number },
+): Setting<number> => ({
+  name: of.name,
+  help: of.help,
+  reason: of.reason,
+  standard: String(of.standard),
+  parse(given) {
+    const number = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
+    return number >= of.min && number <= of.max ? number : undefined;
+  },
+  expected: `a whole number from ${of.min} to ${of.max}`,
+});
+
+function refuseUnknown(env: Env): void {
+  const known: readonly string[] = SETTING_NAMES;
+  for (const name of Object.keys(env)) {
+    if (!name.startsWith('GRISTMILL_') || known.includes(name)) continue;
+    const near = nearestName(name, known);
+    throw new GristmillError(
+      'CONFIG_INVALID',
+      `Cannot use the setting ${name}: there is none of this name, expected ${near ?? known.join(', ')}`,
+    );
+  }
+}
+
+function readSetting<T>(setting: Setting<T>, env: Env): T {
+  const { name, expected, isSecret } = setting;
+  const given = env[name] || setting.standard;
+  if (given === undefined) {
+    throw new GristmillError(
+      'CONFIG_INVALID',
+      `Cannot start without ${name}, expected ${expected}`,
+    );
+  }
+  const value = setting.parse(given);
+  if (value !== undefined) return value;
+  const shown = isSecret ? 'its value' : JSON.stringify(given.slice(0, 200));
+  throw new GristmillError('CONFIG_INVALID', `Cannot use ${name}: ${shown}, expected ${expected}`);
+}

@@ -1,0 +1,71 @@
+// The commit of a task: data first, then the descriptor. Creating the descriptor is the claim; who comes second discards.
+// In: an outcome. Out: objects below parts/<stage>/<task>/, and whether this attempt was the first.
+// Why no fence but this: acks, leases and heartbeats of stale holders are all accepted; a second create is not.
+//
+//   <sha256>.parquet, <sha256>.bin (create-only, named by content) ─► <n>.json (create-only) ─► ack
+//   died before the descriptor: the data are found again by the next attempt, or garbage
+//   died before the ack:        the message comes again, the descriptor is found, and it is acked
+import { crashPoint } from '../common/crash.ts';
+import { canonicalJson, type WorkerId } from '../common/ids.ts';
+import { LIMITS } from '../common/limits.ts';
+import type { Log } from '../common/log.ts';
+import { eachOf } from '../common/store/each.ts';
+import { type Created, createJson, getJson, type Store } from '../common/store/store.ts';
+import {
+  type Attempt,
+  commitKey,
+  type Descriptor,
+  dataKey,
+  type Task,
+} from '../common/wire/task.ts';
+import type { Outcome } from './run/runner.ts';
+
+export const fetchCommit = (store: Store, task: Task): Promise<Descriptor | undefined> =>
+  getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));
+
+export type Attempted = {
+  readonly outcome: Outcome;
+  readonly seconds: number;
+  readonly cpuSeconds: number;
+  readonly bytesRead: number;
+};
+
+export async function commit(
+  store: Store,
+  task: Task,
+  { outcome, ...spent }: Attempted,
+  { worker, log }: { worker: WorkerId; log: Log },
+): Promise<Created> {
+  await eachOf(outcome.blobs, LIMITS.uploadsMax, async ({ file, sha256, path }) => {
+    await store.createFromFile(dataKey(task.stage, task.task, `${sha256}.${file}`), path);
+  });
+  crashPoint('commit.afterData');
+  const bytesWritten = outcome.blobs.reduce((sum, blob) => sum + blob.bytes, 0);
+  const attempt: Attempt = { worker, ...spent, bytesWritten };
+  const descriptor: Descriptor = {
+    formatVersion: 1,
+    task: task.task,
+    stage: task.stage,
+    result: outcome.result,
+    attempt,
+  };
+  const created = await createJson(
+    store,
+    commitKey(task.stage, task.task, task.commit),
+    descriptor,
+  );
+  crashPoint('commit.afterPut');
+  if (created === 'exists') await compare(store, task, outcome, log);
+  return created;
+}
+
+/** Two attempts at one task must agree: where they do not, something decides bits that is not in its key. */
+async function compare(store: Store, task: Task, mine: Outcome, log: Log): Promise<void> {
+  const theirs = await fetchCommit(store, task);
+  if (!theirs || canonicalJson(theirs.result) === canonicalJson(mine.result)) return;
+  log.error('two attempts differ', {
+    task: task.task,
+    stage: task.stage,
+    by: theirs.attempt.worker,
+  });
+}

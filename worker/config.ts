@@ -1,0 +1,67 @@
+// The worker's settings. In: the environment. Out: one frozen object, or CONFIG_INVALID naming what is wrong.
+import { availableParallelism, tmpdir, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { type Env, place, readSettings, text, type Values, whole } from '../common/config.ts';
+import { CRASH_POINTS } from '../common/crash.ts';
+
+const MiB = 1024 * 1024;
+
+export const SETTINGS = {
+  nats: text({
+    name: 'GRISTMILL_NATS',
+    help: 'nats://host:port, several separated by commas',
+    standard: 'nats://127.0.0.1:4222',
+    reason: 'where nats-server listens by itself',
+    isSecret: true,
+  }),
+  store: place({
+    name: 'GRISTMILL_STORE',
+    help: 'where results lie: file:///folder or s3://bucket/prefix',
+    reason: 'all processes of a cluster name the same one',
+  }),
+  lake: place({
+    name: 'GRISTMILL_LAKE',
+    help: 'where datasets lie: file:///folder or s3://bucket/prefix',
+    reason: 'nothing outside it is read',
+  }),
+  scratch: text({
+    name: 'GRISTMILL_SCRATCH',
+    help: 'folder for temporary files',
+    standard: join(tmpdir(), 'gristmill'),
+    reason: 'nothing in it is needed after a restart',
+  }),
+  threads: whole({
+    name: 'GRISTMILL_THREADS',
+    help: 'tasks at once, each on one thread',
+    standard: availableParallelism(),
+    reason: 'one a core',
+    min: 1,
+    max: 256,
+  }),
+  memoryMiB: whole({
+    name: 'GRISTMILL_MEMORY',
+    help: 'memory of the process that computes, MiB: above it, it is killed',
+    standard: Math.floor((memoryBytes() * 0.75) / MiB),
+    reason: 'three quarters of what the machine or container has',
+    min: 512,
+    max: 16 * 1024 * 1024,
+  }),
+  crash: text({
+    name: 'GRISTMILL_CRASH',
+    help: `for tests: die at the n-th passage of ${CRASH_POINTS.join(', ')}, as point:n`,
+    standard: '',
+    reason: 'off',
+    pattern: new RegExp(`^((${CRASH_POINTS.join('|').replaceAll('.', '\\.')})(:[1-9]\\d*)?)?$`),
+    expected: 'a fault point, perhaps with ":n"',
+  }),
+} as const;
+
+export type WorkerConfig = Values<typeof SETTINGS>;
+
+export const readConfig = (env: Env): WorkerConfig => readSettings(SETTINGS, env);
+
+/** A container's limit reads as 0 or as more than the machine has where there is none. */
+function memoryBytes(): number {
+  const limit = process.constrainedMemory();
+  return limit > 0 ? Math.min(limit, totalmem()) : totalmem();
+}

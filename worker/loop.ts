@@ -1,0 +1,198 @@
+// Leases live here alone: pull when a thread is free, run, commit, tell, ack.
+// In: leases. Out: commits and failures in the store, hints. Runs in the supervisor, which never runs an engine.
+// Why the order: data → descriptor → hint → ack. Whoever dies between two of them leaves what the next one finds.
+// Flow: job → snapshot → plan → [prepare → fit → train → evaluate → prove] → publish → gate → predictions
+//
+//   pull ─► commit there already? ─► execute ─► commit ─► hint ─► ack
+//                                       └─ error ─► failures/<task>/<n>.json ─► hint ─► ack
+//                                       └─ the store is away, or not this task's fault ─► release
+import type { Clock } from '../common/clock.ts';
+import { crashPoint } from '../common/crash.ts';
+import { GristmillError, toWireError } from '../common/errors.ts';
+import type { TaskId, WorkerId } from '../common/ids.ts';
+import { LIMITS } from '../common/limits.ts';
+import type { Log } from '../common/log.ts';
+import { type Lease, type Queue, SUBJECTS } from '../common/queue/queue.ts';
+import { recordFailure } from '../common/store/failures.ts';
+import { jsonBytes, type Store } from '../common/store/store.ts';
+import type { TaskSettled } from '../common/wire/event.ts';
+import type { Task } from '../common/wire/task.ts';
+import { commit, fetchCommit } from './commit.ts';
+import type { Outcome } from './run/runner.ts';
+
+/** What an execution gives back; disposed after the commit: its files are needed until then. */
+export type Executed = AsyncDisposable & {
+  readonly outcome: Outcome;
+  readonly cpuSeconds: number;
+  readonly bytesRead: number;
+};
+export type Execute = (task: Task, limits: ExecuteLimits) => Promise<Executed>;
+export type ExecuteLimits = { readonly deadlineMs: number; readonly signal: AbortSignal };
+
+export type LoopOptions = {
+  readonly worker: WorkerId;
+  readonly profile: string;
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly execute: Execute;
+  /** How many tasks may run now; asked again at every occasion. */
+  readonly capacity: () => number;
+  /** A task that is planned with more memory is left to another worker. */
+  readonly memoryBytes: number;
+};
+
+export type Loop = {
+  /** Tasks in hand, for the heartbeat. */
+  tasks(): readonly TaskId[];
+  /** Looks at the capacity again. */
+  wake(): void;
+  /** Pulls no more; resolves when everything in hand is done, or handed back after `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+};
+
+export function startLoop(options: LoopOptions): Loop {
+  const { queue, store, clock, log, worker, profile } = options;
+  const running = new Map<Lease, Promise<void>>();
+  const ids = new Set<TaskId>();
+  const pulls = new AbortController();
+  const executions = new AbortController();
+  let pulling = 0;
+
+  function fill(): void {
+    while (!pulls.signal.aborted && pulling + running.size < options.capacity()) {
+      pulling += 1;
+      void pullOne();
+    }
+  }
+
+  async function pullOne(): Promise<void> {
+    let lease: Lease | undefined;
+    try {
+      lease = await queue.pull(profile, LIMITS.queuePullMs, pulls.signal);
+    } catch (error) {
+      log.warn('pull failed', { error });
+      await clock.sleep(LIMITS.queueRetryMs, pulls.signal);
+    }
+    pulling -= 1;
+    if (lease) accept(lease);
+    fill();
+  }
+
+  function accept(lease: Lease): void {
+    const { task } = lease;
+    const delayMs = refusal(task);
+    if (delayMs !== undefined) {
+      lease.release(delayMs);
+      return;
+    }
+    ids.add(task.task);
+    const done = handle(lease).finally(() => {
+      ids.delete(task.task);
+      running.delete(lease);
+      fill();
+    });
+    running.set(lease, done);
+  }
+
+  /** After how long somebody else, or we again, may have a task that we cannot take now. */
+  function refusal(task: Task): number | undefined {
+    if (task.memoryBytes > options.memoryBytes) return LIMITS.leaseExtendMs;
+    if (ids.has(task.task)) return LIMITS.leaseExtendMs; // our own lapsed lease
+    if (pulls.signal.aborted || running.size >= options.capacity()) return 0;
+    return undefined;
+  }
+
+  async function handle(lease: Lease): Promise<void> {
+    const { task } = lease;
+    const extending = new AbortController();
+    void extend(lease, extending.signal);
+    try {
+      crashPoint('task.afterPull');
+      if (!(await fetchCommit(store, task))) await attempt(task);
+      await settle(lease, true);
+    } catch (error) {
+      await settleError(lease, error);
+    } finally {
+      extending.abort();
+    }
+  }
+
+  /** Not past the deadline: what still runs then is stuck, and another worker may try. */
+  async function extend(lease: Lease, signal: AbortSignal): Promise<void> {
+    const until = clock.monotonicMs() + lease.task.deadlineMs + LIMITS.ackWaitMs;
+    for (;;) {
+      await clock.sleep(LIMITS.leaseExtendMs, signal);
+      if (signal.aborted || clock.monotonicMs() > until) return;
+      lease.extend();
+    }
+  }
+
+  async function attempt(task: Task): Promise<void> {
+    const startMs = clock.monotonicMs();
+    const limits = { deadlineMs: task.deadlineMs, signal: executions.signal };
+    await using executed = await options.execute(task, limits);
+    crashPoint('task.afterRun');
+    const { outcome, cpuSeconds, bytesRead } = executed;
+    const seconds = (clock.monotonicMs() - startMs) / 1000;
+    await commit(store, task, { outcome, seconds, cpuSeconds, bytesRead }, { worker, log });
+  }
+
+  async function settle(lease: Lease, ok: boolean): Promise<void> {
+    const { task } = lease.task;
+    queue.publish(SUBJECTS.taskSettled, jsonBytes({ task, ok } satisfies TaskSettled));
+    await lease.ack();
+    crashPoint('commit.afterAck');
+  }
+
+  async function settleError(lease: Lease, error: unknown): Promise<void> {
+    const { task } = lease;
+    const wire = toWireError(error);
+    const fields = { task: task.task, stage: task.stage, code: wire.code, error: wire.message };
+    if (isNotItsFault(error)) {
+      log.warn('task handed back', fields);
+      lease.release(wire.code === 'STORE_UNAVAILABLE' ? LIMITS.taskRetryMs : 0);
+      return;
+    }
+    log.warn('task failed', fields);
+    if (wire.code === 'INTERNAL') log.error('stack', { stack: (error as Error).stack });
+    try {
+      await recordFailure(store, {
+        formatVersion: 1,
+        task: task.task,
+        stage: task.stage,
+        worker,
+        kind: 'error',
+        error: wire,
+        at: clock.now(),
+      });
+      await settle(lease, false);
+    } catch (cause) {
+      log.warn('failure not recorded', { task: task.task, error: cause });
+      lease.release(LIMITS.taskRetryMs);
+    }
+  }
+
+  fill();
+  return {
+    tasks: () => [...ids],
+    wake: fill,
+    async drain(graceMs) {
+      pulls.abort();
+      const all = (): Promise<unknown> => Promise.all(running.values());
+      const grace = new AbortController();
+      await Promise.race([all(), clock.sleep(graceMs, grace.signal)]);
+      grace.abort();
+      executions.abort(new GristmillError('CANCELLED', 'The worker is stopping'));
+      await all();
+    },
+  };
+}
+
+/** The store is away, the worker stops, or a neighbour in the child took it down: no attempt of this task. */
+function isNotItsFault(error: unknown): boolean {
+  if (!(error instanceof GristmillError)) return false;
+  if (error.code === 'STORE_UNAVAILABLE' || error.code === 'CANCELLED') return true;
+  return error.code === 'CHILD_LOST' && error.cause instanceof GristmillError;
+}

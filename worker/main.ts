@@ -1,0 +1,71 @@
+// The worker process: does tasks and takes part in training until SIGTERM.
+// In: GRISTMILL_* settings. Out: objects in the store; exit 0 after a drain, 1 with one clear error.
+import { rm } from 'node:fs/promises';
+import { startChild } from '../common/child/host.ts';
+import { systemClock } from '../common/clock.ts';
+import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
+import { armCrash } from '../common/crash.ts';
+import { readProfile } from '../common/engine/profile.ts';
+import { newWorkerId } from '../common/ids.ts';
+import { runProgram, untilAborted } from '../common/lifecycle.ts';
+import { makeLog } from '../common/log.ts';
+import { openJetStream } from '../common/queue/jetstream.ts';
+import { openStore } from '../common/store/open.ts';
+import { selfTest } from '../common/store/store.ts';
+import { readConfig, SETTINGS } from './config.ts';
+import { makeExecute } from './execute.ts';
+import { Fetcher } from './fetch.ts';
+import { makeScratch } from './scratch.ts';
+import { startWorker } from './supervisor.ts';
+
+const clock = systemClock;
+const log = makeLog('worker', clock);
+
+async function run(stop: AbortSignal): Promise<void> {
+  const config = readConfig(process.env);
+  armCrash(config.crash);
+  const worker = newWorkerId();
+  const profile = readProfile();
+  log.info('starting', { worker, profile, ...maskSettings(SETTINGS, config) });
+  const memoryBytes = config.memoryMiB * 1024 * 1024;
+  const store = await openStore(config.store, process.env);
+  await selfTest(store, worker);
+  const lake = await openStore(config.lake, process.env);
+  const queue = await openJetStream({
+    servers: config.nats,
+    source: sourceOf('GRISTMILL_NATS', process.env),
+    name: `gristmill-${worker}`,
+    log,
+  });
+  const scratch = await makeScratch(config.scratch, worker);
+  const child = startChild({
+    thread: new URL('./thread.ts', import.meta.url),
+    threads: config.threads,
+    memoryBytes,
+    clock,
+    log,
+  });
+  const running = startWorker({
+    worker,
+    profile,
+    threads: config.threads,
+    memoryBytes,
+    queue,
+    store,
+    clock,
+    log,
+    execute: makeExecute(child, new Fetcher({ store, lake, scratch }), clock),
+  });
+  log.info('working', { worker });
+
+  await untilAborted(stop);
+  await running.stop();
+  await child.close();
+  await queue.close();
+  await Promise.all([store.close(), lake.close()]);
+  await rm(scratch, { recursive: true, force: true });
+  log.info('stopped', { worker });
+}
+
+const help = `Does tasks and takes part in training.\n\nSettings:\n${describeSettings(SETTINGS)}`;
+await runProgram({ help, log, run });

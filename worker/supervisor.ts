@@ -1,0 +1,98 @@
+// A worker: the loop over tasks, its side of training, the heartbeat, and how it leaves.
+// In: a queue, a store, a lake. Out: tasks done until it is told to stop. Never runs an engine itself.
+// Why the heartbeat is here: this process never blocks, so silence means that the machine or the network is gone.
+import { hostname } from 'node:os';
+import type { Clock } from '../common/clock.ts';
+import { newWorkerId, type WorkerId } from '../common/ids.ts';
+import { LIMITS } from '../common/limits.ts';
+import type { Log } from '../common/log.ts';
+import type { Queue } from '../common/queue/queue.ts';
+import type { Store } from '../common/store/store.ts';
+import type { Heartbeat } from '../common/wire/event.ts';
+import { type Execute, startLoop } from './loop.ts';
+import type { TrainingHost } from './train/host.ts';
+
+export type WorkerOptions = {
+  readonly worker?: WorkerId;
+  readonly profile: string;
+  readonly threads: number;
+  readonly memoryBytes: number;
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly execute: Execute;
+  /** Training shares the child's threads with tasks. Left out: this worker does not train. */
+  readonly training?: TrainingHost;
+  /** Tasks at once; left out, as many as threads and memory allow. */
+  readonly slots?: number;
+};
+
+export type Worker = {
+  readonly worker: WorkerId;
+  /** Takes nothing new, finishes or hands back what it has within the grace, and leaves. */
+  stop(graceMs?: number): Promise<void>;
+};
+
+export function startWorker(options: WorkerOptions): Worker {
+  const { queue, clock, training } = options;
+  const worker = options.worker ?? newWorkerId();
+  const slots = options.slots ?? slotsFor(options);
+  const startedAt = clock.now();
+  const over = new AbortController();
+  let draining = false;
+
+  const loop = startLoop({
+    ...options,
+    worker,
+    capacity: () => Math.min(slots, Math.max(0, options.threads - threadsTraining(training))),
+  });
+
+  const heartbeat = (): Heartbeat => {
+    const tasks = loop.tasks();
+    return {
+      worker,
+      host: hostname(),
+      pid: process.pid,
+      profile: options.profile,
+      device: 'cpu',
+      threads: options.threads,
+      threadsFree: Math.max(0, options.threads - threadsTraining(training) - tasks.length),
+      memoryBytes: options.memoryBytes,
+      tasks,
+      runs: training?.status() ?? [],
+      draining,
+      startedAt,
+    };
+  };
+
+  async function beat(): Promise<void> {
+    while (!over.signal.aborted) {
+      queue.beat(heartbeat());
+      loop.wake(); // training may have let threads go
+      await clock.sleep(LIMITS.heartbeatMs, over.signal);
+    }
+  }
+  void beat();
+
+  return {
+    worker,
+    async stop(graceMs = LIMITS.drainGraceMs) {
+      draining = true;
+      queue.beat(heartbeat());
+      await loop.drain(graceMs);
+      await training?.close();
+      over.abort();
+      queue.beat({ ...heartbeat(), runs: [] }); // the last word: nothing is claimed any more
+    },
+  };
+}
+
+const threadsTraining = (training: TrainingHost | undefined): number =>
+  training?.threadsUsed() ?? 0;
+
+/** DuckDB takes its limit and some more: a child that holds more tasks than its memory is killed. */
+function slotsFor({ threads, memoryBytes }: WorkerOptions): number {
+  const each = LIMITS.taskMemoryBytes + LIMITS.taskOverheadBytes;
+  return Math.max(1, Math.min(threads, Math.floor(memoryBytes / each)));
+}

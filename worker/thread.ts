@@ -1,0 +1,32 @@
+// The thread in which engines run: one call at a time, dispatched by its method.
+// In: a program's kind with a Prepared, or a method of training. Out: an Outcome, or what training returns.
+// Why loaded late: a thread that merges metrics needs no DuckDB.
+import type { ThreadCall } from '../common/child/protocol.ts';
+import { GristmillError } from '../common/errors.ts';
+import type { Outcome, Prepared, Runner, TaskProgram } from './run/runner.ts';
+
+type Runners = {
+  readonly [K in TaskProgram['kind']]: () => Promise<Runner<Extract<TaskProgram, { kind: K }>>>;
+};
+
+export const RUNNERS: Runners = {
+  prepare: async () => (await import('./run/prepare.ts')).runPrepare,
+  fit: async () => (await import('./run/fit.ts')).runFit,
+  fitMerge: async () => (await import('./run/fit.ts')).runFitMerge,
+  assemble: async () => (await import('./run/assemble.ts')).runAssemble,
+  score: async () => (await import('./run/score.ts')).runScore,
+  metrics: async () => (await import('./run/metrics.ts')).runMetrics,
+  compare: async () => (await import('./run/compare.ts')).runCompare,
+  prove: async () => (await import('./run/prove.ts')).runProve,
+};
+
+export default async function run({ method, args }: ThreadCall): Promise<unknown> {
+  if (method in RUNNERS) return runTask(method as TaskProgram['kind'], args as Prepared);
+  throw new GristmillError('INTERNAL', `Cannot run ${method}: a worker has no such method`);
+}
+
+/** The table ties each kind to its program; TypeScript cannot follow one lookup through a union. */
+async function runTask(kind: TaskProgram['kind'], prepared: Prepared): Promise<Outcome> {
+  const runner = (await RUNNERS[kind]()) as Runner<TaskProgram>;
+  return runner(prepared);
+}
