@@ -11,7 +11,6 @@ import type {
 } from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { overlaps } from '../plan/split.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
 import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedPart, PreparedRows } from './prepare.ts';
@@ -31,7 +30,7 @@ export async function evaluateVersion(
   const slices = job.spec.training!.slices;
   const parts = partsIn(prepared.parts, fitted.ranges.test);
   const { model, signature } = trained;
-  const scores = await scoreRows(job, stage, {
+  const scores = await scoreRows(stage, {
     model,
     signature,
     parts,
@@ -39,7 +38,7 @@ export async function evaluateVersion(
     where: fitted.ranges.test,
     profile: plan.profile,
   });
-  const evaluation = await measure(job, stage, {
+  const evaluation = await measure(stage, {
     scores,
     signature,
     slices,
@@ -64,54 +63,39 @@ export const partsIn = (
 
 /** Scores every row of the range through one model file; results in part order. */
 export async function scoreRows(
-  job: JobContext,
   stage: StageRun,
   of: {
-    model: BlobRef;
-    signature: Signature;
-    parts: readonly PreparedPart[];
-    slices: readonly string[];
-    where: SplitRange;
-    profile: string;
+    readonly model: BlobRef;
+    readonly signature: Signature;
+    readonly parts: readonly PreparedPart[];
+    readonly slices: readonly string[];
+    readonly where: SplitRange;
+    readonly profile: string;
   },
 ): Promise<readonly ResultRef[]> {
   const { model, signature, where, slices, profile } = of;
-  const program = await saveProgram(job.store, {
-    formatVersion: 1,
-    kind: 'score',
-    model,
-    signature,
-    where,
-    slices,
-  });
-  const tasks = of.parts.map(({ part }) =>
-    makeTask({ stage: 'evaluate', program, input: { kind: 'part', part }, profile }),
-  );
-  await stage.run<ScoreResult>(tasks, (result) => result.rows);
-  return tasks.map(({ task }) => ({ stage: 'evaluate', task }));
+  const program = { formatVersion: 1, kind: 'score', model, signature, where, slices } as const;
+  const inputs = of.parts.map(({ part }) => ({ kind: 'part', part }) as const);
+  return (await stage.compute<ScoreResult>({ program, inputs, profile }, ({ rows }) => rows)).refs;
 }
 
 export async function measure(
-  job: JobContext,
   stage: StageRun,
   of: {
-    scores: readonly ResultRef[];
-    signature: Signature;
-    slices: readonly string[];
-    baseline: number;
-    profile: string;
+    readonly scores: readonly ResultRef[];
+    readonly signature: Signature;
+    readonly slices: readonly string[];
+    readonly baseline: number;
+    readonly profile: string;
   },
 ): Promise<MetricsResult> {
-  const { signature, slices, baseline, profile } = of;
-  const program = await saveProgram(job.store, {
-    formatVersion: 1,
-    kind: 'metrics',
-    label: signature.label,
+  const {
+    signature: { label },
     slices,
     baseline,
-  });
-  const [metrics] = await stage.run<MetricsResult>([
-    makeTask({ stage: 'evaluate', program, input: { kind: 'results', tasks: of.scores }, profile }),
-  ]);
-  return metrics!.result;
+    profile,
+  } = of;
+  const program = { formatVersion: 1, kind: 'metrics', label, slices, baseline } as const;
+  const inputs = [{ kind: 'results', tasks: of.scores } as const];
+  return (await stage.compute<MetricsResult>({ program, inputs, profile })).results[0]!;
 }

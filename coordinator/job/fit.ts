@@ -4,6 +4,7 @@
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { Split } from '../../common/wire/job.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type {
   FitResult,
@@ -15,7 +16,6 @@ import type {
   SplitRanges,
   Statistic,
 } from '../../common/wire/program.ts';
-import type { ResultRef } from '../../common/wire/task.ts';
 import type { FeatureSet } from '../compile/features.ts';
 import {
   describeFitted,
@@ -25,7 +25,6 @@ import {
 } from '../compile/levels.ts';
 import { loadSql } from '../compile/sql.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
 import type { JobContext } from './context.ts';
 import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './stage.ts';
@@ -53,102 +52,79 @@ export async function fitFeatures(
   { plan, prepared, features, label }: Given,
 ): Promise<Fitted> {
   const stage = new StageRun(job, 'fit');
-  const fitLevel = (
-    statistics: readonly Statistic[],
-    where: SplitRange,
-    count: SplitRanges | null,
-  ): Promise<FitResult> => fitOnce(job, stage, { plan, prepared, statistics, where, count });
+  const { split } = job.spec.training!;
+  const fitLevel = (level: Level): Promise<FitResult> =>
+    fitParts(stage, { profile: plan.profile, prepared, ...level });
 
-  const ranges = await cutOffs(job, prepared, fitLevel);
-  let counts: SplitCounts | null = null;
+  const ranges = await cutOffs(split, prepared, fitLevel);
+  const counts = (await fitLevel({ statistics: [], where: ranges.train, count: ranges })).counts!;
+  await checkCounts(job, { counts, ranges, label: label.kind });
   let values: FittedValues = {};
-  for (let level = 0; level < Math.max(1, levelCount(features)); level++) {
-    const result = await fitLevel(
-      levelStatistics(features, level, values),
-      ranges.train,
-      level === 0 ? ranges : null,
-    );
-    values = { ...values, ...result.fitted };
-    if (result.counts) {
-      counts = result.counts;
-      await checkCounts(job, { counts, ranges, label: label.kind });
-    }
+  for (let level = 0; level < levelCount(features); level++) {
+    const statistics = levelStatistics(features, level, values);
+    values = {
+      ...values,
+      ...(await fitLevel({ statistics, where: ranges.train, count: null })).fitted,
+    };
   }
-  const { missing } = await fitLevel(missingStatistics(features, values), ranges.train, null);
-  checkMissing(missing, total(counts!.train));
+  const statistics = missingStatistics(features, values);
+  const { missing } = await fitLevel({ statistics, where: ranges.train, count: null });
+  checkMissing(missing, total(counts.train));
   await stage.finish();
   await job.record({ kind: 'fitted', features: describeFitted(features, values) });
-  const baseline = counts!.labelSum.train / total(counts!.train);
-  return { ranges, values, counts: counts!, load: loadSql(features, values), baseline };
+  const baseline = counts.labelSum.train / total(counts.train);
+  return { ranges, values, counts, load: loadSql(features, values), baseline };
 }
 
-/** One level: a task a part, then merges of LIMITS.fanIn in key order until one is left. */
-async function fitOnce(
-  job: JobContext,
+/** One scan of the parts: what to measure, on which rows, and whether to count rows too. */
+export type Level = {
+  readonly statistics: readonly Statistic[];
+  readonly where: SplitRange;
+  readonly count: SplitRanges | null;
+};
+
+/** A task a part, then merges of LIMITS.fanIn in key order until one is left. */
+export async function fitParts(
   stage: StageRun,
-  {
-    plan,
-    prepared,
-    statistics,
-    where,
-    count,
-  }: Omit<Given, 'features' | 'label'> & {
-    statistics: readonly Statistic[];
-    where: SplitRange;
-    count: SplitRanges | null;
-  },
+  of: Level & { readonly profile: string; readonly prepared: Pick<PreparedRows, 'parts'> },
 ): Promise<FitResult> {
-  const { profile } = plan;
-  const program = await saveProgram(job.store, {
-    formatVersion: 1,
-    kind: 'fit',
-    where,
-    statistics,
-    count,
-  });
-  const tasks = prepared.parts.map(({ part }) =>
-    makeTask({ stage: 'fit', program, input: { kind: 'part', part }, profile }),
-  );
-  await stage.run(tasks);
-  let level: ResultRef[] = tasks.map(({ task }) => ({ stage: 'fit', task }));
+  const { profile, prepared, statistics, where, count } = of;
+  const inputs = prepared.parts.map(({ part }) => ({ kind: 'part', part }) as const);
+  const program = { formatVersion: 1, kind: 'fit', where, statistics, count } as const;
+  let { refs } = await stage.compute({ program, inputs, profile });
   for (;;) {
-    const final = level.length <= LIMITS.fanIn;
-    const merge = await saveProgram(job.store, {
-      formatVersion: 1,
-      kind: 'fitMerge',
-      statistics,
-      count: count !== null,
-      final,
+    const final = refs.length <= LIMITS.fanIn;
+    const merged = await stage.compute<FitResult>({
+      program: { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null, final },
+      inputs: groupsOf(refs, LIMITS.fanIn).map((tasks) => ({ kind: 'results', tasks })),
+      profile,
     });
-    const groups = Array.from({ length: Math.ceil(level.length / LIMITS.fanIn) }, (_, i) =>
-      level.slice(i * LIMITS.fanIn, (i + 1) * LIMITS.fanIn),
-    );
-    const merges = groups.map((group) =>
-      makeTask({ stage: 'fit', program: merge, input: { kind: 'results', tasks: group }, profile }),
-    );
-    const results = await stage.run<FitResult>(merges);
-    if (final) return results[0]!.result;
-    level = merges.map(({ task }) => ({ stage: 'fit', task }));
+    if (final) return merged.results[0]!;
+    refs = merged.refs;
   }
 }
 
-async function cutOffs(
-  job: JobContext,
-  prepared: PreparedRows,
-  fitLevel: (
-    statistics: readonly Statistic[],
-    where: SplitRange,
-    count: null,
-  ) => Promise<FitResult>,
+const groupsOf = <T>(items: readonly T[], size: number): (readonly T[])[] =>
+  Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
+    items.slice(i * size, (i + 1) * size),
+  );
+
+/** Where the split cuts; fractions of time cost one scan for their quantiles. */
+export async function cutOffs(
+  split: Split,
+  prepared: Pick<PreparedRows, 'splitMax'>,
+  fitLevel: (level: Level) => Promise<FitResult>,
 ): Promise<SplitRanges> {
-  const { split } = job.spec.training!;
   if (split.by === 'hash') return hashRanges(split);
   if (!needsQuantiles(split)) return timeRanges(split, prepared.splitMax!, () => Number.NaN);
-  const shares = sharesOf(split);
-  const statistics = shares.map(
+  const statistics = sharesOf(split).map(
     (p): Statistic => ({ id: `split ${p}`, kind: 'quantile', p, sql: '__split' }),
   );
-  const { fitted } = await fitLevel(statistics, { after: null, upTo: null }, null);
+  const { fitted } = await fitLevel({
+    statistics,
+    where: { after: null, upTo: null },
+    count: null,
+  });
   return timeRanges(split, prepared.splitMax!, (p) =>
     Math.floor((fitted[`split ${p}`] as { numbers: readonly number[] }).numbers[0]!),
   );

@@ -7,6 +7,8 @@ import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { createJson, getJson } from '../../common/store/store.ts';
 import type { Plan, Snapshot } from '../../common/wire/plan.ts';
+import type { PrepareProgram } from '../../common/wire/program.ts';
+import type { Task } from '../../common/wire/task.ts';
 import { chooseProfile } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
@@ -26,16 +28,12 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
   const profile = await awaitProfile(job);
   const checked = await checkSpec(job, job.spec, snapshot.schema);
   const program = prepareProgram(checked);
-  const stage = await saveProgram(job.store, program);
-  const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: LIMITS.shardBytesMax });
   const plan: Plan = {
     formatVersion: 1,
     job: job.id,
     snapshot: digest,
     profile,
-    prepare: shards.map((shard) =>
-      makeTask({ stage: 'prepare', program: stage, input: { kind: 'shard', shard }, profile }),
-    ),
+    prepare: await prepareTasks(job, { snapshot, program, profile }),
   };
   await createJson(job.store, planKey(job.id), plan);
   const won = await getJson<Plan>(job.store, planKey(job.id));
@@ -68,4 +66,16 @@ async function awaitProfile(job: JobContext): Promise<string> {
     await job.clock.sleep(LIMITS.heartbeatMs / 2, job.signal);
     job.signal.throwIfAborted();
   }
+}
+
+/** One prepare task a shard; also the gate's way to its test rows. */
+export async function prepareTasks(
+  job: Pick<JobContext, 'store'>,
+  { snapshot, program, profile }: { snapshot: Snapshot; program: PrepareProgram; profile: string },
+): Promise<Task[]> {
+  const digest = await saveProgram(job.store, program);
+  const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: LIMITS.shardBytesMax });
+  return shards.map((shard) =>
+    makeTask({ stage: 'prepare', program: digest, input: { kind: 'shard', shard }, profile }),
+  );
 }

@@ -5,8 +5,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { ProveResult } from '../../common/wire/program.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
+import type { ProveProgram, ProveResult } from '../../common/wire/program.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';
@@ -27,7 +26,7 @@ export async function proveServing(
 ): Promise<Proof> {
   const stage = new StageRun(job, 'prove');
   const parts = partsIn(prepared.parts, fitted.ranges.test).slice(0, LIMITS.proofRows);
-  const program = await saveProgram(job.store, {
+  const program: ProveProgram = {
     formatVersion: 1,
     kind: 'prove',
     model: trained.model,
@@ -37,17 +36,11 @@ export async function proveServing(
     rows: Math.ceil(LIMITS.proofRows / parts.length),
     seed: job.spec.seed,
     golden: Math.ceil(LIMITS.goldenRows / parts.length),
-  });
-  const tasks = parts.map(({ part, shard }) =>
-    makeTask({
-      stage: 'prove',
-      program,
-      input: { kind: 'replay', part, shard },
-      profile: plan.profile,
-    }),
-  );
-  const results = (await stage.run<ProveResult>(tasks, (result) => result.rows)).map(
-    ({ result }) => result,
+  };
+  const inputs = parts.map(({ part, shard }) => ({ kind: 'replay', part, shard }) as const);
+  const { results } = await stage.compute<ProveResult>(
+    { program, inputs, profile: plan.profile },
+    ({ rows }) => rows,
   );
   await stage.finish();
   for (const [i, { differences }] of results.entries())

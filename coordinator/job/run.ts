@@ -32,5 +32,5 @@ export async function runJob(job: JobContext): Promise<void> {
   const proof = await proveServing(job, { plan, prepared, fitted, trained });
   if (!job.spec.publish) return;
   const version = await publish(job, { plan, fitted, trained, evaluation, proof });
-  await passGate(job, { plan, version });
+  await passGate(job, { plan, version, trained });
 }

@@ -3,9 +3,11 @@
 // Why one account a stage: fit runs level by level and evaluate in three passes, but a user sees one line.
 import { GristmillError } from '../../common/errors.ts';
 import type { Stage } from '../../common/stages.ts';
-import type { Descriptor, Task } from '../../common/wire/task.ts';
+import type { Program } from '../../common/wire/program.ts';
+import type { Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
 import type { StageView } from '../../common/wire/view.ts';
 import { runTasks } from '../dispatch/offer.ts';
+import { makeTask, saveProgram } from '../plan/tasks.ts';
 import type { JobContext } from './context.ts';
 
 export class StageRun {
@@ -24,6 +26,27 @@ export class StageRun {
     this.#stage = stage;
     this.#startedMs = job.clock.monotonicMs();
     this.#show();
+  }
+
+  /** Stores a program and runs it on each input; refs and results in input order. */
+  async compute<R>(
+    of: {
+      readonly program: Program;
+      readonly inputs: readonly TaskInput[];
+      readonly profile: string;
+    },
+    rowsOf: (result: R) => number = () => 0,
+  ): Promise<{ readonly refs: readonly ResultRef[]; readonly results: readonly R[] }> {
+    const stage = this.#stage;
+    const program = await saveProgram(this.#job.store, of.program);
+    const tasks = of.inputs.map((input) =>
+      makeTask({ stage, program, input, profile: of.profile }),
+    );
+    const descriptors = await this.run<R>(tasks, rowsOf);
+    return {
+      refs: tasks.map(({ task }) => ({ stage, task })),
+      results: descriptors.map(({ result }) => result),
+    };
   }
 
   /** `rowsOf` tells how many rows a result stands for, for progress. */

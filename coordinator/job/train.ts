@@ -13,6 +13,7 @@ import type {
   OptimizerSpec,
   Signature,
   TrainProgram,
+  TrainResult,
 } from '../../common/wire/program.ts';
 import type { BlobRef } from '../../common/wire/task.ts';
 import type { FeatureSet } from '../compile/features.ts';
@@ -20,7 +21,7 @@ import { buildModel } from '../compile/model.ts';
 import { featureGraph } from '../compile/onnx.ts';
 import { servingGraph } from '../compile/serving.ts';
 import { rawColumns } from '../compile/sql.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
+import { saveProgram } from '../plan/tasks.ts';
 import { runTraining } from '../rounds/run.ts';
 import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
@@ -31,6 +32,7 @@ export type Trained = {
   readonly trainDigest: Digest;
   readonly model: BlobRef;
   readonly signature: Signature;
+  readonly epochs: TrainResult['epochs'];
 };
 
 type Given = {
@@ -102,20 +104,26 @@ export async function trainModel(
     numbers: load.numbers.map(({ feature }) => feature),
   };
   const graph = servingGraph(featureGraph(features, fitted.values), model.forward);
-  const assemble = await saveProgram(job.store, {
-    formatVersion: 1,
-    kind: 'assemble',
-    servingGraph: base64(encodeModel(graph)),
-    parameters: model.parameters,
-    optimizer,
-    checkpoint: result.checkpoint,
-    signature,
+  const assembled = await stage.compute<AssembleResult>({
+    program: {
+      formatVersion: 1,
+      kind: 'assemble',
+      servingGraph: base64(encodeModel(graph)),
+      parameters: model.parameters,
+      optimizer,
+      checkpoint: result.checkpoint,
+      signature,
+    },
+    inputs: [{ kind: 'none' }],
+    profile: plan.profile,
   });
-  const [assembled] = await stage.run<AssembleResult>([
-    makeTask({ stage: 'train', program: assemble, input: { kind: 'none' }, profile: plan.profile }),
-  ]);
   await stage.finish();
-  return { trainDigest: digest, model: assembled!.result.model, signature };
+  return {
+    trainDigest: digest,
+    model: assembled.results[0]!.model,
+    signature,
+    epochs: result.epochs,
+  };
 }
 
 function optimizerOf(train: TrainSpec): OptimizerSpec {

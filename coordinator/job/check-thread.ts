@@ -1,0 +1,73 @@
+// Checks spec SQL against a schema. Runs in a thread of the coordinator's expendable child.
+// In: expressions as text, the columns there are. Out: safe SQL printed from the parsed tree, typed features.
+// Why here: DuckDB's own parser and binder read it, and hostile text can take a planner's process with it.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
+import type { LabelKind } from '../../common/wire/program.ts';
+import { checkScalarSql, type ScalarSql } from '../compile/allowlist.ts';
+import { buildFeatures, type FeatureSet } from '../compile/features.ts';
+import {
+  bindExpressions,
+  type ExpressionText,
+  labelKindOf,
+  type ParsedExpression,
+  parseExpressions,
+} from '../compile/parse.ts';
+
+export type CheckRequest = {
+  readonly schema: readonly SchemaColumn[];
+  readonly filters: readonly ExpressionText[];
+  readonly label: ExpressionText | null;
+  readonly features: Readonly<Record<string, string>>;
+};
+
+export type CheckAnswer = {
+  readonly filters: readonly ScalarSql[];
+  readonly label: (ScalarSql & { readonly kind: LabelKind }) | null;
+  readonly features: FeatureSet | null;
+};
+
+const MEMORY_BYTES = 256 * 1024 * 1024;
+
+export async function check(request: CheckRequest): Promise<CheckAnswer> {
+  const tempDir = await mkdtemp(join(tmpdir(), 'gristmill-check-'));
+  try {
+    await using duck = await openDuck({ memoryBytes: MEMORY_BYTES, tempDir, files: [] });
+    return await checkWith(duck, request);
+  } finally {
+    await rm(tempDir, { recursive: true, force: true });
+  }
+}
+
+async function checkWith(
+  duck: Duck,
+  { schema, filters, label, features }: CheckRequest,
+): Promise<CheckAnswer> {
+  const names = Object.keys(features);
+  const texts = [
+    ...filters,
+    ...(label ? [label] : []),
+    ...names.map((name) => ({ pointer: `/features/${name}`, sql: features[name]! })),
+  ];
+  const parsed = await parseExpressions(duck, texts);
+  const safe = parsed
+    .slice(0, filters.length)
+    .map((filter) => checkScalarSql(filter, schema, `filter at ${filter.pointer}`));
+  const safeLabel = label ? checkScalarSql(parsed[filters.length]!, schema, 'label') : null;
+  const bound = await bindExpressions(duck, schema, [
+    ...safe.map(({ sql }, i) => ({ pointer: filters[i]!.pointer, sql, expect: 'filter' as const })),
+    ...(safeLabel ? [{ pointer: '/label', sql: safeLabel.sql, expect: 'label' as const }] : []),
+  ]);
+  const byName: Record<string, ParsedExpression> = {};
+  names.forEach((name, i) => {
+    byName[name] = parsed[parsed.length - names.length + i]!;
+  });
+  return {
+    filters: safe,
+    label: safeLabel ? { ...safeLabel, kind: labelKindOf(bound.at(-1)!) } : null,
+    features: names.length > 0 ? buildFeatures(byName, schema) : null,
+  };
+}

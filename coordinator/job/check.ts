@@ -1,0 +1,174 @@
+// A spec checked against the columns there are: what prepare and the feature compiler start from.
+// In: a spec, a schema. Out: rules, label and split key as safe SQL, typed features, the columns to keep.
+// Why at submit too: a misspelt column is told in the answer to the request, not an hour later.
+// Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
+import { quoteName } from '../../common/engine/duckdb.ts';
+import { GristmillError } from '../../common/errors.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { CleanRule, JobSpec, Split } from '../../common/wire/job.ts';
+import type { TestSetDefinition } from '../../common/wire/model.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
+import type { LabelKind, PrepareProgram, RawColumn } from '../../common/wire/program.ts';
+import { findColumn } from '../compile/allowlist.ts';
+import { columnTypeOf, type FeatureSet } from '../compile/features.ts';
+import { castSql } from '../compile/sql.ts';
+import { splitKeySql } from '../plan/split.ts';
+import type { CheckAnswer, CheckRequest } from './check-thread.ts';
+import type { Machinery } from './context.ts';
+
+export type CheckedSpec = {
+  readonly schema: readonly SchemaColumn[];
+  readonly rules: readonly { readonly name: string; readonly sql: string }[];
+  readonly label: { readonly sql: string; readonly kind: LabelKind } | null;
+  readonly split: { readonly sql: string; readonly by: 'time' | 'hash' } | null;
+  readonly features: FeatureSet | null;
+  /** Raw columns that a part keeps. */
+  readonly keep: readonly SchemaColumn[];
+  /** Columns that any expression reads. */
+  readonly reads: readonly string[];
+};
+
+const CHECK_DEADLINE_MS = 20_000;
+
+export function checkSpec(
+  machinery: Pick<Machinery, 'child'>,
+  spec: JobSpec,
+  schema: readonly SchemaColumn[],
+): Promise<CheckedSpec> {
+  const { training } = spec;
+  return checkAll(machinery, {
+    schema,
+    clean: spec.clean,
+    label: training?.label ?? null,
+    split: training?.split ?? null,
+    features: training?.features ?? {},
+    extra: training?.slices ?? [],
+  });
+}
+
+/** A model's test rows: its fixed clean, label and split, with the raw columns that versions read. */
+export function checkTestRows(
+  machinery: Pick<Machinery, 'child'>,
+  { clean, label, split }: TestSetDefinition,
+  { schema, columns }: { schema: readonly SchemaColumn[]; columns: readonly RawColumn[] },
+): Promise<CheckedSpec> {
+  return checkAll(machinery, {
+    schema,
+    clean,
+    label,
+    split,
+    features: {},
+    extra: columns.map(({ name }) => name),
+  });
+}
+
+type Texts = {
+  readonly schema: readonly SchemaColumn[];
+  readonly clean: readonly CleanRule[];
+  readonly label: string | null;
+  readonly split: Split | null;
+  readonly features: Readonly<Record<string, string>>;
+  readonly extra: readonly string[];
+};
+
+async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Promise<CheckedSpec> {
+  const { schema } = texts;
+  checkNames(schema);
+  const filters = texts.clean.flatMap((rule, i) =>
+    'filter' in rule ? [{ pointer: `/clean/${i}/filter`, sql: rule.filter }] : [],
+  );
+  const request: CheckRequest = {
+    schema,
+    filters,
+    features: texts.features,
+    label: texts.label === null ? null : { pointer: '/label', sql: texts.label },
+  };
+  const answer = await child.call<CheckAnswer>('check', request, { deadlineMs: CHECK_DEADLINE_MS });
+  const reads = new Set<string>();
+  const column = (name: string, where: string): SchemaColumn => {
+    const found = findColumn([name], schema, 1, where);
+    reads.add(found.name);
+    return found;
+  };
+  const rules = rulesOf(texts.clean, answer, column);
+  const split = texts.split && splitOf(texts.split, column);
+  for (const { columns } of [...answer.filters, ...(answer.label ? [answer.label] : [])])
+    for (const name of columns) reads.add(name);
+  const kept = new Set([
+    ...(answer.features?.columns.map(({ name }) => name) ?? []),
+    ...texts.extra.map((name) => column(name, 'evaluate.slices').name),
+  ]);
+  for (const name of kept) reads.add(name);
+  const inOrder = schema.filter(({ name }) => reads.has(name)).map(({ name }) => name);
+  return {
+    schema,
+    rules,
+    split,
+    label: answer.label && { sql: answer.label.sql, kind: answer.label.kind },
+    features: answer.features,
+    keep: schema.filter(({ name }) => kept.has(name)),
+    // a job that reads no column at all still counts rows: one column gives it some
+    reads: inOrder.length > 0 ? inOrder : schema.slice(0, 1).map(({ name }) => name),
+  };
+}
+
+/** Names that begin like our own columns would be mistaken for them. */
+function checkNames(schema: readonly SchemaColumn[]): void {
+  const bad = schema.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
+  if (!bad) return;
+  throw new GristmillError(
+    'SQL_COLUMN',
+    `Cannot read column ${JSON.stringify(bad.name)}: names that begin with "__" are our own, expected another name`,
+  );
+}
+
+function rulesOf(
+  clean: readonly CleanRule[],
+  answer: CheckAnswer,
+  column: (name: string, where: string) => SchemaColumn,
+): CheckedSpec['rules'] {
+  let next = 0;
+  const rules = clean.map((rule) => {
+    if ('filter' in rule)
+      return { name: `filter(${rule.filter})`, sql: answer.filters[next++]!.sql };
+    const columns = rule.require.map((name) => column(name, 'clean.require'));
+    return {
+      name: `require(${rule.require.join(', ')})`,
+      sql: columns.map(({ name }) => `${quoteName(name)} IS NOT NULL`).join(' AND '),
+    };
+  });
+  const seen = new Map<string, number>();
+  return rules.map(({ name, sql }) => {
+    const count = (seen.get(name) ?? 0) + 1;
+    seen.set(name, count);
+    return { name: count === 1 ? name : `${name} #${count}`, sql };
+  });
+}
+
+function splitOf(
+  split: Split,
+  column: (name: string, where: string) => SchemaColumn,
+): NonNullable<CheckedSpec['split']> {
+  const sql = splitKeySql(split, (name) => {
+    const found = column(name, 'split');
+    return { sql: castSql(found), type: columnTypeOf(found.type)! };
+  });
+  return { sql, by: split.by };
+}
+
+export function prepareProgram(checked: CheckedSpec): PrepareProgram {
+  return {
+    formatVersion: 1,
+    kind: 'prepare',
+    columns: checked.keep.map((column) => ({
+      name: column.name,
+      type: columnTypeOf(column.type)!,
+      sql: castSql(column),
+    })),
+    reads: checked.reads,
+    rules: checked.rules,
+    label: checked.label,
+    split: checked.split,
+    buckets: LIMITS.buckets,
+  };
+}

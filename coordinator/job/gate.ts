@@ -1,0 +1,282 @@
+// Takes a version through the gate: challenger against champion on the newest test rows, then the alias.
+// In: a version, an alias. Out: evidence with a verdict, recorded in the alias's journal, moved or refused.
+// Why the rows are prepared anew: they belong to the model, not to a job; what a job prepared already is reused.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate → alias] → predictions
+import { GristmillError } from '../../common/errors.ts';
+import { SUBJECTS } from '../../common/queue/queue.ts';
+import type { Entry } from '../../common/store/journal.ts';
+import { jsonBytes } from '../../common/store/store.ts';
+import {
+  type AliasEntry,
+  blobKey,
+  type Evidence,
+  type GatePolicy,
+  type Manifest,
+} from '../../common/wire/model.ts';
+import type { Plan } from '../../common/wire/plan.ts';
+import type { CompareResult, MetricsResult, SplitRange } from '../../common/wire/program.ts';
+import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
+import {
+  type AliasPlace,
+  aliasHead,
+  aliasHistory,
+  decisionOf,
+  moveAlias,
+  type Registry,
+} from '../registry/alias.ts';
+import { getGate, judge } from '../registry/gate.ts';
+import { getTestset, moveTestset, testsetDefinition, whyNotScore } from '../registry/testset.ts';
+import { getVersion } from '../registry/version.ts';
+import { loadSnapshot } from '../snapshot/snapshot.ts';
+import { checkTestRows, prepareProgram } from './check.ts';
+import type { JobContext, Machinery } from './context.ts';
+import { measure, partsIn, scoreRows } from './evaluate.ts';
+import { cutOffs, fitParts } from './fit.ts';
+import { prepareTasks } from './pin.ts';
+import { type PreparedPart, runPrepare } from './prepare.ts';
+import { StageRun } from './stage.ts';
+import type { Trained } from './train.ts';
+
+/** How often an alias may move under a hearing before it is given up. */
+const HEARINGS_MAX = 5;
+
+export async function passGate(
+  job: JobContext,
+  { plan, version, trained }: { plan: Plan; version: Manifest; trained: Trained },
+): Promise<void> {
+  const { model, environment, alias } = job.spec.publish!;
+  const place = { model, environment, alias };
+  const training = job.spec.training!;
+  await moveTestset(job.store, place, {
+    definition: testsetDefinition({ ...job.spec, training }),
+    snapshot: plan.snapshot,
+    job: job.id,
+    at: job.clock.now(),
+  });
+  const served = (await aliasHead(job.store, place))?.value.version ?? null;
+  const decided = decisionOf(await aliasHistory(job.store, place), {
+    job: job.id,
+    candidate: version.version,
+  });
+  if (!decided && served === version.version) {
+    await job.record({ kind: 'gate', environment, alias, decision: 'none', evidence: null });
+    return;
+  }
+  const entry =
+    decided ??
+    (await holdHearing(job, {
+      place,
+      profile: plan.profile,
+      candidate: version,
+      model: trained.model,
+      slices: training.slices,
+    }));
+  const decision = entry.value.kind === 'refused' ? 'refused' : 'accepted';
+  await job.record({ kind: 'gate', environment, alias, decision, evidence: entry.value.evidence });
+}
+
+type Hearing = {
+  readonly place: AliasPlace;
+  readonly profile: string;
+  readonly candidate: Manifest;
+  /** Where model.onnx of the candidate lies; the registry's copy by default. */
+  readonly model?: BlobRef;
+  readonly slices?: readonly string[];
+};
+
+/** Gathers evidence and moves or refuses; begins again where the alias moved meanwhile. */
+export async function holdHearing(job: JobContext, hearing: Hearing): Promise<Entry<AliasEntry>> {
+  const { place, candidate } = hearing;
+  for (let round = 1; ; round++) {
+    const head = await aliasHead(job.store, place);
+    const evidence = await gatherEvidence(job, {
+      ...hearing,
+      champion: head?.value.version ?? null,
+    });
+    try {
+      return await moveAlias(registryOf(job), place, {
+        candidate: candidate.version,
+        expected: head?.n ?? 0,
+        evidence,
+        job: job.id,
+      });
+    } catch (error) {
+      if (
+        !(error instanceof GristmillError) ||
+        error.code !== 'PRECONDITION_FAILED' ||
+        round === HEARINGS_MAX
+      )
+        throw error;
+    }
+  }
+}
+
+/** The registry as seen from here: gateways are told to look now. */
+export const registryOf = ({
+  store,
+  clock,
+  queue,
+}: Pick<Machinery, 'store' | 'clock' | 'queue'>): Registry => ({
+  store,
+  clock,
+  hint: (moved) => queue.publish(SUBJECTS.aliasMoved, jsonBytes(moved)),
+});
+
+/** Scores both on the newest test rows and judges; computes, moves nothing. */
+export async function gatherEvidence(
+  job: JobContext,
+  hearing: Hearing & { readonly champion: number | null },
+): Promise<Evidence> {
+  const { place, candidate, profile, slices = [] } = hearing;
+  const stage = new StageRun(job, 'evaluate');
+  const champion =
+    hearing.champion === null ? null : await getVersion(job.store, place.model, hearing.champion);
+  const { policy } = await getGate(job.store, { ...place, label: candidate.signature.label });
+  const rows = await testRows(job, stage, {
+    place,
+    profile,
+    versions: champion ? [candidate, champion] : [candidate],
+  });
+  const unfair = whyNotScore(candidate, rows);
+  if (unfair !== undefined) return refusal({ rows, candidate, policy, why: unfair });
+
+  const score = (version: Manifest, model: BlobRef) =>
+    scoreVersion(stage, { version, model, rows, slices, profile });
+  const challenger = await score(candidate, hearing.model ?? registryModel(candidate));
+  const incomparable = champion ? whyNotScore(champion, rows) : undefined;
+  const rival =
+    champion && incomparable === undefined
+      ? { version: champion.version, ...(await score(champion, registryModel(champion))) }
+      : null;
+  const comparison =
+    rival && policy.change
+      ? await compare(stage, {
+          champion: rival.scores,
+          challenger: challenger.scores,
+          change: policy.change,
+          candidate,
+          profile,
+        })
+      : null;
+  const championFigures = rival ? { version: rival.version, metrics: rival.result.metrics } : null;
+  const verdict = judge({
+    policy,
+    challenger: challenger.result.metrics,
+    comparison,
+    champion: championFigures ?? (champion ? { version: champion.version, metrics: {} } : null),
+    ...(incomparable === undefined ? {} : { incomparable }),
+  });
+  return {
+    testset: { snapshot: rows.snapshot, range: rows.range, rows: challenger.result.rows },
+    challenger: { version: candidate.version, metrics: challenger.result.metrics },
+    champion: championFigures,
+    comparison,
+    policy,
+    ...verdict,
+  };
+}
+
+type TestRows = Awaited<ReturnType<typeof testRows>>;
+
+/** The model's newest test rows, with every raw column that one of the versions reads. */
+async function testRows(
+  job: JobContext,
+  stage: StageRun,
+  of: { place: AliasPlace; profile: string; versions: readonly Manifest[] },
+) {
+  const testset = await getTestset(job.store, of.place);
+  if (!testset)
+    throw new GristmillError(
+      'NOT_FOUND',
+      `Cannot judge ${of.place.model} in ${of.place.environment}: it has no test set there, expected a job that published to it`,
+    );
+  const { definition } = testset.value;
+  const snapshot = await loadSnapshot(job.store, testset.value.snapshot);
+  const checked = await checkTestRows(job, definition, {
+    schema: snapshot.schema,
+    columns: of.versions.flatMap(({ signature }) => signature.inputs),
+  });
+  const tasks = await prepareTasks(job, {
+    snapshot,
+    program: prepareProgram(checked),
+    profile: of.profile,
+  });
+  const prepared = await runPrepare(stage, tasks);
+  const ranges = await cutOffs(definition.split, prepared, (level) =>
+    fitParts(stage, { profile: of.profile, prepared, ...level }),
+  );
+  return {
+    snapshot: testset.value.snapshot,
+    definition,
+    range: ranges.test,
+    parts: partsIn(prepared.parts, ranges.test),
+  };
+}
+
+async function scoreVersion(
+  stage: StageRun,
+  of: {
+    readonly version: Manifest;
+    readonly model: BlobRef;
+    readonly rows: { readonly range: SplitRange; readonly parts: readonly PreparedPart[] };
+    readonly slices: readonly string[];
+    readonly profile: string;
+  },
+): Promise<{ scores: readonly ResultRef[]; result: MetricsResult }> {
+  const { model, rows, slices, profile } = of;
+  const { signature } = of.version;
+  const { parts, range: where } = rows;
+  const scores = await scoreRows(stage, { model, signature, parts, slices, where, profile });
+  const result = await measure(stage, { scores, signature, slices, baseline: 0, profile });
+  return { scores, result };
+}
+
+async function compare(
+  stage: StageRun,
+  of: {
+    readonly champion: readonly ResultRef[];
+    readonly challenger: readonly ResultRef[];
+    readonly change: NonNullable<GatePolicy['change']>;
+    readonly candidate: Manifest;
+    readonly profile: string;
+  },
+): Promise<NonNullable<Evidence['comparison']>> {
+  const { metric, confidence } = of.change;
+  const { results } = await stage.compute<CompareResult>({
+    program: {
+      formatVersion: 1,
+      kind: 'compare',
+      label: of.candidate.signature.label,
+      metric,
+      confidence,
+      parts: of.champion.length,
+      seed: of.candidate.lineage.seed,
+    },
+    inputs: [{ kind: 'results', tasks: [...of.champion, ...of.challenger] }],
+    profile: of.profile,
+  });
+  return { ...results[0]!, metric, confidence };
+}
+
+const registryModel = ({ model, onnx }: Manifest): BlobRef => ({
+  key: blobKey(model, onnx.sha256),
+  ...onnx,
+});
+
+function refusal(of: {
+  rows: TestRows;
+  candidate: Manifest;
+  policy: GatePolicy;
+  why: string;
+}): Evidence {
+  const { snapshot, range } = of.rows;
+  return {
+    testset: { snapshot, range, rows: 0 },
+    challenger: { version: of.candidate.version, metrics: {} },
+    champion: null,
+    comparison: null,
+    policy: of.policy,
+    verdict: 'refused',
+    reasons: [of.why],
+  };
+}

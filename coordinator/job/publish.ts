@@ -1,0 +1,68 @@
+// Publishes what was trained and proved: blobs, then the manifest that claims the number.
+// In: model.onnx, its figures, its golden rows. Out: a version; the one there is, if it was trained before.
+// Why the train digest decides: the same rows, features, model and seed are the same version, whoever asks.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → predictions
+import type { Manifest } from '../../common/wire/model.ts';
+import type { Plan } from '../../common/wire/plan.ts';
+import type { MetricsResult } from '../../common/wire/program.ts';
+import { checkTestset, testsetDefinition } from '../registry/testset.ts';
+import { publishVersion } from '../registry/version.ts';
+import type { JobContext } from './context.ts';
+import type { Fitted } from './fit.ts';
+import type { Proof } from './prove.ts';
+import type { Trained } from './train.ts';
+
+export async function publish(
+  job: JobContext,
+  given: { plan: Plan; fitted: Fitted; trained: Trained; evaluation: MetricsResult; proof: Proof },
+): Promise<Manifest> {
+  const { plan, fitted, trained, evaluation, proof } = given;
+  const { model, environment } = job.spec.publish!;
+  const training = job.spec.training!;
+  await checkTestset(
+    job.store,
+    { model, environment },
+    testsetDefinition({ ...job.spec, training }),
+  );
+  const { manifest, reused } = await publishVersion(job.store, {
+    model,
+    onnx: trained.model,
+    golden: { formatVersion: 1, rows: proof.golden },
+    report: {
+      formatVersion: 1,
+      epochs: trained.epochs,
+      evaluation,
+      proof: { rows: proof.rows, maxDifference: proof.maxDifference },
+      split: { ranges: fitted.ranges, counts: fitted.counts },
+      fitted: fitted.values,
+    },
+    signature: trained.signature,
+    label: { sql: training.label },
+    trainDigest: trained.trainDigest,
+    split: { definition: training.split, ranges: fitted.ranges },
+    metrics: { validation: lastValidation(trained), test: evaluation.metrics },
+    baseline: evaluation.baseline,
+    lineage: {
+      job: job.id,
+      snapshot: plan.snapshot,
+      spec: job.spec,
+      seed: job.spec.seed,
+      profile: plan.profile,
+      createdAt: job.clock.now(),
+    },
+    bitExact: true,
+  });
+  await job.record({ kind: 'published', model, version: manifest.version, reused });
+  return manifest;
+}
+
+/** The validation figures of the last epoch, under the names that test metrics have. */
+function lastValidation({ epochs, signature }: Trained): Manifest['metrics']['validation'] {
+  const last = epochs.at(-1);
+  if (!last || last.validationLoss === null) return null;
+  if (signature.label === 'regression') return { mse: last.validationLoss };
+  return {
+    logLoss: last.validationLoss,
+    ...(last.validationAuc === null ? {} : { auc: last.validationAuc }),
+  };
+}

@@ -1,0 +1,214 @@
+// Replays source rows of one shard as raw JSON through the serving path and compares with the batch.
+// In: the shard as it lies in the lake, the part made of it, model.onnx, the batch SQL of the features.
+// Out: every difference by row and feature; golden rows. Why from the lake: the part is already our own work.
+// Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import {
+  type ColumnData,
+  type Duck,
+  openDuck,
+  quoteName,
+  quoteText,
+} from '../../common/engine/duckdb.ts';
+import { openSession, type Session } from '../../common/engine/onnx.ts';
+import { GristmillError } from '../../common/errors.ts';
+import { type Predictions, predictBatch } from '../../common/predict/batch.ts';
+import { parseRows } from '../../common/predict/rows.ts';
+import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/scan.ts';
+import { Philox } from '../../common/random.ts';
+import type { ProveProgram, ProveResult } from '../../common/wire/program.ts';
+import type { PartRef, Shard } from '../../common/wire/task.ts';
+import { rangeSql } from './fit.ts';
+import type { Prepared, Runner } from './runner.ts';
+
+/** Differences that a result lists: one is enough to stop, a few tell the pattern. */
+const DIFFERENCES_MAX = 20;
+/** Codes are equal; floats within this times max(1, |batch|). */
+const TOLERANCE = 1e-6;
+
+type Difference = ProveResult['differences'][number];
+/** Features and predictions of the chosen rows, in row order. */
+type Side = {
+  readonly codes: ArrayLike<number | bigint>;
+  readonly numbers: ArrayLike<number>;
+  readonly predictions: Float32Array;
+};
+
+export const runProve: Runner<ProveProgram> = async (prepared) => {
+  const { program } = prepared;
+  const { part, shard } = replayOf(prepared);
+  await using session = await openSession(await readFile(prepared.files[program.model.key]!));
+  await using duck = await openDuck({
+    memoryBytes: prepared.memoryBytes,
+    tempDir: join(prepared.scratch, 'spill'),
+    files: [prepared.files[part.key]!, prepared.files[shard.key]!],
+  });
+  const rows = await chooseRows(duck, prepared.files[part.key]!, { program, shard });
+  if (rows.length === 0) {
+    const none: ProveResult = { rows: 0, differences: [], maxDifference: 0, golden: [] };
+    return { result: none, blobs: [], rows: 0 };
+  }
+  const batch = await batchSide(duck, session, prepared.files[part.key]!, { program, rows });
+  const json = await sourceRows(duck, prepared.files[shard.key]!, { program, rows });
+  const serving = await servingSide(session, program, json);
+  const golden = json
+    .slice(0, program.golden)
+    .map((row, i) => ({ row, prediction: serving.predictions[i]! }));
+  const result: ProveResult = {
+    rows: rows.length,
+    ...compareSides(program, rows, { batch, serving }),
+    golden,
+  };
+  return { result, blobs: [], rows: rows.length };
+};
+
+function replayOf(prepared: Prepared): { part: PartRef; shard: Shard } {
+  if (prepared.input.kind === 'replay') return prepared.input;
+  throw new GristmillError(
+    'INTERNAL',
+    `Cannot prove ${prepared.input.kind}, expected a part and its shard`,
+  );
+}
+
+/** Row numbers in the source object, ascending: a seeded choice among the part's rows in the range. */
+async function chooseRows(
+  duck: Duck,
+  path: string,
+  { program, shard }: { program: ProveProgram; shard: Shard },
+): Promise<number[]> {
+  const all: number[] = [];
+  await duck.scan(
+    `SELECT __row::DOUBLE FROM read_parquet(${quoteText(path)}) WHERE ${rangeSql(program.where)} ORDER BY __row`,
+    ['float64'],
+    (rows, [data]) => {
+      for (let i = 0; i < rows; i++) all.push(data![i] as number);
+    },
+  );
+  const random = new Philox(program.seed, 'proof', shard.key, shard.rowStart);
+  const wanted = Math.min(program.rows, all.length);
+  for (let i = 0; i < wanted; i++) {
+    const other = i + random.below(all.length - i);
+    [all[i], all[other]] = [all[other]!, all[i]!];
+  }
+  return all.slice(0, wanted).sort((a, b) => a - b);
+}
+
+/** What training and evaluation compute: the features' SQL over the part, and the model over its raw columns. */
+async function batchSide(
+  duck: Duck,
+  session: Session,
+  path: string,
+  { program, rows }: { program: ProveProgram; rows: readonly number[] },
+): Promise<Side> {
+  const { load, signature } = program;
+  const raw = scanColumns(signature.inputs);
+  const select = [
+    ...load.codes.map(({ sql }) => sql),
+    ...load.numbers.map(({ sql }) => sql),
+    ...raw.sql,
+  ];
+  const kinds = [
+    ...load.codes.map(() => 'int32' as const),
+    ...load.numbers.map(() => 'float32' as const),
+    ...raw.kinds,
+  ];
+  const codes: number[] = [];
+  const numbers: number[] = [];
+  const predictions: number[] = [];
+  await duck.scan(
+    `SELECT ${select.join(', ')} FROM read_parquet(${quoteText(path)}) WHERE __row IN (${rows.join(', ')}) ORDER BY __row`,
+    kinds,
+    async (n, columns) => {
+      pushRows(codes, columns.slice(0, load.codes.length), n);
+      pushRows(
+        numbers,
+        columns.slice(load.codes.length, load.codes.length + load.numbers.length),
+        n,
+      );
+      const scanned = columnsFromScan(signature.inputs, columns.slice(-raw.sql.length), n);
+      predictions.push(...(await predictBatch(session, signature, scanned)).predictions);
+    },
+  );
+  return { codes, numbers, predictions: Float32Array.from(predictions) };
+}
+
+function pushRows(into: number[], columns: readonly ColumnData[], rows: number): void {
+  for (let row = 0; row < rows; row++)
+    for (const column of columns) into.push(column[row] as number);
+}
+
+/** The same rows as they lie in the lake, in the form in which a client would send them. */
+async function sourceRows(
+  duck: Duck,
+  path: string,
+  { program, rows }: { program: ProveProgram; rows: readonly number[] },
+): Promise<Record<string, unknown>[]> {
+  const { inputs } = program.signature;
+  const { kinds } = scanColumns(inputs);
+  const select = inputs.map(({ name, type }) =>
+    type === 'number'
+      ? `${quoteName(name)}::DOUBLE`
+      : type === 'time'
+        ? `${quoteName(name)}::TIMESTAMP`
+        : quoteName(name),
+  );
+  const json: Record<string, unknown>[] = [];
+  await duck.scan(
+    `SELECT ${select.join(', ')} FROM read_parquet(${quoteText(path)}, file_row_number = true)
+     WHERE file_row_number IN (${rows.join(', ')}) ORDER BY file_row_number`,
+    kinds,
+    (n, columns) => {
+      for (let row = 0; row < n; row++) json.push(rowToJson(inputs, columns, row));
+    },
+  );
+  return json;
+}
+
+/** JSON text and back, then exactly what the gateway does. */
+async function servingSide(
+  session: Session,
+  program: ProveProgram,
+  rows: readonly Record<string, unknown>[],
+): Promise<Side> {
+  const instances = JSON.parse(JSON.stringify(rows)) as unknown[];
+  const answer: Predictions = await predictBatch(
+    session,
+    program.signature,
+    parseRows(program.signature, instances),
+  );
+  return {
+    codes: answer.codes ?? [],
+    numbers: answer.numbers ?? [],
+    predictions: answer.predictions,
+  };
+}
+
+function compareSides(
+  { signature }: ProveProgram,
+  rows: readonly number[],
+  { batch, serving }: { batch: Side; serving: Side },
+): Pick<ProveResult, 'differences' | 'maxDifference'> {
+  const differences: Difference[] = [];
+  let maxDifference = 0;
+  const check = (row: number, feature: string, a: number, b: number, tolerance: number): void => {
+    const difference = Math.abs(a - b);
+    if (difference > maxDifference) maxDifference = difference;
+    if (difference <= tolerance * Math.max(1, Math.abs(a))) return;
+    // NaN fails the comparison above, and JSON has no NaN
+    const show = (x: number): number => (Number.isFinite(x) ? x : Number.MAX_VALUE);
+    differences.push({ row, feature, batch: show(a), serving: show(b) });
+  };
+  rows.forEach((row, i) => {
+    signature.codes.forEach((name, c) => {
+      const at = i * signature.codes.length + c;
+      check(row, name, Number(batch.codes[at]), Number(serving.codes[at]), 0);
+    });
+    signature.numbers.forEach((name, d) => {
+      const at = i * signature.numbers.length + d;
+      check(row, name, batch.numbers[at]!, serving.numbers[at]!, TOLERANCE);
+    });
+    check(row, 'prediction', batch.predictions[i]!, serving.predictions[i]!, TOLERANCE);
+  });
+  return { differences: differences.slice(0, DIFFERENCES_MAX), maxDifference };
+}
