@@ -1,0 +1,181 @@
+// Tasks through the dispatcher and workers in one process: all of them done, each once, whatever gets lost.
+import { expect, test } from 'vitest';
+import { GristmillError } from '../../../common/errors.ts';
+import type { WorkerId } from '../../../common/ids.ts';
+import { LIMITS } from '../../../common/limits.ts';
+import { silentLog } from '../../../common/log.ts';
+import { createMemoryQueue, type MemoryQueue } from '../../../common/queue/memory.ts';
+import { readFailures } from '../../../common/store/failures.ts';
+import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
+import { runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
+import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
+import { createTestClock, type TestClock } from '../../support/clock.ts';
+import { idsOf, makeTasks, PROFILE } from '../../support/tasks.ts';
+import { countCommits, startTestWorker, type Work } from '../../support/work.ts';
+
+type World = { clock: TestClock; queue: MemoryQueue; store: MemoryStore; run: TaskRun };
+
+function world(count: number, over: Partial<TaskRun> = {}): World {
+  const clock = createTestClock();
+  const queue = createMemoryQueue(clock);
+  const store = memoryStore();
+  const run: TaskRun = {
+    tasks: makeTasks(count),
+    queue,
+    store,
+    clock,
+    workers: watchWorkers(queue, clock),
+    log: silentLog,
+    signal: new AbortController().signal,
+    ...over,
+  };
+  return { clock, queue, store, run };
+}
+
+/** Lets the clock run until `promise` is settled. */
+async function during<T>(clock: TestClock, promise: Promise<T>, maxMs = 300_000): Promise<T> {
+  let isSettled = false;
+  const settled = promise.finally(() => {
+    isSettled = true;
+  });
+  settled.catch(() => {});
+  for (let ms = 0; !isSettled && ms < maxMs; ms += 100) await clock.advance(100);
+  if (!isSettled) throw new Error(`not settled within ${maxMs} ms`);
+  return settled;
+}
+
+const works = (w: World, over: Partial<Work> = {}): ReturnType<typeof startTestWorker> =>
+  startTestWorker({ queue: w.queue, store: w.store, clock: w.clock, ...over });
+
+test('runTasks() ends with a descriptor of each task, done once', async () => {
+  const w = world(100);
+  const workers = [works(w), works(w, { blob: true })];
+  const progress: number[] = [];
+  const found = await during(
+    w.clock,
+    runTasks({ ...w.run, onProgress: ({ done }) => progress.push(done) }),
+  );
+  expect([...found.keys()].sort()).toEqual(idsOf(w.run.tasks));
+  expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 100 });
+  expect(progress).toEqual(Array.from({ length: 100 }, (_, i) => i + 1));
+  expect(workers.reduce((sum, { runs }) => sum + runs.size, 0)).toBe(100);
+});
+
+test('runTasks() offers nothing that has a result', async () => {
+  const w = world(40);
+  works(w);
+  await during(w.clock, runTasks({ ...w.run, tasks: w.run.tasks.slice(0, 30) }));
+  const { offers } = w.queue;
+  let reused = 0;
+  const onProgress = (p: { reused: number }): number => (reused = p.reused);
+  await during(w.clock, runTasks({ ...w.run, onProgress }));
+  expect([reused, w.queue.offers - offers]).toEqual([30, 10]);
+});
+
+test('runTasks() keeps at most the window in the broker', async () => {
+  const w = world(LIMITS.offerWindow + 100);
+  const done = runTasks(w.run);
+  await expect.poll(() => w.queue.depth(PROFILE)).toBe(LIMITS.offerWindow);
+  await w.clock.advance(10_000);
+  expect(await w.queue.depth(PROFILE)).toBe(LIMITS.offerWindow);
+  works(w, { slots: 32 });
+  expect((await during(w.clock, done)).size).toBe(LIMITS.offerWindow + 100);
+});
+
+test('runTasks() goes on after the broker lost everything, also its hints', async () => {
+  const w = world(50);
+  const done = runTasks({ ...w.run, queue: { ...w.queue, subscribe: () => () => {} } });
+  await w.clock.advance(100);
+  w.queue.lose();
+  works(w);
+  await during(w.clock, done);
+  expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 50 });
+});
+
+test('runTasks() runs tasks of a worker that fell silent elsewhere, and records the loss', async () => {
+  const w = world(4);
+  const stuck = works(w, { act: () => new Promise(() => {}) });
+  const done = runTasks(w.run);
+  await w.clock.advance(2500);
+  const silenced = w.queue.beat;
+  w.queue.beat = (heartbeat) => {
+    if (heartbeat.worker !== stuck.worker) silenced(heartbeat);
+  };
+  for (const task of await w.queue.waiting(PROFILE)) expect(idsOf(w.run.tasks)).toContain(task);
+  w.queue.lose(); // and its leases with it
+  works(w);
+  await during(w.clock, done);
+  expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 4 });
+  const losses = await Promise.all(
+    [...stuck.runs.keys()].map((task) => readFailures(w.store, task, 0)),
+  );
+  expect(losses.flat().map(({ kind, worker }) => [kind, worker as WorkerId])).toEqual([
+    ['lost', stuck.worker],
+    ['lost', stuck.worker],
+  ]);
+});
+
+test('runTasks() tries again what may work the next time', async () => {
+  const w = world(3);
+  let failures = 0;
+  const act = async (): Promise<void> => {
+    if (failures++ < 3) throw new GristmillError('CHILD_LOST', 'it crashed');
+  };
+  works(w, { act });
+  await during(w.clock, runTasks(w.run));
+  expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 3 });
+});
+
+test('runTasks() fails with the code of a task that failed too often, and leaves nothing offered', async () => {
+  const w = world(20);
+  const poison = w.run.tasks[7]!.task;
+  const worker = works(w, {
+    act: async ({ task }) => {
+      if (task === poison) throw new GristmillError('MEMORY', 'too big');
+    },
+  });
+  await expect(during(w.clock, runTasks(w.run))).rejects.toMatchObject({
+    code: 'MEMORY',
+    message: expect.stringMatching(`${poison.slice(0, 12)}.*after 4 attempts: too big`),
+  });
+  expect(worker.runs.get(poison)).toBe(LIMITS.taskFailuresMax);
+  expect(await w.queue.depth(PROFILE)).toBe(0);
+});
+
+test('runTasks() does not count the failures of an earlier run', async () => {
+  const w = world(1);
+  let isBroken = true;
+  works(w, {
+    act: async () => {
+      if (isBroken) throw new GristmillError('MEMORY', 'too big');
+    },
+  });
+  await expect(during(w.clock, runTasks(w.run))).rejects.toMatchObject({ code: 'MEMORY' });
+  isBroken = false;
+  expect((await during(w.clock, runTasks(w.run))).size).toBe(1);
+});
+
+test('runTasks() fails at once where trying again cannot help', async () => {
+  const w = world(5);
+  const worker = works(w, {
+    slots: 1,
+    act: async () => {
+      throw new GristmillError('SHARD_UNREADABLE', 'no Parquet');
+    },
+  });
+  await expect(during(w.clock, runTasks(w.run))).rejects.toMatchObject({
+    code: 'SHARD_UNREADABLE',
+  });
+  expect(Math.max(...worker.runs.values())).toBe(1);
+});
+
+test('runTasks() withdraws its offers when its signal aborts', async () => {
+  const controller = new AbortController();
+  const w = world(10, { signal: controller.signal });
+  const done = runTasks(w.run);
+  await w.clock.advance(100);
+  expect(await w.queue.depth(PROFILE)).toBe(10);
+  controller.abort();
+  await expect(during(w.clock, done)).rejects.toMatchObject({ code: 'CANCELLED' });
+  expect(await w.queue.depth(PROFILE)).toBe(0);
+});
