@@ -49,6 +49,7 @@ export const LIMITS = {
   // rounds
   checkpointRounds: 200, // at most this many rounds are computed again when every worker is lost
   sumChunkBytes: 512 * KiB, // NATS refuses messages above 1 MiB by default
+  sumsOpenMax: 256, // sums of which chunks are missing: twice the subtrees of a round at 64 lanes
   helloMs: 400, // a worker that waits longer than this for a sum says where it is
   joinPatienceMs: 15_000, // once one worker is ready, a run that nobody owns waits this long for the others
   runSilentMs: 300_000, // a worker lets go of a run without a view for this long: a coordinator restarts in seconds

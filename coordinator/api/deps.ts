@@ -1,0 +1,39 @@
+// What the API stands on: interfaces that the coordinator's main fills in and tests fake.
+// In: nothing. Out: types. Why here: no route file knows who implements jobs, workers or promotion.
+import type { Clock } from '../../common/clock.ts';
+import type { Log } from '../../common/log.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import type { Entry } from '../../common/store/journal.ts';
+import type { Heartbeat } from '../../common/wire/event.ts';
+import type { AliasEntry } from '../../common/wire/model.ts';
+import type { Jobs } from '../job/jobs.ts';
+import type { AliasPlace, Registry } from '../registry/alias.ts';
+
+/** A version that shall have an alias: gather the evidence, let the gate decide, record it. */
+export type Promotion = AliasPlace & {
+  readonly version: number;
+  /** Journal number of the alias that the client saw; 0: none yet. */
+  readonly expected: number;
+};
+
+export type ApiDeps = {
+  readonly jobs: Jobs;
+  readonly registry: Registry;
+  readonly workers: { live(): readonly Heartbeat[] };
+  readonly queue: Pick<Queue, 'isConnected' | 'uri'>;
+  /** Resolves with the entry written, which may be a refusal. Throws PRECONDITION_FAILED when too late. */
+  readonly promote: (promotion: Promotion) => Promise<Entry<AliasEntry>>;
+  readonly clock: Clock;
+  readonly log: Log;
+  /** More lines for /metrics, asked at each scrape. */
+  readonly samples?: () => readonly Sample[];
+};
+
+/** One figure at /metrics. Labels are names that exist, never an id or what a client made up. */
+export type Sample = {
+  readonly name: `gristmill_${string}` | `process_${string}`;
+  readonly help: string;
+  readonly type: 'counter' | 'gauge';
+  readonly labels?: Readonly<Record<string, string | number>>;
+  readonly value: number;
+};

@@ -1,0 +1,156 @@
+// Jobs over HTTP: submit, list, see, follow, cancel.
+// In: requests. Out: 202 once a job is durable; views; a stream of what happens.
+// Why the body stays bytes: the job side digests and parses what was sent, not what a parser made of it.
+// Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import Type from 'typebox';
+import { GristmillError } from '../../common/errors.ts';
+import type { JobId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { ApiDeps } from './deps.ts';
+import { jobStream } from './events.ts';
+import { bytesOf, describe, pathOf, ref } from './routes.ts';
+import { JobPage } from './schemas.ts';
+
+const PAGE = 50;
+const jobPath = pathOf({ id: 'the job, as its Location says' });
+const number = (description: string) =>
+  Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$', description }));
+
+export function addJobRoutes(app: FastifyInstance, { jobs, clock }: ApiDeps): void {
+  app.post(
+    '/v1/jobs',
+    {
+      schema: describe({
+        tag: 'jobs',
+        summary: 'Submit a job',
+        description:
+          'Answers once the job is durable. The same Idempotency-Key with the same body gives the first job again; with another body it is refused.',
+        headers: Type.Object({
+          'idempotency-key': Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: LIMITS.idempotencyKeyMax,
+              description: 'any text of your own; quotes around it do not count',
+            }),
+          ),
+        }),
+        body: ref('Job'),
+        answers: { 202: ref('JobView') },
+      }),
+    },
+    async (request, reply) => {
+      const { job, created } = await jobs.submit(bytesOf(request), idempotencyKey(request));
+      if (!created) reply.header('idempotency-replayed', 'true');
+      return reply
+        .code(202)
+        .header('location', `/v1/jobs/${job}`)
+        .send(await jobs.view(job));
+    },
+  );
+
+  app.get(
+    '/v1/jobs',
+    {
+      schema: describe({
+        tag: 'jobs',
+        summary: 'List jobs, newest first',
+        query: Type.Object(
+          {
+            before: number('"next" of the page before'),
+            limit: number(`jobs a page: 1 to ${LIMITS.pageRowsMax}, ${PAGE} if not said`),
+          },
+          { additionalProperties: false },
+        ),
+        answers: { 200: JobPage },
+      }),
+    },
+    async (request) => {
+      const { before, limit } = request.query as { before?: string; limit?: string };
+      const rows = Number(limit ?? PAGE);
+      if (rows < 1 || rows > LIMITS.pageRowsMax) {
+        const message = `Cannot list ${rows} jobs a page, expected 1 to ${LIMITS.pageRowsMax}`;
+        throw new GristmillError('REQUEST_INVALID', message);
+      }
+      const start = before === undefined ? undefined : Number(before);
+      const page = await jobs.list({ before: start, limit: rows });
+      return { jobs: page.jobs, next: page.next ?? null };
+    },
+  );
+
+  app.get(
+    '/v1/jobs/:id',
+    {
+      schema: describe({
+        tag: 'jobs',
+        summary: 'See a job',
+        description:
+          'State, progress by stage with an estimate, fitted features, losses, metrics, proof, gate.',
+        params: jobPath,
+        answers: { 200: ref('JobView') },
+      }),
+    },
+    (request) => jobs.view(jobOf(request)),
+  );
+
+  app.post(
+    '/v1/jobs/:id/cancel',
+    {
+      schema: describe({
+        tag: 'jobs',
+        summary: 'Cancel a job',
+        description: 'What it has computed stays, and is used again by whoever asks for the same.',
+        params: jobPath,
+        answers: { 202: ref('JobView') },
+      }),
+    },
+    async (request, reply) => reply.code(202).send(await jobs.cancel(jobOf(request))),
+  );
+
+  const streams = new Set<AbortController>();
+  app.addHook('preClose', async () => {
+    for (const stream of streams) stream.abort();
+  });
+  app.get(
+    '/v1/jobs/:id/events',
+    {
+      schema: describe({
+        tag: 'jobs',
+        summary: 'Follow a job (server-sent events)',
+        description:
+          '"fact": an entry of the job\'s journal, its number as id; "view": the whole JobView while it changes. Ends when the job has ended. With Last-Event-ID it goes on behind that fact.',
+        params: jobPath,
+        headers: Type.Object({ 'last-event-id': number('number of the last fact seen') }),
+        answers: { 200: Type.String({ description: 'text/event-stream' }) },
+      }),
+    },
+    async (request, reply) => {
+      const job = jobOf(request);
+      await jobs.view(job); // 404 as a problem, before the stream begins
+      const controller = new AbortController();
+      streams.add(controller);
+      reply.raw.once('close', () => {
+        streams.delete(controller);
+        controller.abort();
+      });
+      const after = Number(request.headers['last-event-id'] ?? 0);
+      const { signal } = controller;
+      // a stream has its connection to itself: kept alive behind it, it would hold up closing the server
+      reply.headers({
+        'cache-control': 'no-cache',
+        'x-accel-buffering': 'no',
+        connection: 'close',
+      });
+      reply.type('text/event-stream; charset=utf-8');
+      return reply.send(jobStream(jobs.events(job, { after, signal }), { clock, signal }));
+    },
+  );
+}
+
+const jobOf = (request: FastifyRequest): JobId => (request.params as { id: string }).id as JobId;
+
+/** `"abc"` and `abc` are one key: the draft standard quotes it, most clients do not. */
+function idempotencyKey(request: FastifyRequest): string | undefined {
+  const header = request.headers['idempotency-key'] as string | undefined;
+  return header?.replace(/^"(.*)"$/, '$1');
+}

@@ -1,0 +1,338 @@
+// What the HTTP API takes and gives, as schemas: requests are validated by them, OpenAPI is made of them.
+// In: nothing. Out: named schemas; those of requests are the very objects that validate.
+// Why answers have schemas too: a test holds every answer against the one that the documentation shows.
+import Type, { type TSchema } from 'typebox';
+import { STAGE_NAMES } from '../../common/stages.ts';
+import { JOB_STATES, JobSchema } from '../../common/wire/job.ts';
+import { GatePolicySchema } from '../registry/gate.ts';
+
+const nullable = <T extends TSchema>(schema: T, description?: string) =>
+  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
+const words = (values: readonly string[], description?: string) =>
+  Type.Union(
+    values.map((value) => Type.Literal(value)),
+    description === undefined ? {} : { description },
+  );
+const Count = Type.Integer({ minimum: 0 });
+const Time = Type.Number({ description: 'milliseconds since 1970' });
+const Metrics = Type.Record(Type.String(), Type.Number(), {
+  description: 'binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2',
+});
+const Counts = Type.Record(Type.String(), Count);
+const Slices = Type.Record(
+  Type.String(),
+  Type.Array(Type.Object({ value: Type.String(), rows: Count, metrics: Metrics })),
+  { description: 'by column: each value with its rows and metrics, the largest first' },
+);
+const Range = Type.Object(
+  { after: nullable(Type.Number()), upTo: nullable(Type.Number()) },
+  { description: 'split keys (after, upTo]; null is open' },
+);
+
+const FieldError = Type.Object({
+  pointer: Type.String({ description: 'JSON pointer of the wrong field' }),
+  detail: Type.String(),
+});
+
+export const Problem = Type.Object(
+  {
+    type: Type.String(),
+    title: Type.String(),
+    status: Type.Integer(),
+    code: Type.String({ description: 'one of the codes below; never reused for another meaning' }),
+    detail: Type.String({
+      description: 'what was attempted, with which value, and what was expected',
+    }),
+    remedy: Type.String({ description: 'what to do' }),
+    errors: Type.Optional(Type.Array(FieldError)),
+    evidence: Type.Optional(Type.Unknown({ description: 'GATE_REFUSED: the figures' })),
+    requestId: Type.Optional(Type.String({ description: 'INTERNAL: to be found in the log' })),
+  },
+  { title: 'Problem', description: 'RFC 9457 problem details' },
+);
+
+const WireError = Type.Object({
+  code: Type.String(),
+  message: Type.String(),
+  errors: Type.Optional(Type.Array(FieldError)),
+});
+
+const Policy = GatePolicySchema;
+
+export const Evidence = Type.Object(
+  {
+    testset: Type.Object({ snapshot: Type.String(), range: Range, rows: Count }),
+    challenger: Type.Object({ version: Count, metrics: Metrics }),
+    champion: nullable(Type.Object({ version: Count, metrics: Metrics })),
+    comparison: nullable(
+      Type.Object(
+        {
+          metric: Type.String(),
+          confidence: Type.Number(),
+          rows: Count,
+          champion: Type.Number(),
+          challenger: Type.Number(),
+          change: Type.Number(),
+          low: Type.Number(),
+          high: Type.Number(),
+        },
+        { description: 'the change is signed so that positive is better' },
+      ),
+    ),
+    policy: Policy,
+    verdict: words(['accepted', 'refused']),
+    reasons: Type.Array(Type.String(), { description: 'one line a check, with its figures' }),
+  },
+  { title: 'Evidence', description: 'what a version showed on the test set of the model' },
+);
+
+const StageView = Type.Object({
+  stage: words(STAGE_NAMES),
+  tasks: Type.Object({ done: Count, total: Count, reused: Count }),
+  rows: Count,
+  bytes: Count,
+  seconds: Type.Number(),
+  cpuSeconds: Type.Number(),
+  etaSeconds: nullable(Type.Number()),
+});
+
+const decision = words(
+  ['accepted', 'refused', 'none'],
+  'what the gate said; a refused version is a succeeded job',
+);
+
+export const JobView = Type.Object(
+  {
+    id: Type.String(),
+    name: Type.String(),
+    state: words(JOB_STATES),
+    decision,
+    submittedAt: Time,
+    startedAt: nullable(Time),
+    finishedAt: nullable(Time),
+    error: nullable(WireError),
+    waiting: nullable(Type.String(), 'why it waits, where it does'),
+    snapshot: nullable(
+      Type.Object({
+        digest: Type.String(),
+        objects: Count,
+        rowGroups: Count,
+        rows: Count,
+        bytes: Count,
+      }),
+    ),
+    rows: nullable(
+      Type.Object(
+        { rowsIn: Count, rowsOut: Count, dropped: Counts },
+        { description: 'rowsIn = rowsOut + what each rule dropped' },
+      ),
+    ),
+    split: nullable(
+      Type.Object({
+        train: Count,
+        validation: Count,
+        test: Count,
+        edges: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Null()])),
+      }),
+    ),
+    stages: Type.Array(StageView),
+    training: nullable(
+      Type.Object({
+        round: Count,
+        rounds: Count,
+        loss: nullable(Type.Number()),
+        rowsPerSecond: nullable(Type.Number()),
+        workers: Count,
+        generation: Count,
+      }),
+    ),
+    features: Type.Array(
+      Type.Object({ name: Type.String(), expression: Type.String(), fitted: Type.String() }),
+    ),
+    epochs: Type.Array(
+      Type.Object({
+        epoch: Count,
+        loss: Type.Number(),
+        validationLoss: nullable(Type.Number()),
+        validationAuc: nullable(Type.Number()),
+      }),
+    ),
+    evaluation: nullable(
+      Type.Object(
+        { metrics: Metrics, baseline: Metrics, rows: Count, slices: Slices },
+        { description: 'on test rows; baseline: a model that always says the training mean' },
+      ),
+    ),
+    proof: nullable(Type.Object({ rows: Count, maxDifference: Type.Number() })),
+    published: nullable(
+      Type.Object({ model: Type.String(), version: Count, reused: Type.Boolean() }),
+    ),
+    gate: nullable(
+      Type.Object({
+        environment: Type.String(),
+        alias: Type.String(),
+        decision,
+        evidence: nullable(Evidence),
+      }),
+    ),
+  },
+  { title: 'JobView' },
+);
+
+export const JobPage = Type.Object({
+  jobs: Type.Array(Type.Ref('JobView#')),
+  next: nullable(Count, 'pass as "before" for the next page; null: this was the last'),
+});
+
+export const ModelList = Type.Object({
+  models: Type.Array(
+    Type.Object({
+      name: Type.String(),
+      latest: Type.Integer({ description: 'the newest version' }),
+      environments: Type.Record(
+        Type.String(),
+        Type.Record(Type.String(), nullable(Type.Integer())),
+        { description: 'environment → alias → version served' },
+      ),
+    }),
+  ),
+});
+
+export const ModelView = Type.Object({
+  name: Type.String(),
+  environments: Type.Record(Type.String(), Type.Record(Type.String(), nullable(Type.Integer()))),
+  versions: Type.Array(
+    Type.Object({
+      version: Type.Integer(),
+      createdAt: Time,
+      job: Type.String(),
+      label: Type.String(),
+      metrics: Metrics,
+      baseline: Metrics,
+      bitExact: Type.Boolean(),
+      modelBytes: Count,
+    }),
+    { description: 'newest first; metrics on the test rows of its own job' },
+  ),
+});
+
+const Blob = Type.Object({ sha256: Type.String(), bytes: Count });
+export const ManifestSchema = Type.Object(
+  {
+    formatVersion: Type.Literal(1),
+    model: Type.String(),
+    version: Type.Integer(),
+    onnx: Blob,
+    golden: Blob,
+    report: Blob,
+    signature: Type.Object({
+      inputs: Type.Array(
+        Type.Object({ name: Type.String(), type: words(['number', 'string', 'time']) }),
+      ),
+      label: words(['binary', 'regression']),
+      codes: Type.Array(Type.String()),
+      numbers: Type.Array(Type.String()),
+    }),
+    label: Type.Object({ sql: Type.String() }),
+    trainDigest: Type.String(),
+    split: Type.Object({
+      definition: Type.Unknown({ description: 'as in the job' }),
+      ranges: Type.Object({ train: Range, validation: Range, test: Range }),
+    }),
+    metrics: Type.Object({ validation: nullable(Metrics), test: Metrics }),
+    baseline: Metrics,
+    lineage: Type.Object({
+      job: Type.String(),
+      snapshot: Type.String(),
+      spec: Type.Unknown({ description: 'the job, with every default filled in' }),
+      seed: Type.Integer(),
+      profile: Type.String(),
+      createdAt: Time,
+    }),
+    bitExact: Type.Boolean(),
+  },
+  { title: 'Manifest', description: 'a version: immutable; blobs are named by their SHA-256' },
+);
+
+export const GateView = Type.Object({
+  model: Type.String(),
+  environment: Type.String(),
+  policy: Policy,
+  isDefault: Type.Boolean({ description: 'true: nobody has set one' }),
+});
+
+export const AliasMove = Type.Object(
+  {
+    version: Type.Integer({ minimum: 1 }),
+    reason: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 500, description: 'kept with a return' }),
+    ),
+    override: Type.Optional(
+      Type.Object(
+        { reason: Type.String({ minLength: 1, maxLength: 500, pattern: '\\S' }) },
+        { additionalProperties: false, description: 'moves past the gate; recorded' },
+      ),
+    ),
+  },
+  { additionalProperties: false, title: 'AliasMove' },
+);
+
+export const AliasView = Type.Object(
+  {
+    model: Type.String(),
+    environment: Type.String(),
+    alias: Type.String(),
+    entry: Type.Integer({ description: 'number in the journal; the ETag' }),
+    version: nullable(Type.Integer(), 'what is served; null: only refusals so far'),
+    kind: words(['moved', 'refused', 'returned', 'overridden']),
+    candidate: Type.Integer(),
+    evidence: nullable(Evidence),
+    by: Type.Object({ job: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) }),
+    at: Time,
+  },
+  { title: 'AliasView' },
+);
+export const AliasHistory = Type.Object({
+  entries: Type.Array(Type.Ref('AliasView#'), { description: 'newest first' }),
+});
+
+export const WorkerList = Type.Object({
+  workers: Type.Array(
+    Type.Object({
+      worker: Type.String(),
+      host: Type.String(),
+      pid: Type.Integer(),
+      profile: Type.String({ description: 'engines and instruction set that decide bits' }),
+      device: words(['cpu', 'cuda']),
+      threads: Count,
+      threadsFree: Count,
+      memoryBytes: Count,
+      tasks: Type.Array(Type.String()),
+      runs: Type.Array(
+        Type.Object({
+          run: Type.String(),
+          generation: Count,
+          round: Count,
+          lanesLoaded: Type.Array(Count),
+          phase: words(['loading', 'ready', 'running', 'done', 'failed']),
+        }),
+      ),
+      draining: Type.Boolean(),
+      startedAt: Time,
+    }),
+  ),
+});
+
+export const Health = Type.Object({ status: Type.Literal('ok') });
+
+/** Schemas with a name of their own in OpenAPI. */
+export const SHARED = {
+  Job: JobSchema,
+  JobView,
+  Problem,
+  Manifest: ManifestSchema,
+  GatePolicy: Policy,
+  AliasMove,
+  AliasView,
+} as const;
+export type SharedName = keyof typeof SHARED;
