@@ -121,7 +121,7 @@ function readTime(value: unknown, wrong: Wrong): bigint {
 }
 
 const ISO =
-  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-]\d\d(?::?\d\d)?)?)?$/;
+  /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,9}))?)?(Z|[+-](?:[01]\d|2[0-3])(?::?[0-5]\d)?)?)?$/;
 
 /** Microseconds since 1970 UTC; a time without an offset is UTC. Undefined where the text is no such time. */
 export function parseTime(text: string): bigint | undefined {
@@ -145,6 +145,10 @@ function offsetSeconds(text: string | undefined): number {
   const seconds = Number(digits.slice(0, 2)) * 3600 + Number(digits.slice(2) || 0) * 60;
   return text.startsWith('-') ? -seconds : seconds;
 }
+
+/** Years 1 to 9999 UTC, as microseconds: every other time counts as missing. */
+export const isTime = (micros: bigint): boolean =>
+  micros >= -62_135_596_800_000_000n && micros < 253_402_300_800_000_000n;
 
 /** ISO 8601 with microseconds where there are any: what parseTime reads back. */
 export function formatTime(micros: bigint): string {

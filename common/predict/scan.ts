@@ -3,7 +3,7 @@
 // Why beside rows.ts: missing, NUL and time have one form, whichever way a row comes in.
 import { type ColumnData, type ColumnKind, quoteName } from '../engine/duckdb.ts';
 import type { ColumnType, RawColumn } from '../wire/program.ts';
-import { type Column, type ColumnBatch, cleanText, formatTime, TIME_MISSING } from './rows.ts';
+import { type Column, type ColumnBatch, cleanText, formatTime, isTime } from './rows.ts';
 
 const KINDS: Readonly<Record<ColumnType, ColumnKind>> = {
   number: 'float64',
@@ -52,11 +52,10 @@ export function rowToJson(
   );
 }
 
-/** JSON has neither NaN nor infinity: a client that has one sends null. */
+/** JSON has neither NaN nor infinity, ISO 8601 no year 10000: a client that has one sends null. */
 function jsonValue(type: ColumnType, value: unknown): unknown {
   if (value === null || value === undefined) return null;
   if (type === 'number') return Number.isFinite(value as number) ? value : null;
-  if (type === 'time')
-    return (value as bigint) === TIME_MISSING ? null : formatTime(value as bigint);
+  if (type === 'time') return isTime(value as bigint) ? formatTime(value as bigint) : null;
   return value;
 }

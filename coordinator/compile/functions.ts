@@ -163,9 +163,9 @@ const divided = (b: GraphBuilder, x: string, by: number): string =>
 const modulo = (b: GraphBuilder, x: string, by: number): string => b.node('Mod', [x, whole(b, by)]);
 const plus = (b: GraphBuilder, x: string, y: number): string => b.node('Add', [x, whole(b, y)]);
 
-/** A value of each of the 366 days from 1 March. */
+/** A value of each of the 366 days from 1 March to the 29 February of a leap year. */
 const byMarchDay = (b: GraphBuilder, day: string, of: (date: Date) => number): string => {
-  const values = Array.from({ length: 366 }, (_, i) => of(new Date(Date.UTC(2000, 2, 1 + i))));
+  const values = Array.from({ length: 366 }, (_, i) => of(new Date(Date.UTC(2003, 2, 1 + i))));
   return b.node('Gather', [b.int64(values), day]);
 };
 

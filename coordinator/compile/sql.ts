@@ -56,13 +56,16 @@ export function categorySize(node: CategoryNode, fitted: FittedValues): number {
 
 /**
  * The cast from a column of a file to the same column of a part: DOUBLE, VARCHAR or TIMESTAMP in UTC.
- * NaN, text with NUL and times outside years 1 to 9999 end here: behind it NULL is the only missing value.
+ * What a request cannot send ends here: NaN and infinite numbers and times outside years 1 to 9999 become NULL,
+ * which behind this is the only missing value; NUL in text becomes U+FFFD.
  */
 export function castSql({ name, type }: SchemaColumn): string {
   const column = quoteName(name);
   switch (columnTypeOf(type)) {
     case 'number':
-      return `nullif(${column}::DOUBLE, 'nan'::DOUBLE)`;
+      return /^(?:FLOAT|DOUBLE)$/.test(type)
+        ? `CASE WHEN isfinite(${column}) THEN ${column}::DOUBLE END` // JSON has no infinite number
+        : `${column}::DOUBLE`;
     case 'string':
       return `replace(${column}, chr(0), chr(65533))`; // ONNX Runtime cuts text at NUL
     case 'time':
