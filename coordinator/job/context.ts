@@ -25,12 +25,16 @@ export type Machinery = {
   readonly log: Log;
 };
 
-export type JobContext = Machinery & {
-  readonly id: JobId;
-  readonly spec: JobSpec;
+/** What running tasks takes; a promotion that no job asked for has this much. */
+export type TaskContext = Machinery & {
   readonly signal: AbortSignal;
   record(fact: JobFact): Promise<void>;
   show(stage: StageView): void;
+};
+
+export type JobContext = TaskContext & {
+  readonly id: JobId;
+  readonly spec: JobSpec;
   showTraining(training: TrainingView): void;
   showWaiting(why: string | null): void;
 };

@@ -3,6 +3,7 @@
 // Why the rows are prepared anew: they belong to the model, not to a job; what a job prepared already is reused.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate → alias] → predictions
 import { GristmillError } from '../../common/errors.ts';
+import type { JobId } from '../../common/ids.ts';
 import { SUBJECTS } from '../../common/queue/queue.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import { jsonBytes } from '../../common/store/store.ts';
@@ -16,6 +17,7 @@ import {
 import type { Plan } from '../../common/wire/plan.ts';
 import type { CompareResult, MetricsResult, SplitRange } from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
+import { chooseProfile } from '../dispatch/workers.ts';
 import {
   type AliasPlace,
   aliasHead,
@@ -29,7 +31,7 @@ import { getTestset, moveTestset, testsetDefinition, whyNotScore } from '../regi
 import { getVersion } from '../registry/version.ts';
 import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from './check.ts';
-import type { JobContext, Machinery } from './context.ts';
+import type { JobContext, Machinery, TaskContext } from './context.ts';
 import { measure, partsIn, scoreRows } from './evaluate.ts';
 import { cutOffs, fitParts } from './fit.ts';
 import { prepareTasks } from './pin.ts';
@@ -39,6 +41,8 @@ import type { Trained } from './train.ts';
 
 /** How often an alias may move under a hearing before it is given up. */
 const HEARINGS_MAX = 5;
+/** Scoring two versions on the newest test rows takes seconds; a client does not wait longer than this. */
+const PROMOTION_DEADLINE_MS = 10 * 60_000;
 
 export async function passGate(
   job: JobContext,
@@ -85,30 +89,60 @@ type Hearing = {
 };
 
 /** Gathers evidence and moves or refuses; begins again where the alias moved meanwhile. */
-export async function holdHearing(job: JobContext, hearing: Hearing): Promise<Entry<AliasEntry>> {
-  const { place, candidate } = hearing;
+async function holdHearing(job: JobContext, hearing: Hearing): Promise<Entry<AliasEntry>> {
   for (let round = 1; ; round++) {
-    const head = await aliasHead(job.store, place);
-    const evidence = await gatherEvidence(job, {
-      ...hearing,
-      champion: head?.value.version ?? null,
-    });
+    const head = await aliasHead(job.store, hearing.place);
     try {
-      return await moveAlias(registryOf(job), place, {
-        candidate: candidate.version,
-        expected: head?.n ?? 0,
-        evidence,
-        job: job.id,
-      });
+      return await holdOnce(job, hearing, { head, job: job.id });
     } catch (error) {
-      if (
-        !(error instanceof GristmillError) ||
-        error.code !== 'PRECONDITION_FAILED' ||
-        round === HEARINGS_MAX
-      )
-        throw error;
+      const moved = error instanceof GristmillError && error.code === 'PRECONDITION_FAILED';
+      if (!moved || round === HEARINGS_MAX) throw error;
     }
   }
+}
+
+/** A version that shall have an alias, as the client saw it. */
+export type Promotion = AliasPlace & { readonly version: number; readonly expected: number };
+
+/** Asked for over HTTP: against the entry that the client saw, and no other. */
+export async function promote(
+  machinery: Machinery,
+  promotion: Promotion,
+): Promise<Entry<AliasEntry>> {
+  const { version, expected, ...place } = promotion;
+  const head = await aliasHead(machinery.store, place);
+  if ((head?.n ?? 0) !== expected)
+    throw new GristmillError(
+      'PRECONDITION_FAILED',
+      `Cannot move ${place.alias} of ${place.model}: its journal is at entry ${head?.n ?? 0}, expected ${expected}`,
+    );
+  const profile = chooseProfile(machinery.workers.live());
+  if (profile === undefined)
+    throw new GristmillError(
+      'NOT_READY',
+      `Cannot judge version ${version} of ${place.model}: no worker is alive, expected at least 1`,
+    );
+  const candidate = await getVersion(machinery.store, place.model, version);
+  const signal = AbortSignal.timeout(PROMOTION_DEADLINE_MS);
+  const context: TaskContext = { ...machinery, signal, record: async () => {}, show: () => {} };
+  return holdOnce(context, { place, profile, candidate }, { head });
+}
+
+async function holdOnce(
+  context: TaskContext,
+  hearing: Hearing,
+  { head, job }: { head: Entry<AliasEntry> | undefined; job?: JobId },
+): Promise<Entry<AliasEntry>> {
+  const evidence = await gatherEvidence(context, {
+    ...hearing,
+    champion: head?.value.version ?? null,
+  });
+  return moveAlias(registryOf(context), hearing.place, {
+    candidate: hearing.candidate.version,
+    expected: head?.n ?? 0,
+    evidence,
+    ...(job === undefined ? {} : { job }),
+  });
 }
 
 /** The registry as seen from here: gateways are told to look now. */
@@ -124,7 +158,7 @@ export const registryOf = ({
 
 /** Scores both on the newest test rows and judges; computes, moves nothing. */
 export async function gatherEvidence(
-  job: JobContext,
+  job: TaskContext,
   hearing: Hearing & { readonly champion: number | null },
 ): Promise<Evidence> {
   const { place, candidate, profile, slices = [] } = hearing;
@@ -180,7 +214,7 @@ type TestRows = Awaited<ReturnType<typeof testRows>>;
 
 /** The model's newest test rows, with every raw column that one of the versions reads. */
 async function testRows(
-  job: JobContext,
+  job: TaskContext,
   stage: StageRun,
   of: { place: AliasPlace; profile: string; versions: readonly Manifest[] },
 ) {

@@ -8,10 +8,10 @@ import type { Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/t
 import type { StageView } from '../../common/wire/view.ts';
 import { runTasks } from '../dispatch/offer.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
-import type { JobContext } from './context.ts';
+import type { TaskContext } from './context.ts';
 
 export class StageRun {
-  readonly #job: JobContext;
+  readonly #job: TaskContext;
   readonly #stage: Stage;
   readonly #startedMs: number;
   #done = 0;
@@ -21,7 +21,7 @@ export class StageRun {
   #bytes = 0;
   #cpuSeconds = 0;
 
-  constructor(job: JobContext, stage: Stage) {
+  constructor(job: TaskContext, stage: Stage) {
     this.#job = job;
     this.#stage = stage;
     this.#startedMs = job.clock.monotonicMs();

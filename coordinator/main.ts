@@ -1,0 +1,88 @@
+// The coordinator process: takes jobs over HTTP and sees them to their end, until SIGTERM.
+// In: GRISTMILL_* settings. Out: HTTP; records in the store; exit 0, or 1 with one clear error where it cannot start.
+// Why it can be killed at any time: everything it knows is in the store, and it reads that when it starts.
+import { mkdir } from 'node:fs/promises';
+import { startChild } from '../common/child/host.ts';
+import { systemClock } from '../common/clock.ts';
+import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
+import { newWorkerId } from '../common/ids.ts';
+import { runProgram, untilAborted } from '../common/lifecycle.ts';
+import { makeLog } from '../common/log.ts';
+import { openJetStream } from '../common/queue/jetstream.ts';
+import { openStore } from '../common/store/open.ts';
+import { selfTest } from '../common/store/store.ts';
+import { buildServer, listen } from './api/server.ts';
+import { readConfig, SETTINGS } from './config.ts';
+import { watchWorkers } from './dispatch/workers.ts';
+import type { Machinery } from './job/context.ts';
+import { promote, registryOf } from './job/gate.ts';
+import { JobService } from './job/service.ts';
+import { readFooter } from './snapshot/footer.ts';
+import { cachedFooters } from './snapshot/snapshot.ts';
+
+/** Jobs that run side by side; the rest wait their turn in order of submission. */
+const JOBS_AT_ONCE = 4;
+/** Threads of the child that parses: footers are read eight at a time, and parsing one takes milliseconds. */
+const PARSE_THREADS = 2;
+
+const clock = systemClock;
+const log = makeLog('coordinator', clock);
+
+async function run(stop: AbortSignal): Promise<void> {
+  const config = readConfig(process.env);
+  log.info('starting', maskSettings(SETTINGS, config));
+  const store = await openStore(config.store, process.env, { create: true });
+  await selfTest(store, newWorkerId());
+  const lake = await openStore(config.lake, process.env);
+  const queue = await openJetStream({
+    servers: config.nats,
+    source: sourceOf('GRISTMILL_NATS', process.env),
+    name: 'gristmill-coordinator',
+    log,
+  });
+  await mkdir(config.scratch, { recursive: true });
+  const child = startChild({
+    thread: new URL('./thread.ts', import.meta.url),
+    threads: PARSE_THREADS,
+    memoryBytes: config.memoryMiB * 1024 * 1024,
+    clock,
+    log,
+  });
+  const workers = watchWorkers(queue, clock);
+  const machinery: Machinery = {
+    store,
+    lake,
+    queue,
+    clock,
+    workers,
+    child,
+    log,
+    readFooter: cachedFooters((object) =>
+      readFooter(lake, object, { child, scratch: config.scratch }),
+    ),
+  };
+  const jobs = new JobService(machinery, { jobsAtOnce: JOBS_AT_ONCE });
+  const app = await buildServer({
+    jobs,
+    workers,
+    queue,
+    clock,
+    log,
+    registry: registryOf(machinery),
+    promote: (promotion) => promote(machinery, promotion),
+  });
+  log.info('listening', { address: await listen(app, config) });
+  await jobs.start();
+
+  await untilAborted(stop);
+  await jobs.close();
+  await app.close();
+  workers.close();
+  await child.close();
+  await queue.close();
+  await Promise.all([store.close(), lake.close()]);
+  log.info('stopped');
+}
+
+const help = `The coordinator takes jobs over HTTP and sees them to their end.\n\nSettings:\n${describeSettings(SETTINGS)}`;
+await runProgram({ help, log, run });
