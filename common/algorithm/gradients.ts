@@ -66,7 +66,20 @@ export function initState(
 
 /** left += right, number by number: the merge of the lane tree. */
 export function addInto(left: Float32Array, right: Float32Array): Float32Array {
-  for (let i = 0; i < left.length; i++) left[i]! += right[i]!;
+  const whole = left.length - (left.length % 4);
+  // Four at a time: V8's float conversions may chain each sum to the one before, 0.4–0.7 ms for 95 k numbers
+  // by the luck of register allocation; so it is 0.1 ms in every run (test/bench/step)
+  for (let i = 0; i < whole; i += 4) {
+    const a = left[i]! + right[i]!;
+    const b = left[i + 1]! + right[i + 1]!;
+    const c = left[i + 2]! + right[i + 2]!;
+    const d = left[i + 3]! + right[i + 3]!;
+    left[i] = a;
+    left[i + 1] = b;
+    left[i + 2] = c;
+    left[i + 3] = d;
+  }
+  for (let i = whole; i < left.length; i++) left[i]! += right[i]!;
   return left;
 }
 
@@ -195,11 +208,15 @@ function readHeader(bytes: Uint8Array): { header: Header; rest: Uint8Array } {
 }
 
 function parseHeader(bytes: Uint8Array): Header {
+  let header: Partial<Header> | null;
   try {
-    return JSON.parse(new TextDecoder().decode(bytes)) as Header;
+    header = JSON.parse(new TextDecoder().decode(bytes)) as Partial<Header> | null;
   } catch (cause) {
     throw refuse('a header that is no JSON', 'one', cause);
   }
+  const sound = Number.isSafeInteger(header?.step) && Array.isArray(header?.powers);
+  if (!sound) throw refuse('a header without step or powers', 'both');
+  return header as Header;
 }
 
 const refuse = (found: string, expected: string, cause?: unknown): GristmillError =>

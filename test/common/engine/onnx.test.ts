@@ -17,6 +17,14 @@ test('openSession() run() fills the tensors it is given', async () => {
   expect([...y.data]).toEqual([2, 4]);
 });
 
+test('openSession() run() reads and writes views of a larger array', async () => {
+  await using session = await openSession(encodeModel(twice));
+  const flat = Float32Array.of(9, 1, 2, 9, 9, 9);
+  const view = (from: number) => ({ ...column([0, 0]), data: flat.subarray(from, from + 2) });
+  await session.run({ x: view(1), s: strings }, { y: view(3) });
+  expect([...flat]).toEqual([9, 1, 2, 2, 4, 9]);
+});
+
 test('openSession() run() computes only the outputs that are named', async () => {
   await using session = await openSession(encodeModel(twice));
   expect(session.inputNames).toEqual(['x', 's']);
