@@ -125,9 +125,8 @@ export function refuseAt(
   at: number,
   message: string,
 ): GristmillError {
-  return new GristmillError(code, message, {
-    errors: [{ pointer: '', detail: `at character ${at}: ${message}` }],
-  });
+  const said = message.includes(`(character ${at})`) ? message : `${message} (character ${at})`;
+  return new GristmillError(code, said);
 }
 
 type Json = Readonly<Record<string, unknown>>;
@@ -156,7 +155,6 @@ function selectItem(reader: Reader, tree: Json): Json {
     throw new GristmillError(
       'SQL_SYNTAX',
       `Cannot parse ${shorten(reader.text)}: ${why} (character ${at})`,
-      { errors: [{ pointer: '', detail: `at character ${at}: ${why}` }] },
     );
   }
   const statements = tree.statements as readonly Json[];

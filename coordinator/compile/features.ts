@@ -527,6 +527,7 @@ class Builder {
   #cast(of: Expr, type: string, at: number): Value {
     const value = this.#value(of);
     if (value.is === 'number' && type === 'DOUBLE') return value;
+    if (value.is === 'number' && value.flag && NUMERIC.test(type)) return number(value.node);
     if (value.is === 'time' && type === 'TIMESTAMP') return value;
     if (value.is === 'text' && type === 'VARCHAR') return value;
     if (type === 'BOOLEAN' && (value.is === 'boolean' || value.is === 'number')) {

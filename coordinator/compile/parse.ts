@@ -128,7 +128,7 @@ function joined(failures: readonly { pointer: string; error: GristmillError }[])
   const first = failures[0]!.error;
   const errors: FieldError[] = failures.map(({ pointer, error }) => ({
     pointer,
-    detail: error.errors?.[0]?.detail ?? error.message,
+    detail: error.message,
   }));
   return new GristmillError(first.code, first.message, { cause: first, errors });
 }

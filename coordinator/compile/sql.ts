@@ -209,8 +209,12 @@ export function fittedMoments(fitted: FittedValues, id: string): readonly [numbe
 export function fittedNumber(fitted: FittedValues, id: string, index: number): number {
   const value = fitted[id];
   const found = value && 'numbers' in value ? value.numbers[index] : undefined;
-  if (found !== undefined && Number.isFinite(found)) return found;
-  throw unfitted(id, 'a finite number');
+  if (found === undefined) throw unfitted(id, 'a number');
+  if (Number.isFinite(found)) return found; // null where JSON lost an infinite one
+  throw new GristmillError(
+    'SQL_RUNTIME',
+    'Cannot fit mean and deviation: sums over the training rows exceed 1.8e308, expected smaller values: wrap the argument in clip(…)',
+  );
 }
 
 export function fittedStrings(fitted: FittedValues, id: string): readonly string[] {

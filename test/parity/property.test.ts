@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Duck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
+import type { FeatureSet } from '../../coordinator/compile/features.ts';
 import {
   byOnnx,
   bySql,
@@ -31,7 +32,7 @@ const SCHEMA: readonly SchemaColumn[] = [
 
 const seed = Number(process.env.SEED ?? Date.now() % 2 ** 31);
 const numRuns = Number(process.env.RUNS ?? 150);
-const settings = { seed, numRuns, verbose: 1 as const };
+const settings = { seed, numRuns };
 console.log(`parity seed ${seed}`);
 
 // Rows
@@ -209,7 +210,7 @@ afterAll(() => duck[Symbol.asyncDispose]());
 
 test('any features of any rows are the same by SQL and by ONNX', { timeout: 120_000 }, async () => {
   const features = fc.array(feature.filter(readsColumn), { minLength: 1, maxLength: 6 });
-  const tooLarge = { count: 0 };
+  const skipped = { tooLarge: 0, unfit: 0 };
   await fc.assert(
     fc.asyncProperty(
       features,
@@ -223,22 +224,29 @@ test('any features of any rows are the same by SQL and by ONNX', { timeout: 120_
           throw error;
         });
         if (!set) {
-          tooLarge.count++;
+          skipped.tooLarge++;
           return;
         }
         await makeRaw(duck, SCHEMA, rows);
         await makePart(duck, set, 'raw');
-        const fitted = await fitPart(duck, set).catch((error: unknown) => {
-          if (error instanceof GristmillError && error.code === 'FEATURE_MISSING') return undefined;
-          throw error;
+        const found = await compareTargets(set, rows).catch((error: unknown) => {
+          if (!(error instanceof GristmillError && /^Cannot fit/.test(error.message))) throw error;
+          skipped.unfit++;
+          return [];
         });
-        if (!fitted) return;
-        expect(
-          differences(await bySql(duck, set, fitted), await byOnnx(set, fitted, rows)),
-        ).toEqual([]);
+        expect(found).toEqual([]);
       },
     ),
     settings,
   );
-  expect(tooLarge.count).toBeLessThan(numRuns / 4);
+  console.log(`skipped ${JSON.stringify(skipped)}`);
+  expect(skipped.tooLarge + skipped.unfit).toBeLessThan(numRuns / 2);
 });
+
+async function compareTargets(
+  set: FeatureSet,
+  rows: readonly Record<string, unknown>[],
+): Promise<string[]> {
+  const fitted = await fitPart(duck, set);
+  return differences(await bySql(duck, set, fitted), await byOnnx(set, fitted, rows));
+}
