@@ -1,79 +1,68 @@
 // The gateway's settings. In: the environment. Out: one frozen object, or CONFIG_INVALID naming what is wrong.
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { GristmillError, nearestName } from '../common/errors.ts';
-import { checkName } from '../common/ids.ts';
+import { type Env, place, readSettings, text, type Values, whole } from '../common/config.ts';
+import { NAME_PATTERN } from '../common/ids.ts';
 
-export type Env = Readonly<Record<string, string | undefined>>;
-
-/** Each setting: what it is, and its default where it has one. */
 export const SETTINGS = {
-  GRISTMILL_STORE: { help: 'where models lie: file:///folder or s3://bucket/prefix' },
-  GRISTMILL_NATS: { help: 'nats://host:port; only hurries swaps, may be left out', default: '' },
-  GRISTMILL_ENVIRONMENT: { help: 'whose aliases are served', default: 'dev' },
-  GRISTMILL_HOST: { help: 'address to listen on', default: '127.0.0.1' },
-  GRISTMILL_PORT: { help: 'port to listen on; 0 takes a free one', default: '8090' },
-  GRISTMILL_THREADS: { help: 'inference children, one thread each', default: '2' },
-  GRISTMILL_MEMORY: { help: 'memory of all inference children together, MiB', default: '2048' },
-  GRISTMILL_SCRATCH: {
-    help: 'folder for model files, so that a start without a store serves what it had',
-    default: join(tmpdir(), 'gristmill'),
-  },
-} as const satisfies Record<string, { help: string; default?: string }>;
-type Name = keyof typeof SETTINGS;
-
-export type GatewayConfig = {
-  readonly store: string;
-  readonly nats: string;
-  readonly environment: string;
-  readonly host: string;
-  readonly port: number;
-  readonly threads: number;
-  readonly memoryBytes: number;
-  readonly scratch: string;
+  store: place({
+    name: 'GRISTMILL_STORE',
+    help: 'where models lie: file:///folder or s3://bucket/prefix',
+    reason: 'nothing else says which models there are',
+  }),
+  nats: text({
+    name: 'GRISTMILL_NATS',
+    help: 'nats://host:port of the queue, whose hints hurry swaps',
+    standard: '',
+    reason: 'none needed: the store is asked twice a second',
+    isSecret: true,
+  }),
+  environment: text({
+    name: 'GRISTMILL_ENVIRONMENT',
+    help: 'whose aliases are served',
+    standard: 'dev',
+    reason: 'the one of a laptop',
+    pattern: new RegExp(NAME_PATTERN),
+    expected: '1–63 of a–z, 0–9 and "-"',
+  }),
+  host: text({
+    name: 'GRISTMILL_HOST',
+    help: 'address to listen on',
+    standard: '127.0.0.1',
+    reason: 'there is no authentication yet',
+  }),
+  port: whole({
+    name: 'GRISTMILL_PORT',
+    help: 'port to listen on; 0 takes a free one',
+    standard: 8081,
+    reason: 'next to common ports of applications',
+    min: 0,
+    max: 65_535,
+  }),
+  threads: whole({
+    name: 'GRISTMILL_THREADS',
+    help: 'inference children, one thread each',
+    standard: 2,
+    reason: 'one serves on while the other is replaced or loads',
+    min: 1,
+    max: 64,
+  }),
+  memoryMiB: whole({
+    name: 'GRISTMILL_MEMORY',
+    help: 'memory of one inference child, MiB: above it, it is killed and replaced',
+    standard: 1024,
+    reason: 'a child without models takes some 100, models and their work the rest',
+    min: 256,
+    max: 16 * 1024 * 1024,
+  }),
+  scratch: text({
+    name: 'GRISTMILL_SCRATCH',
+    help: 'folder for model files, which lets a start without a store serve what it had',
+    standard: join(tmpdir(), 'gristmill'),
+    reason: 'there on every machine; take one that outlives a reboot in production',
+  }),
 };
 
-export function readConfig(env: Env): GatewayConfig {
-  refuseUnknown(env);
-  return Object.freeze({
-    store: readStore(env),
-    nats: text(env, 'GRISTMILL_NATS'),
-    environment: checkName('GRISTMILL_ENVIRONMENT', text(env, 'GRISTMILL_ENVIRONMENT')),
-    host: text(env, 'GRISTMILL_HOST'),
-    port: integer(env, 'GRISTMILL_PORT', { min: 0, max: 65_535 }),
-    threads: integer(env, 'GRISTMILL_THREADS', { min: 1, max: 256 }),
-    memoryBytes: integer(env, 'GRISTMILL_MEMORY', { min: 256, max: 2 ** 24 }) * 2 ** 20,
-    scratch: text(env, 'GRISTMILL_SCRATCH'),
-  });
-}
+export type GatewayConfig = Values<typeof SETTINGS>;
 
-function refuseUnknown(env: Env): void {
-  for (const name of Object.keys(env)) {
-    if (!name.startsWith('GRISTMILL_') || name in SETTINGS) continue;
-    const near = nearestName(name, Object.keys(SETTINGS));
-    throw invalid(name, `no such setting${near ? `, did you mean ${near}?` : ''}`, 'one of --help');
-  }
-}
-
-function readStore(env: Env): string {
-  const value = env.GRISTMILL_STORE ?? '';
-  if (/^(file:\/\/\/|s3:\/\/[^/])/.test(value)) return value;
-  throw invalid('GRISTMILL_STORE', JSON.stringify(value), SETTINGS.GRISTMILL_STORE.help);
-}
-
-const text = (env: Env, name: Exclude<Name, 'GRISTMILL_STORE'>): string =>
-  env[name] || SETTINGS[name].default;
-
-function integer(
-  env: Env,
-  name: Exclude<Name, 'GRISTMILL_STORE'>,
-  { min, max }: { min: number; max: number },
-): number {
-  const value = text(env, name);
-  const number = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (number >= min && number <= max) return number;
-  throw invalid(name, JSON.stringify(value), `a whole number from ${min} to ${max}`);
-}
-
-const invalid = (name: string, found: string, expected: string): GristmillError =>
-  new GristmillError('CONFIG_INVALID', `Cannot use ${name}: ${found}, expected ${expected}`);
+export const readConfig = (env: Env): GatewayConfig => readSettings(SETTINGS, env);

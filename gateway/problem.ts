@@ -1,20 +1,21 @@
 // Every error as RFC 9457 problem details. In: whatever a handler threw. Out: a status and a JSON body.
 // Why here: fastify's own errors are translated in this one place; stacks stay in the log.
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify';
-import { CODES, type FieldError, GristmillError, toProblem } from '../common/errors.ts';
+import { type FieldError, GristmillError, isRetryable, toProblem } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 
 export function sendProblem(reply: FastifyReply, error: unknown): FastifyReply {
   const problem = toProblem(error);
-  if (error instanceof GristmillError && CODES[error.code].retry) reply.header('retry-after', 1);
+  if (isRetryable(error)) reply.header('retry-after', 1);
   return reply.status(problem.status).type('application/problem+json').send(problem);
 }
 
 export function problemHandler(log: Log) {
   return (error: FastifyError, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const known = translate(error);
-    if (toProblem(known).status >= 500) {
+    if (toProblem(known).status >= 500 && !isRetryable(known)) {
+      // what passes by itself is in /metrics; a line a request would fill the log
       log.error('request failed', { method: request.method, url: request.url, error });
     }
     return sendProblem(reply, known);

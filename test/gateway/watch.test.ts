@@ -1,0 +1,148 @@
+import { expect, test } from 'vitest';
+import type { Clock } from '../../common/clock.ts';
+import { GristmillError } from '../../common/errors.ts';
+import { silentLog } from '../../common/log.ts';
+import { appendNext } from '../../common/store/journal.ts';
+import { memoryStore } from '../../common/store/memory.ts';
+import type { Store } from '../../common/store/store.ts';
+import { aliasPrefix } from '../../common/wire/model.ts';
+import type { AliasHead } from '../../gateway/catalog.ts';
+import { Watch } from '../../gateway/watch.ts';
+
+/** A watch whose every sleep is a step of the test's; `calls` counts what the store is asked. */
+function makeWatch() {
+  const memory = memoryStore();
+  const calls = { head: 0, listNames: 0 };
+  let trouble: GristmillError | undefined;
+  const store: Store = {
+    ...memory,
+    head: async (key) => {
+      calls.head += 1;
+      if (trouble) throw trouble;
+      return memory.head(key);
+    },
+    listNames: async (prefix) => {
+      calls.listNames += 1;
+      if (trouble) throw trouble;
+      return memory.listNames(prefix);
+    },
+  };
+  let nowMs = 0;
+  const sleeps: number[] = [];
+  let onSleep: (() => void) | undefined;
+  let wake: (() => void) | undefined;
+  const clock: Clock = {
+    now: () => nowMs,
+    monotonicMs: () => nowMs,
+    sleep: (ms) =>
+      new Promise((resolve) => {
+        sleeps.push(ms);
+        wake = () => {
+          nowMs += ms;
+          resolve();
+        };
+        onSleep?.();
+      }),
+  };
+  const heads: string[] = [];
+  const looks: unknown[] = [];
+  const watch = new Watch({
+    store,
+    environment: 'dev',
+    clock,
+    log: silentLog,
+    onHead: ({ model, alias, n, version }: AliasHead) =>
+      heads.push(`${model}/${alias} ${n}: ${version}`),
+    onLook: (error) => looks.push(error),
+  });
+  /** One look, up to its sleep. */
+  const look = async (): Promise<void> => {
+    const asleep = new Promise<void>((resolve) => {
+      onSleep = resolve;
+    });
+    if (wake) wake();
+    else void watch.run(new AbortController().signal);
+    await asleep;
+  };
+  const move = (model: string, version: number | null, environment = 'dev') =>
+    appendNext(memory, aliasPrefix(model, environment, 'champion'), {
+      formatVersion: 1,
+      kind: 'moved',
+      version,
+      candidate: 1,
+      evidence: null,
+      by: {},
+      at: 0,
+    });
+  return {
+    watch,
+    heads,
+    looks,
+    calls,
+    sleeps,
+    look,
+    move,
+    setTrouble: (error: GristmillError | undefined) => {
+      trouble = error;
+    },
+  };
+}
+
+test('Watch tells each head once, of its own environment alone', async () => {
+  const { heads, look, move } = makeWatch();
+  await move('flights', 1);
+  await move('flights', 9, 'prod');
+  await look();
+  await look();
+  expect(heads).toEqual(['flights/champion 1: 1']);
+  await move('flights', 2);
+  await move('flights', 3);
+  await look();
+  expect(heads.slice(1)).toEqual(['flights/champion 3: 3']);
+});
+
+test('Watch asks one head an alias in most looks, and lists more seldom', async () => {
+  const { calls, look, move, sleeps } = makeWatch();
+  await move('flights', 1);
+  await look();
+  const before = { ...calls };
+  for (let time = 0; time < 3; time++) await look();
+  expect(calls.head - before.head).toBe(3);
+  expect(calls.listNames - before.listNames).toBe(0);
+  expect(sleeps.every((ms) => ms === 500)).toBe(true);
+  await look();
+  expect(calls.listNames - before.listNames).toBeGreaterThan(0);
+});
+
+test('Watch finds models that come later, and keeps those whose names have gone', async () => {
+  const { heads, look, move } = makeWatch();
+  await look();
+  await move('trains', null);
+  for (let time = 0; time < 5; time++) await look();
+  expect(heads).toEqual(['trains/champion 1: null']);
+});
+
+test('Watch looks more seldom while the store errs, and as before when it is back', async () => {
+  const { looks, sleeps, look, move, setTrouble, heads } = makeWatch();
+  await move('flights', 1);
+  setTrouble(new GristmillError('STORE_UNAVAILABLE', 'away'));
+  for (let time = 0; time < 6; time++) await look();
+  expect(looks).toHaveLength(6);
+  expect(looks[0]).toMatchObject({ code: 'STORE_UNAVAILABLE' });
+  expect(sleeps).toEqual([1000, 2000, 4000, 5000, 5000, 5000]);
+  setTrouble(undefined);
+  await look();
+  expect(heads).toEqual(['flights/champion 1: 1']);
+  expect(sleeps.at(-1)).toBe(500);
+});
+
+test('hint() looks at once, also at what was not known, and ignores what is no name', async () => {
+  const { watch, heads, look, move, calls } = makeWatch();
+  await look();
+  await move('flights', 1);
+  await watch.hint('flights', 'champion');
+  expect(heads).toEqual(['flights/champion 1: 1']);
+  const before = calls.head;
+  await watch.hint('../up', 'champion');
+  expect(calls.head).toBe(before);
+});
