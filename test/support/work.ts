@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
+import { crashPoint } from '../../common/crash.ts';
 import type { TaskId } from '../../common/ids.ts';
 import { type Log, silentLog } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
@@ -18,6 +19,7 @@ export type Work = {
   readonly queue: Queue;
   readonly store: Store;
   readonly clock: Clock;
+  readonly profile?: string;
   readonly slots?: number;
   readonly log?: Log;
   /** What to do before the result is given; may throw. */
@@ -30,6 +32,7 @@ export function startTestWorker(work: Work): Worker & { readonly runs: Map<TaskI
   const runs = new Map<TaskId, number>();
   const execute: Execute = async (task, limits) => {
     runs.set(task.task, (runs.get(task.task) ?? 0) + 1);
+    crashPoint('task.afterFetch'); // the real one passes it, too
     await work.act?.(task, limits);
     if (work.blob) return withBlob(task);
     return {
@@ -41,7 +44,7 @@ export function startTestWorker(work: Work): Worker & { readonly runs: Map<TaskI
   };
   const slots = work.slots ?? 2;
   const worker = startWorker({
-    profile: PROFILE,
+    profile: work.profile ?? PROFILE,
     threads: slots,
     slots,
     memoryBytes: 2 ** 40,

@@ -1,0 +1,158 @@
+// Tasks through real processes: killed between any two writes, paused, with the broker wiped under them.
+// What must hold each time: every task has exactly one commit, its data are what the commit names, nothing is left waiting.
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { systemClock } from '../../common/clock.ts';
+import { CRASH_POINTS } from '../../common/crash.ts';
+import { silentLog } from '../../common/log.ts';
+import { openJetStream } from '../../common/queue/jetstream.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import { openStore } from '../../common/store/open.ts';
+import type { Store } from '../../common/store/store.ts';
+import { getVerified } from '../../common/store/verified.ts';
+import type { BlobRef, Descriptor, Task } from '../../common/wire/task.ts';
+import { runTasks } from '../../coordinator/dispatch/offer.ts';
+import { watchWorkers } from '../../coordinator/dispatch/workers.ts';
+import { findNats, type Nats, startNats } from '../support/nats.ts';
+import { startWorkerProcess, type WorkerProcess, type WorkerSetup } from '../support/processes.ts';
+import { idsOf, makeTasks } from '../support/tasks.ts';
+import { countCommits } from '../support/work.ts';
+
+const ACK_WAIT_MS = 1000;
+
+type World = AsyncDisposable & {
+  readonly tasks: readonly Task[];
+  readonly queue: Queue;
+  readonly store: Store;
+  worker(over?: Partial<WorkerSetup>): Promise<WorkerProcess>;
+  /** All tasks through the dispatcher, and the checks. */
+  finish(onDone?: (done: number) => void): Promise<void>;
+};
+
+async function makeWorld(nats: Nats, profile: string, count: number): Promise<World> {
+  const folder = await mkdtemp(join(tmpdir(), 'gristmill-tasks-'));
+  const uri = pathToFileURL(folder).href;
+  const store = await openStore(uri, {});
+  const queue = await openJetStream({
+    servers: nats.url,
+    source: 'the test',
+    name: 'test-boss',
+    log: silentLog,
+    ackWaitMs: ACK_WAIT_MS,
+  });
+  const workers = watchWorkers(queue, systemClock);
+  const tasks = makeTasks(count).map((task) => ({ ...task, profile }));
+  const processes: WorkerProcess[] = [];
+  return {
+    tasks,
+    queue,
+    store,
+    async worker(over = {}) {
+      const setup = { nats: nats.url, store: uri, profile, slots: 4, taskMs: 20, blob: true };
+      const worker = await startWorkerProcess({ ...setup, ackWaitMs: ACK_WAIT_MS, ...over });
+      processes.push(worker);
+      return worker;
+    },
+    async finish(onDone = () => {}) {
+      const signal = new AbortController().signal;
+      const found = await runTasks({
+        ...{ tasks, queue, store, workers, signal, clock: systemClock, log: silentLog },
+        onProgress: ({ done }) => onDone(done),
+      });
+      expect([...found.keys()].sort()).toEqual(idsOf(tasks));
+      expect(await countCommits(store, tasks)).toEqual({ 1: count });
+      await Promise.all([...found.values()].map((descriptor) => checkData(store, descriptor)));
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all(processes.map((process) => process[Symbol.asyncDispose]()));
+      workers.close();
+      await queue.close();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function checkData(store: Store, { task, result }: Descriptor): Promise<void> {
+  const { ran, data } = result as { ran: string; data: BlobRef };
+  expect(ran).toBe(task);
+  expect(new TextDecoder().decode(await getVerified(store, data))).toBe(`data of ${task}`);
+}
+
+describe.skipIf(!findNats())('tasks over nats-server', () => {
+  let nats: Nats;
+  beforeAll(async () => {
+    nats = await startNats();
+  });
+  afterAll(async () => {
+    await nats[Symbol.asyncDispose]();
+  });
+
+  test.each(CRASH_POINTS)('a worker killed at %s: every task has one commit', async (point) => {
+    await using world = await makeWorld(nats, `crash-${point}`, 40);
+    const dying = await world.worker({ crash: `${point}:7` });
+    const finished = world.finish();
+    expect(await dying.ended).toBe('SIGKILL');
+    await world.worker();
+    await finished;
+  });
+
+  test('tasks delivered twice have one commit', async () => {
+    await using world = await makeWorld(nats, 'twice', 40);
+    for (const task of world.tasks) await world.queue.offer(task, 1);
+    for (const task of world.tasks) await world.queue.offer(task, 2);
+    await Promise.all([world.worker(), world.worker()]);
+    await world.finish();
+    await expect.poll(() => world.queue.depth('twice'), { timeout: 20_000 }).toBe(0);
+  });
+
+  test('a paused worker loses its tasks to another, and wakes to find them done', async () => {
+    await using world = await makeWorld(nats, 'paused', 40);
+    const sleeper = await world.worker({ taskMs: 500 });
+    const finished = world.finish((done) => {
+      if (done === 4) sleeper.send('SIGSTOP');
+    });
+    await world.worker();
+    await finished;
+    sleeper.send('SIGCONT');
+    await expect.poll(() => world.queue.depth('paused'), { timeout: 20_000 }).toBe(0);
+    expect(await countCommits(world.store, world.tasks)).toEqual({ 1: 40 });
+  });
+
+  test('a stopped worker hands back what it holds', async () => {
+    await using world = await makeWorld(nats, 'stopped', 40);
+    const leaving = await world.worker({ taskMs: 300 });
+    const finished = world.finish((done) => {
+      if (done === 4) leaving.send('SIGTERM');
+    });
+    expect(await leaving.ended).toBe(0);
+    await world.worker();
+    await finished;
+  });
+
+  test('NATS killed, wiped and started again in the middle: every task has one commit', async () => {
+    await using world = await makeWorld(nats, 'wiped', 120);
+    await Promise.all([world.worker(), world.worker()]);
+    let wiped: Promise<void> | undefined;
+    const wipe = async (): Promise<void> => {
+      await nats.kill();
+      await nats.start({ wipe: true });
+    };
+    await world.finish((done) => {
+      if (done === 20) wiped = wipe();
+    });
+    await wiped;
+  });
+
+  test('NATS paused for longer than leases last: every task has one commit', async () => {
+    await using world = await makeWorld(nats, 'frozen', 60);
+    await world.worker();
+    await world.finish((done) => {
+      if (done !== 20) return;
+      nats.pause();
+      setTimeout(() => nats.resume(), 2 * ACK_WAIT_MS);
+    });
+  });
+});
