@@ -1,0 +1,66 @@
+import { expect, test } from 'vitest';
+import { digestOf } from '../../../common/ids.ts';
+import { memoryStore } from '../../../common/store/memory.ts';
+import type { ReadFooter } from '../../../coordinator/snapshot/footer.ts';
+import {
+  buildSnapshot,
+  cachedFooters,
+  takeSnapshot,
+} from '../../../coordinator/snapshot/snapshot.ts';
+
+const footer = (schema: Record<string, string>, rows = 3): ReadFooter => {
+  const columns = Object.entries(schema).map(([name, type]) => ({ name, type }));
+  const chunks = columns.map((_, i) => [4 + i * 10, 10] as const);
+  return {
+    schema: columns,
+    rows,
+    rowGroups: [{ rows, bytes: 10 * columns.length, chunks }],
+    footerBytes: 50,
+  };
+};
+const object = (key: string) => ({ key, etag: `etag of ${key}`, bytes: 100 });
+
+test('buildSnapshot() takes columns in another order, by name', () => {
+  const snapshot = buildSnapshot(
+    '*',
+    [object('a'), object('b')],
+    [footer({ x: 'BIGINT', y: 'VARCHAR' }), footer({ y: 'VARCHAR', x: 'BIGINT' })],
+  );
+  expect(snapshot.objects[1]!.rowGroups[0]!.chunks).toEqual([
+    [14, 10],
+    [4, 10],
+  ]);
+});
+
+test.each([
+  [{ x: 'DOUBLE', y: 'VARCHAR' }, 'column "x" is DOUBLE, expected BIGINT'],
+  [{ y: 'VARCHAR' }, 'column "x" is not in it, expected BIGINT'],
+  [{ x: 'BIGINT', y: 'VARCHAR', z: 'DATE' }, 'column "z" is only in it, expected the same columns'],
+])('buildSnapshot() names file and column of a drift: %o', (other, message) => {
+  const build = () =>
+    buildSnapshot(
+      '*',
+      [object('a'), object('b')],
+      [footer({ x: 'BIGINT', y: 'VARCHAR' }), footer(other)],
+    );
+  expect(build).toThrow(
+    expect.objectContaining({ code: 'SCHEMA_DRIFT', message: `Cannot read b with a: ${message}` }),
+  );
+});
+
+test('takeSnapshot() reads each footer once while its object stays the same', async () => {
+  const lake = memoryStore();
+  for (const key of ['a.parquet', 'b.parquet']) await lake.create(key, new Uint8Array(20));
+  let reads = 0;
+  const read = cachedFooters(async () => {
+    reads += 1;
+    return footer({ x: 'BIGINT' });
+  });
+  const first = await takeSnapshot(lake, '*.parquet', read);
+  await lake.create('c.parquet', new Uint8Array(20));
+  const second = await takeSnapshot(lake, '*.parquet', read);
+  expect(reads).toBe(3);
+  expect(second.objects).toHaveLength(3);
+  expect(digestOf(first)).not.toBe(digestOf(second));
+  expect(digestOf(await takeSnapshot(lake, '*.parquet', read))).toBe(digestOf(second));
+});
