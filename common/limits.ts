@@ -51,6 +51,7 @@ export const LIMITS = {
   sumChunkBytes: 512 * KiB, // NATS refuses messages above 1 MiB by default
   sumsOpenMax: 256, // sums of which chunks are missing: twice the subtrees of a round at 64 lanes
   helloMs: 400, // a worker that waits longer than this for a sum says where it is
+  roundTickMs: 100, // how often a worker looks whether it waits too long
   joinPatienceMs: 15_000, // once one worker is ready, a run that nobody owns waits this long for the others
   runSilentMs: 300_000, // a worker lets go of a run without a view for this long: a coordinator restarts in seconds
   trainLossesMax: 3, // children that a worker loses in one run before it stays out of it
@@ -63,6 +64,7 @@ export const LIMITS = {
   streamKeepAliveMs: 15_000, // proxies close a silent stream after 30 to 60 s
   readyTimeoutMs: 2_000, // a probe's patience with the store
   idempotencyKeyMax: 255,
+  drainMs: 5_000, // answers in flight when the API stops
   pageRowsMax: 200,
   predictRowsMax: 1_000,
   expressionBytesMax: 8 * KiB,

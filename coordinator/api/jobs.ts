@@ -17,7 +17,11 @@ const jobPath = pathOf({ id: 'the job, as its Location says' });
 const number = (description: string) =>
   Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$', description }));
 
-export function addJobRoutes(app: FastifyInstance, { jobs, clock }: ApiDeps): void {
+export function addJobRoutes(
+  app: FastifyInstance,
+  { jobs, clock }: ApiDeps,
+  closing: AbortSignal,
+): void {
   app.post(
     '/v1/jobs',
     {
@@ -107,10 +111,6 @@ export function addJobRoutes(app: FastifyInstance, { jobs, clock }: ApiDeps): vo
     async (request, reply) => reply.code(202).send(await jobs.cancel(jobOf(request))),
   );
 
-  const streams = new Set<AbortController>();
-  app.addHook('preClose', async () => {
-    for (const stream of streams) stream.abort();
-  });
   app.get(
     '/v1/jobs/:id/events',
     {
@@ -127,20 +127,11 @@ export function addJobRoutes(app: FastifyInstance, { jobs, clock }: ApiDeps): vo
     async (request, reply) => {
       const job = jobOf(request);
       await jobs.view(job); // 404 as a problem, before the stream begins
-      const controller = new AbortController();
-      streams.add(controller);
-      reply.raw.once('close', () => {
-        streams.delete(controller);
-        controller.abort();
-      });
+      const left = new AbortController();
+      reply.raw.once('close', () => left.abort());
+      const signal = AbortSignal.any([left.signal, closing]);
       const after = Number(request.headers['last-event-id'] ?? 0);
-      const { signal } = controller;
-      // a stream has its connection to itself: kept alive behind it, it would hold up closing the server
-      reply.headers({
-        'cache-control': 'no-cache',
-        'x-accel-buffering': 'no',
-        connection: 'close',
-      });
+      reply.headers({ 'cache-control': 'no-cache', 'x-accel-buffering': 'no' });
       reply.type('text/event-stream; charset=utf-8');
       return reply.send(jobStream(jobs.events(job, { after, signal }), { clock, signal }));
     },

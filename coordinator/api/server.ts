@@ -4,6 +4,7 @@
 import { randomUUID } from 'node:crypto';
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
+import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { explainSchema } from '../../common/wire/explain.ts';
@@ -44,16 +45,10 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   app.addHook('onRequest', async (request, reply) => {
     reply.headers({ 'x-content-type-options': 'nosniff', 'x-request-id': request.id });
   });
-  let isClosing = false;
-  app.addHook('preClose', async () => {
-    isClosing = true;
-  });
-  app.addHook('onSend', async (_request, reply) => {
-    if (isClosing) reply.header('connection', 'close'); // or an idle socket holds up the close
-  });
   const meters = new Meters(deps.clock);
   meters.watch(app);
   answerNotFound(app);
+  const closing = drainOnClose(app, deps.clock);
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
@@ -75,12 +70,31 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   });
   for (const [$id, schema] of Object.entries(SHARED)) app.addSchema({ ...schema, $id });
   await app.register(async (scope) => {
-    addJobRoutes(scope, deps);
+    addJobRoutes(scope, deps, closing);
     addModelRoutes(scope, deps);
     addWorkerRoutes(scope, deps);
     addMetaRoutes(scope, deps, meters);
   });
   return app;
+}
+
+/**
+ * Answers what has come in, then closes every socket. Node by itself waits for sockets on which a browser has
+ * connected and asked nothing yet. The signal ends what would go on for ever: streams.
+ */
+function drainOnClose(app: FastifyInstance, clock: Clock): AbortSignal {
+  const closing = new AbortController();
+  const open = new Set<string>();
+  app.addHook('onRequest', async (request) => void open.add(request.id));
+  app.addHook('onResponse', async (request) => void open.delete(request.id));
+  app.addHook('onRequestAbort', async (request) => void open.delete(request.id));
+  app.addHook('preClose', async () => {
+    closing.abort();
+    const endMs = clock.monotonicMs() + LIMITS.drainMs;
+    while (open.size > 0 && clock.monotonicMs() < endMs) await clock.sleep(5);
+    app.server.closeAllConnections();
+  });
+  return closing.signal;
 }
 
 /** One parser: JSON as bytes. Whatever else comes is UNSUPPORTED_MEDIA. */
@@ -97,7 +111,7 @@ export async function listen(
   at: { readonly host: string; readonly port: number },
 ): Promise<string> {
   try {
-    return await app.listen(at);
+    return await app.listen({ host: at.host, port: at.port });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const where = `${at.host}:${at.port}`;
