@@ -36,7 +36,9 @@ export class JobJournal {
   /** Reads what has been added since the last call, by anybody. */
   async refresh(): Promise<void> {
     const fresh = await readAfter<JobEvent>(this.#store, this.#prefix, this.#entries.length);
-    for (const entry of fresh.filter(({ n }) => n === this.#entries.length + 1)) this.#push(entry);
+    for (const entry of fresh) {
+      if (entry.n === this.#entries.length + 1) this.#push(entry); // another refresh may have been quicker
+    }
   }
 
   /** Appends a fact unless the same one is there. Calls queue up: entries stay in order. */
