@@ -1,14 +1,14 @@
 // `npm run bench -- NAME [--json]`: runs one benchmark of this folder.
 // In: a name, which is a file's name here. Out: figures in words; with --json one line {bench, figures, ratios} last.
-// Why by file name: a benchmark is added by adding its file, which exports `runBench`.
+// Why by file name: a benchmark is added by adding its file. It exports `runBench`, or does all by itself when loaded.
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { Bench, BenchResult } from './bench.ts';
 
 const names = (await readdir(import.meta.dirname))
-  .filter((name) => name.endsWith('.bench.ts'))
-  .map((name) => name.replace(/\.bench\.ts$/, ''));
+  .filter((name) => name.endsWith('.ts') && name !== 'main.ts' && name !== 'bench.ts')
+  .map((name) => name.replace(/\.ts$/, ''));
 
 async function main(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -26,10 +26,10 @@ async function main(): Promise<number> {
   const say = (line: string): void => {
     (values.json ? process.stderr : process.stdout).write(`${line}\n`);
   };
-  const { runBench } = (await import(join(import.meta.dirname, `${name}.bench.ts`))) as {
-    runBench: Bench;
-  };
-  const { figures, ratios } = await runBench({ say, args: process.argv.slice(2) });
+  process.argv.splice(process.argv.indexOf(name), 1); // the benchmark sees its own arguments alone
+  const loaded = (await import(join(import.meta.dirname, `${name}.ts`))) as { runBench?: Bench };
+  if (!loaded.runBench) return Number(process.exitCode ?? 0);
+  const { figures, ratios } = await loaded.runBench({ say, args: process.argv.slice(2) });
   for (const [title, values] of Object.entries({ figures, ratios })) sayTable(title, values, say);
   if (values.json) process.stdout.write(`${JSON.stringify({ bench: name, figures, ratios })}\n`);
   return 0;
