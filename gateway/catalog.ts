@@ -39,6 +39,8 @@ export type CatalogEvent =
       readonly version: number;
       readonly confirmed: boolean;
     }
+  /** The store was read, and has no such alias: scratch remembers another time. */
+  | { readonly kind: 'absent'; readonly model: string; readonly alias: string }
   | { readonly kind: 'withdrawn'; readonly model: string; readonly alias: string }
   | {
       readonly kind: 'failed';
@@ -97,6 +99,12 @@ export function onEvent(catalog: Catalog, event: CatalogEvent): Catalog {
       const failures = new Map(catalog.failures);
       failures.delete(versionKey(model, version));
       return { ...catalog, served, failures };
+    }
+    case 'absent': {
+      const key = aliasKey(event.model, event.alias);
+      const head = catalog.heads.get(key);
+      if (head?.n !== 0) return catalog; // the store has told one: a name that vanishes ends nothing
+      return { ...catalog, heads: new Map(catalog.heads).set(key, { ...head, version: null }) };
     }
     case 'withdrawn': {
       const served = new Map(catalog.served);

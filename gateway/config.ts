@@ -34,8 +34,8 @@ export const SETTINGS = {
   port: whole({
     name: 'GRISTMILL_PORT',
     help: 'port to listen on; 0 takes a free one',
-    standard: 8081,
-    reason: 'next to common ports of applications',
+    standard: 8090,
+    reason: 'what npm start takes too',
     min: 0,
     max: 65_535,
   }),

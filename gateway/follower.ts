@@ -54,9 +54,7 @@ export class Follower {
     this.#watch = new Watch({
       ...options,
       onHead: (head) => this.#apply({ kind: 'head', head }),
-      onLook: (error) => {
-        this.#look = { error: error === undefined ? undefined : asError(error) };
-      },
+      onLook: (error) => this.#onLook(error),
     });
   }
 
@@ -101,6 +99,15 @@ export class Follower {
     this.#stop.abort();
     this.#wake.abort();
     await this.#trial?.close();
+  }
+
+  /** A look that went well has told every alias there is: what scratch alone remembers is of the past. */
+  #onLook(error: unknown): void {
+    this.#look = { error: error === undefined ? undefined : asError(error) };
+    if (error !== undefined) return;
+    for (const { model, alias, n, version } of this.#catalog.heads.values()) {
+      if (n === 0 && version !== null) this.#apply({ kind: 'absent', model, alias });
+    }
   }
 
   #apply(event: CatalogEvent): void {

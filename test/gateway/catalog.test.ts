@@ -64,6 +64,15 @@ test('decide() serves from scratch first, and asks the store when it answers', (
   expect(decide(after(head(1, 0), swapped(1, false), head(1, 5), swapped(1)), 0)).toEqual([]);
 });
 
+test('decide() withdraws what scratch remembers of a store that has no such alias now', () => {
+  const absent: CatalogEvent = { kind: 'absent', model: 'm', alias: 'champion' };
+  const remembered = after(head(1, 0), swapped(1, false), absent);
+  expect(decide(remembered, 0)).toEqual([{ kind: 'withdraw', model: 'm', alias: 'champion' }]);
+  const gone = onEvent(remembered, { kind: 'withdrawn', model: 'm', alias: 'champion' });
+  expect(decide(onEvent(gone, head(1, 1)), 0)).toEqual([swap(1)]);
+  expect(decide(after(head(1, 1), swapped(1), absent), 0)).toEqual([]); // the disk is gone, no more
+});
+
 test('decide() waits before it tries a failed version again, ever longer, up to a bound', () => {
   const once = after(head(1), swapped(1), head(2, 2), failed(2, 1_000));
   expect(decide(once, 1_000)).toEqual([]);

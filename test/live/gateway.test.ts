@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import type { Graph } from '../../common/onnx/graph.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
+import { openFileStore } from '../../common/store/file.ts';
 import {
   type GatewayProcess,
   moveAlias,
@@ -135,6 +136,17 @@ test('gateway serves on while the store is away, also after a start, and follows
   await rename(`${world.storeFolder}-away`, world.storeFolder);
   await moveAlias(world.store, 2);
   await second.serves(2);
+
+  // another store under the same address: what scratch remembers is not of it
+  await second.stop();
+  await rename(world.storeFolder, `${world.storeFolder}-former`);
+  const store = await openFileStore(world.storeFolder, { create: true });
+  const third = await world.start();
+  await until('the old model is gone', async () => (await third.get('/readyz')).status === 503);
+  await publish(store, { version: 1, slope: 7 });
+  await moveAlias(store, 1);
+  await third.serves(1);
+  expect((await third.predict([row(5)])).body.predictions).toEqual([35]);
 });
 
 test('gateway keeps the old version where the new one is no model, lies about its rows, or may run anything', async () => {
