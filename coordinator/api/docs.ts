@@ -11,6 +11,7 @@ type Schema = {
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly default?: unknown;
+  readonly examples?: readonly unknown[];
   readonly properties?: Readonly<Record<string, Schema>>;
   readonly patternProperties?: Readonly<Record<string, Schema>>;
   readonly required?: readonly string[];
@@ -51,7 +52,7 @@ export function docsPage(api: OpenApi): string {
   });
   const types = Object.entries(api.components?.schemas ?? {}).map(
     ([name, schema]) =>
-      `<details id="type-${html(name)}"><summary><code>${html(name)}</code> ${html(schema.description ?? '')}</summary>${fieldTable(schema)}</details>`,
+      `<details><summary><code>${html(name)}</code> ${html(schema.description ?? '')}</summary><div id="type-${html(name)}">${exampleBlocks(schema)}${fieldTable(schema)}</div></details>`,
   );
   return `<!doctype html><html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>${html(api.info.title)}</title><style>${STYLE}</style></head><body>
@@ -76,8 +77,20 @@ function operationBlock(method: string, path: string, operation: Operation): str
     ? `<p>takes ${bodyType(operation.requestBody)}</p>${bodyTable(operation.requestBody)}`
     : '';
   return `<details><summary><b class="${html(method)}">${html(method.toUpperCase())}</b> <code>${html(path)}</code> ${html(operation.summary ?? '')}</summary>
-<p>${html(operation.description ?? '')}</p>${parameters.length > 0 ? `<table>${parameters.join('')}</table>` : ''}${takes}${answers.join('')}</details>`;
+<p>${html(operation.description ?? '')}</p>${parameters.length > 0 ? `<table>${parameters.join('')}</table>` : ''}${takes}${answers.join('')}<pre>${html(curlLine(method, path, operation))}</pre></details>`;
 }
+
+function curlLine(method: string, path: string, operation: Operation): string {
+  const verb = method === 'get' ? '' : ` -X ${method.toUpperCase()}`;
+  const headers = (operation.parameters ?? [])
+    .filter((one) => one.in === 'header' && method === 'put')
+    .map(({ name }) => ` -H '${name}: "0"'`);
+  const body = operation.requestBody ? ` -H 'content-type: application/json' -d @body.json` : '';
+  return `curl${verb} $COORDINATOR${path}${headers.join('')}${body}`;
+}
+
+const exampleBlocks = ({ examples = [] }: Schema): string =>
+  examples.map((one) => `<pre>${html(JSON.stringify(one, null, 2))}</pre>`).join('');
 
 const schemaOf = (body: Body): Schema => Object.values(body.content ?? {})[0]?.schema ?? {};
 const bodyType = (body: Body): string => typeText(schemaOf(body));
@@ -139,7 +152,10 @@ function typeText(schema: Schema): string {
   if (schema.patternProperties) {
     return `map to ${Object.values(schema.patternProperties).map(typeText).join(' | ')}`;
   }
-  return html(schema.title ?? schema.type ?? 'any JSON');
+  if (schema.type === 'string' && schema.description?.includes('text')) {
+    return html(schema.description);
+  }
+  return html(schema.type ?? schema.title ?? 'any JSON');
 }
 
 function errorTable(): string {
@@ -164,6 +180,7 @@ b{display:inline-block;min-width:3.6rem;font:bold 13px ui-monospace,monospace}
 .get{color:#0a7d4f}.post{color:#1667c9}.put{color:#b35c00}
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1rem}
 td{border-top:1px solid #8883;padding:.25rem .6rem .25rem 0;vertical-align:top;overflow-wrap:anywhere}
+pre{background:#8881;padding:.5rem;border-radius:4px;overflow-x:auto;font:13px/1.4 ui-monospace,monospace}
 td:first-child{width:30%}
 `;
 

@@ -57,7 +57,7 @@ const WireError = Type.Object({
   errors: Type.Optional(Type.Array(FieldError)),
 });
 
-const Policy = GatePolicySchema;
+const Policy = Type.Ref('GatePolicy#');
 
 export const Evidence = Type.Object(
   {
@@ -172,7 +172,7 @@ export const JobView = Type.Object(
         environment: Type.String(),
         alias: Type.String(),
         decision,
-        evidence: nullable(Evidence),
+        evidence: nullable(Type.Ref('Evidence#')),
       }),
     ),
   },
@@ -286,7 +286,7 @@ export const AliasView = Type.Object(
     version: nullable(Type.Integer(), 'what is served; null: only refusals so far'),
     kind: words(['moved', 'refused', 'returned', 'overridden']),
     candidate: Type.Integer(),
-    evidence: nullable(Evidence),
+    evidence: nullable(Type.Ref('Evidence#')),
     by: Type.Object({ job: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) }),
     at: Time,
   },
@@ -325,14 +325,39 @@ export const WorkerList = Type.Object({
 
 export const Health = Type.Object({ status: Type.Literal('ok') });
 
+const JOB_EXAMPLE = {
+  specVersion: 1,
+  name: 'flight-delay',
+  dataset: 'flights/**/*.parquet',
+  clean: [{ require: ['date', 'delay'] }, { filter: 'delay between -120 and 1800' }],
+  label: 'delay > 15',
+  split: { by: 'time', column: 'date', validation: '30d', test: '30d' },
+  features: {
+    distance: "standardize(log1p(impute(distance, 'median')))",
+    hour: 'category(hour(date))',
+    origin: 'vocabulary(origin, 500)',
+  },
+  model: { kind: 'mlp', hidden: [64] },
+  publish: { model: 'flight-delay' },
+};
+const GATE_EXAMPLE = {
+  min: { auc: 0.65 },
+  change: { metric: 'auc', min: -0.002, confidence: 0.95 },
+};
+const MOVE_EXAMPLE = {
+  version: 2,
+  override: { reason: 'the test set is older than the new route' },
+};
+
 /** Schemas with a name of their own in OpenAPI. */
 export const SHARED = {
-  Job: JobSchema,
+  Job: { ...JobSchema, examples: [JOB_EXAMPLE] },
   JobView,
   Problem,
   Manifest: ManifestSchema,
-  GatePolicy: Policy,
-  AliasMove,
+  GatePolicy: { ...GatePolicySchema, examples: [GATE_EXAMPLE] },
+  Evidence,
+  AliasMove: { ...AliasMove, examples: [{ version: 2 }, MOVE_EXAMPLE] },
   AliasView,
 } as const;
 export type SharedName = keyof typeof SHARED;

@@ -393,6 +393,20 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   );
 });
 
+test('the examples that the documentation shows are taken', async () => {
+  const openapi = (await (await start()).app.inject('/openapi.json')).json();
+  const examplesOf = (name: string): unknown[] => openapi.components.schemas[name].examples;
+  for (const job of examplesOf('Job'))
+    expect((await submit(await start(), job)).statusCode).toBe(202);
+  for (const gate of examplesOf('GatePolicy')) {
+    const url = '/v1/models/flight-delay/environments/dev/gate';
+    expect((await put(await start(), url, gate)).statusCode).toBe(200);
+  }
+  for (const move of examplesOf('AliasMove')) {
+    expect((await put(await withVersions(2), ALIAS, move, '"0"')).statusCode).toBe(200);
+  }
+});
+
 test('GET /schemas/job.v1.json validates what POST /v1/jobs takes', async () => {
   const schema = (await (await start()).app.inject('/schemas/job.v1.json')).json();
   const validate = new Ajv2020({ strict: false }).compile(schema);
