@@ -30,8 +30,11 @@ export function explainSchema(schema: object, value: unknown, pointer = ''): Fie
   const unions = errors.filter((error) => error.keyword === 'anyOf');
   const isBranch = (error: ErrorObject): boolean =>
     unions.some((union) => error.schemaPath.startsWith(`${union.schemaPath}/`));
+  const constants = errors.filter((error) => error.keyword === 'const');
+  const isSaidBetter = (error: ErrorObject): boolean =>
+    error.keyword === 'type' && constants.some((one) => one.instancePath === error.instancePath);
   const found = errors
-    .filter((error) => !isBranch(error))
+    .filter((error) => !isBranch(error) && !isSaidBetter(error))
     .flatMap((error) => explainError(error, pointer));
   return uniqueByPointer(found);
 }
@@ -54,12 +57,16 @@ function explainError(error: ErrorObject, base: string): FieldError[] {
       const at = `${pointer}/${escapePointer(name)}`;
       const names = Object.keys(node.patternProperties ?? {});
       if (names.length > 0) return one(`is a name that does not match ${names.join(' or ')}`, at);
-      return one(unknownField(name, Object.keys(node.properties ?? {})), at);
+      return one(unknownFieldOf(node, name, pointer), at);
     }
     case 'anyOf':
       return explainUnion(node.anyOf ?? [], data, pointer, node.description);
     case 'type':
-      return one(`is ${show(data)}, expected ${article(String(params.type))}${meaning(node)}`);
+      return one(
+        params.type === 'array' && (typeof data === 'string' || typeof data === 'number')
+          ? `is ${show(data)}, expected an array: [${show(data)}]`
+          : `is ${show(data)}, expected ${article(String(params.type))}${meaning(node)}`,
+      );
     case 'const':
       return one(`is ${show(data)}, expected ${show(params.allowedValue)}`);
     case 'pattern':
@@ -162,6 +169,19 @@ function explainKeyed(
 
 const tagsOf = (branches: readonly SchemaNode[], tag: string): readonly unknown[] =>
   branches.map((branch) => branch.properties?.[tag]?.const);
+
+function unknownFieldOf(node: SchemaNode, name: string, pointer: string): string {
+  const properties = node.properties ?? {};
+  const section = Object.keys(properties).find((key) =>
+    [properties[key]!, ...(properties[key]!.anyOf ?? [])].some(
+      (inner) => inner.properties && Object.hasOwn(inner.properties, name),
+    ),
+  );
+  if (section) return `is not a field here, it belongs in ${show(section)}`;
+  const known = Object.keys(properties);
+  if (pointer === '' || !node.title) return unknownField(name, known);
+  return unknownField(name, known).replace('a known field', `a field of ${show(node.title)}`);
+}
 
 function unknownField(name: string, known: readonly string[]): string {
   const nearest = nearestName(name, known);

@@ -178,7 +178,7 @@ export const JobSchema = Type.Object(
       description: 'URI pattern of Parquet objects; without a scheme, below the lake',
     }),
     clean: Type.Optional(Type.Array(CleanRule, { maxItems: 64, default: [] })),
-    label: Type.Optional(Sql('BOOLEAN: binary classification; a number: regression')),
+    label: Type.Optional(Sql('SQL; BOOLEAN: binary classification, a number: regression')),
     split: Type.Optional(Split),
     features: Type.Optional(
       Type.Record(
@@ -256,7 +256,7 @@ export type Decision = 'accepted' | 'refused' | 'none';
 
 function specInvalid(errors: readonly FieldError[]): GristmillError {
   const [first, ...others] = errors as [FieldError, ...FieldError[]];
-  const where = first.pointer === '' ? 'the whole' : first.pointer;
+  const where = first.pointer === '' ? 'it' : first.pointer;
   const more = others.length === 0 ? '' : ` (and ${others.length} more: see "errors")`;
   const message = `Cannot accept the job: ${where} ${first.detail}${more}`;
   return new GristmillError('SPEC_INVALID', message, { errors });

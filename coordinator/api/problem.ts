@@ -1,7 +1,14 @@
 // Every error as RFC 9457 problem details.
 // In: whatever a handler or fastify threw. Out: a status and a JSON body; stacks stay in the log.
 // Why here: fastify's own errors are translated in this one place.
-import type { FastifyError, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { Socket } from 'node:net';
+import type {
+  ConnectionError,
+  FastifyError,
+  FastifyInstance,
+  FastifyReply,
+  FastifyRequest,
+} from 'fastify';
 import {
   CODES,
   type FieldError,
@@ -41,6 +48,35 @@ export function problemHandler(log: Log) {
     sendProblem(reply, new GristmillError('INTERNAL', hidden), { requestId: id });
   };
 }
+
+/** Bytes that are no HTTP request, or none in time: there is no request to answer, only a socket. */
+export function answerClientError(error: ConnectionError, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const [status, words, why] = CLIENT_ERRORS[error.code] ?? CLIENT_ERRORS.HPE_INVALID!;
+  const known = new GristmillError('REQUEST_INVALID', `Cannot read the request: ${why}`);
+  const body = JSON.stringify({ ...toProblem(known), status });
+  socket.end(
+    `HTTP/1.1 ${status} ${words}\r\ncontent-type: application/problem+json\r\n` +
+      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
+  );
+}
+
+const CLIENT_ERRORS: Readonly<Record<string, readonly [number, string, string]>> = {
+  HPE_INVALID: [400, 'Bad Request', 'it is no HTTP/1.1 request'],
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'Request Header Fields Too Large',
+    'its headers are too large, expected at most 16 KiB',
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [
+    408,
+    'Request Timeout',
+    `it did not arrive within ${LIMITS.requestTimeoutMs / 1000} s`,
+  ],
+};
 
 export function invalidRequest(errors: readonly FieldError[]): GristmillError {
   const [first] = errors;

@@ -13,7 +13,7 @@ import { addJobRoutes } from './jobs.ts';
 import { addMetaRoutes } from './meta.ts';
 import { Meters } from './meters.ts';
 import { addModelRoutes } from './models.ts';
-import { answerNotFound, invalidRequest, problemHandler } from './problem.ts';
+import { answerClientError, answerNotFound, invalidRequest, problemHandler } from './problem.ts';
 import { SHARED } from './schemas.ts';
 import { addWorkerRoutes } from './workers.ts';
 
@@ -31,6 +31,7 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
     forceCloseConnections: 'idle',
     return503OnClosing: false,
     routerOptions: { ignoreTrailingSlash: true, maxParamLength: 100 },
+    clientErrorHandler: answerClientError,
     frameworkErrors: (error, request, reply) => problemHandler(deps.log)(error, request, reply),
   });
   app.server.maxConnections = LIMITS.connectionsMax;

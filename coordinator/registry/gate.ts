@@ -54,7 +54,7 @@ export function checkPolicy(value: unknown): GatePolicy {
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more: see "errors")` : '';
   throw new GristmillError(
     'SPEC_INVALID',
-    `Cannot set the gate: ${first.pointer || 'the whole'} ${first.detail}${more}`,
+    `Cannot set the gate: ${first.pointer || 'it'} ${first.detail}${more}`,
     { errors },
   );
 }

@@ -104,7 +104,20 @@ test.each<[string, unknown, readonly string[]]>([
   [
     'unknown field of a union branch',
     withField({ split: { ...EXAMPLE.split, colum: 'date' } }),
-    ['/split/colum is not a known field; did you mean "column"?'],
+    ['/split/colum is not a field of "time"; did you mean "column"?'],
+  ],
+  [
+    'a field in the wrong place',
+    withField({ epochs: 3, model: { kind: 'linear', hidden: [3] } }),
+    [
+      '/epochs is not a field here, it belongs in "train"',
+      '/model/hidden is not a field of "linear", expected "kind"',
+    ],
+  ],
+  [
+    'a text for an array',
+    withField({ clean: [{ require: 'date' }], specVersion: '1' }),
+    ['/specVersion is "1", expected 1', '/clean/0/require is "date", expected an array: ["date"]'],
   ],
   [
     'unknown clean rule',

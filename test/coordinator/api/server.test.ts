@@ -473,6 +473,10 @@ test('bytes that are no HTTP get an answer and a closed socket', async () => {
     socket.on('close', () => resolve(text));
   });
   expect(answer).toMatch(/^HTTP\/1.1 400/);
+  expect(JSON.parse(answer.split('\r\n\r\n')[1]!)).toMatchObject({
+    status: 400,
+    detail: 'Cannot read the request: it is no HTTP/1.1 request',
+  });
 });
 
 test('listen() says which port is taken', async () => {
