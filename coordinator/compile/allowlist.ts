@@ -91,7 +91,7 @@ function print(expr: Expr, schema: readonly SchemaColumn[]): string {
       return [name, ...fields].map(quoteName).join('.');
     }
     case 'number':
-      return expr.type === 'double' ? `'${expr.text}'::DOUBLE` : `(${expr.text})`;
+      return expr.type === 'double' ? `CAST('${expr.text}' AS DOUBLE)` : `(${expr.text})`;
     case 'text':
       return quoteText(expr.value);
     case 'boolean':
