@@ -151,7 +151,8 @@ function addGateRoutes(app: FastifyInstance, { registry: { store, clock } }: Api
     },
     async (request, reply) => {
       const place = placeOf(request);
-      const policy = checkPolicy(bodyOf(request, 'the gate'));
+      const latest = await latestVersion(store, place.model);
+      const policy = checkPolicy(bodyOf(request, 'the gate'), latest?.signature.label);
       const gate = await putGate(store, { ...place, policy, at: clock.now() });
       reply.header('etag', etag(gate.n));
       return { ...place, policy, isDefault: false };

@@ -7,7 +7,7 @@ import { isMetric, METRICS, metricNames, primaryMetric } from '../../common/algo
 import { type FieldError, GristmillError, nearestName } from '../../common/errors.ts';
 import { appendNext, readHead } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { escapePointer, explainSchema, show } from '../../common/wire/explain.ts';
+import { escapePointer, explainSchema, listed, show } from '../../common/wire/explain.ts';
 import {
   type Evidence,
   type GateEntry,
@@ -45,10 +45,10 @@ export const GatePolicySchema = Type.Object(
   { ...closed, title: 'gate of a model in an environment' },
 );
 
-/** Reads a policy from a request: SPEC_INVALID with every wrong field. */
-export function checkPolicy(value: unknown): GatePolicy {
+/** Reads a policy: SPEC_INVALID with every wrong field. `label` is the model's, once it has a version. */
+export function checkPolicy(value: unknown, label?: LabelKind): GatePolicy {
   const shape = explainSchema(GatePolicySchema, value);
-  const errors = shape.length > 0 ? shape : checkMetrics(value as GatePolicy);
+  const errors = shape.length > 0 ? shape : checkMetrics(value as GatePolicy, label);
   if (errors.length === 0) return value as GatePolicy;
   const first = errors[0]!;
   const more = errors.length > 1 ? ` (and ${errors.length - 1} more: see "errors")` : '';
@@ -59,7 +59,10 @@ export function checkPolicy(value: unknown): GatePolicy {
   );
 }
 
-function checkMetrics({ min = {}, max = {}, change }: GatePolicy): FieldError[] {
+function checkMetrics(
+  { min = {}, max = {}, change }: GatePolicy,
+  label: LabelKind | undefined,
+): FieldError[] {
   const errors: FieldError[] = [];
   const check = (pointer: string, name: string, wanted?: 'higher' | 'lower'): void => {
     if (!isMetric(name)) {
@@ -69,6 +72,10 @@ function checkMetrics({ min = {}, max = {}, change }: GatePolicy): FieldError[] 
         ? `did you mean ${show(nearest)}?`
         : `expected one of ${names.join(', ')}`;
       errors.push({ pointer, detail: `is no known metric (${show(name)}); ${hint}` });
+    } else if (label && METRICS[name].label !== label) {
+      const names = listed(metricNames(label));
+      const detail = `is a ${METRICS[name].label} metric, but the model is ${label}: expected ${names}`;
+      errors.push({ pointer, detail });
     } else if (wanted && METRICS[name].better !== wanted) {
       const detail = `is better when ${METRICS[name].better}, expected under ${wanted === 'higher' ? '"max"' : '"min"'}`;
       errors.push({ pointer, detail });
@@ -181,6 +188,3 @@ function changeCheck(
 
 const figure = (value: number): string => String(+value.toPrecision(5));
 const signed = (value: number): string => (value >= 0 ? '+' : '−') + figure(Math.abs(value));
-
-/** The metrics that a gate of this kind of label can use. */
-export const gateMetrics = (label: LabelKind): readonly string[] => metricNames(label);

@@ -118,3 +118,11 @@ test('getGate() gives the default until somebody puts one; every put is kept', a
   expect(await getGate(store, of)).toEqual({ policy: {}, n: 2 });
   expect(defaultPolicy('regression').change?.metric).toBe('r2');
 });
+
+test('checkPolicy() knows which metrics the model has, once there is one', () => {
+  const policy = { max: { mse: 3 } };
+  expect(checkPolicy(policy)).toEqual(policy);
+  expect(() => checkPolicy(policy, 'binary')).toThrow(
+    'Cannot set the gate: /max/mse is a regression metric, but the model is binary: expected auc, logLoss, brier or accuracy',
+  );
+});
