@@ -9,7 +9,8 @@ export function translateDuckError(error: unknown): GristmillError {
   const text = raised.replace(/^Failed to extract statements: /, '');
   const rule = RULES.find(({ when }) => when.test(text));
   if (!rule) {
-    return new GristmillError('INTERNAL', `Cannot run SQL: DuckDB raised ${className(text)}`);
+    const message = `Cannot run SQL: DuckDB raised ${className(text)}`;
+    return new GristmillError('INTERNAL', message, { cause: error }); // for the log
   }
   const what = rule.says ?? firstParagraph(text);
   return new GristmillError(rule.code, `Cannot ${rule.act}: ${what}${target(rule, text)}`);

@@ -120,7 +120,7 @@ function asDuck(instance: DuckDBInstance, connection: DuckDBConnection): Duck {
   const inFlight = new Set<Promise<unknown>>();
   const translated = <T>(act: () => Promise<T>): Promise<T> => {
     const work = act().catch((error: unknown) => {
-      throw translateDuckError(error);
+      throw error instanceof ConsumerFailure ? error.cause : translateDuckError(error);
     });
     const settled = work.catch(() => {}).finally(() => inFlight.delete(settled));
     inFlight.add(settled);
@@ -187,9 +187,16 @@ async function scan(
   let rows = 0;
   for (let chunk = await result.fetchChunk(); chunk?.rowCount; chunk = await result.fetchChunk()) {
     const columns = kinds.map((kind, index) => readColumn(chunk!.getColumnVector(index), kind));
-    const pending = onChunk(chunk.rowCount, columns);
-    if (pending) await pending;
+    try {
+      const pending = onChunk(chunk.rowCount, columns);
+      if (pending) await pending;
+    } catch (cause) {
+      throw new ConsumerFailure('the consumer of a scan failed', { cause });
+    }
     rows += chunk.rowCount;
   }
   return rows;
 }
+
+/** Carries what the caller's own code threw past the translation of DuckDB's errors. */
+class ConsumerFailure extends Error {}

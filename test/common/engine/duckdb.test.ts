@@ -59,6 +59,15 @@ describe('scan()', () => {
     expect(wrong).toBe(0);
   });
 
+  test('passes on what its consumer throws', async () => {
+    await using duck = await open();
+    const fail = (): void => {
+      throw new RangeError('mine');
+    };
+    await expect(duck.scan('SELECT 1', ['int32'], fail)).rejects.toThrow(new RangeError('mine'));
+    await expect(duck.scan('SELECT 1', ['int32'], async () => fail())).rejects.toThrow('mine');
+  });
+
   test('refuses NULL in int32 and types that differ from the kind', async () => {
     await using duck = await open();
     const none = (): void => {};

@@ -1,0 +1,150 @@
+// Checks the one way in for raw JSON rows: exact types, exact times, errors that point at the field.
+// In: instances and a signature. Out: columns, or ROW_INVALID. Why: serving must read what batch read.
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { GristmillError } from '../../../common/errors.ts';
+import {
+  type ColumnBatch,
+  formatTime,
+  isTime,
+  parseRows,
+  parseTime,
+  TIME_MISSING,
+} from '../../../common/predict/rows.ts';
+import { columnsFromScan, rowToJson, scanColumns } from '../../../common/predict/scan.ts';
+import type { Signature } from '../../../common/wire/program.ts';
+import { openTestDuck } from '../../parity/both.ts';
+
+const SIGNATURE: Signature = {
+  inputs: [
+    { name: 'x', type: 'number' },
+    { name: 'a/b~', type: 'string' },
+    { name: 't', type: 'time' },
+  ],
+  label: 'binary',
+  codes: [],
+  numbers: [],
+};
+const parse = (...rows: unknown[]): ColumnBatch => parseRows(SIGNATURE, rows);
+const refusal = (...rows: unknown[]): GristmillError => {
+  try {
+    parse(...rows);
+  } catch (error) {
+    if (error instanceof GristmillError) return error;
+    throw error;
+  }
+  return expect.fail('was accepted');
+};
+
+describe('parseRows()', () => {
+  test('gives missing values their form in tensors', () => {
+    const { rows, columns, ignoredFields } = parse(
+      { x: 1.5, 'a/b~': 'ORD', t: '2001-06-30T17:45:00Z' },
+      { x: null, 'a/b~': null, t: null },
+      { x: true, 'a/b~': 'a\0b\uD800', t: '1900-01-01', more: 1, toString: 2 },
+    );
+    expect(rows).toBe(3);
+    expect(columns.x).toEqual(Float64Array.of(1.5, Number.NaN, 1));
+    expect(columns['a/b~']).toEqual(['ORD', '', 'a\uFFFDb\uFFFD']);
+    expect(columns.t).toEqual(BigInt64Array.of(993923100000000n, TIME_MISSING, -2208988800000000n));
+    expect(ignoredFields).toBe(2);
+  });
+
+  test('points at every wrong field', () => {
+    const error = refusal({ x: '5', 'a/b~': 5, t: 978307200 }, { x: 1, t: '2001-02-30' }, 7, {
+      x: [1],
+      'a/b~': {},
+      t: 'now',
+    });
+    expect(error.code).toBe('ROW_INVALID');
+    expect(error.errors!.map(({ pointer }) => pointer).sort()).toEqual([
+      '/instances/0/a~1b~0',
+      '/instances/0/t',
+      '/instances/0/x',
+      '/instances/1/a~1b~0',
+      '/instances/1/t',
+      '/instances/2',
+      '/instances/3/a~1b~0',
+      '/instances/3/t',
+      '/instances/3/x',
+    ]);
+    expect(error.message).toMatch(/^Cannot predict: \/instances\/\d/);
+  });
+
+  test('refuses numbers that JSON.parse made infinite, and does not read inherited fields', () => {
+    expect(refusal(JSON.parse('{"x": 1e400, "a/b~": null, "t": null}')).errors![0]!.pointer).toBe(
+      '/instances/0/x',
+    );
+    const inherited = Object.create({ x: 1 }) as Record<string, unknown>;
+    expect(refusal(Object.assign(inherited, { 'a/b~': '', t: null })).errors![0]!.detail).toContain(
+      'absent',
+    );
+  });
+});
+
+describe('parseTime()', () => {
+  test.each([
+    ['2001-06-30', 993859200000000n],
+    ['2001-06-30T17:45', 993923100000000n],
+    ['2001-06-30 17:45:00', 993923100000000n],
+    ['2001-06-30T17:45:00.5Z', 993923100500000n],
+    ['2001-06-30T17:45:00.123456789Z', 993923100123456n],
+    ['2001-06-30T19:45:00+02:00', 993923100000000n],
+    ['2001-06-30T12:15:00-0530', 993923100000000n],
+    ['2000-02-29T23:59:59.999999', 951868799999999n],
+    ['0001-01-01', -62135596800000000n],
+    ['9999-12-31T23:59:59.999999Z', 253402300799999999n],
+  ])('%s', (text, micros) => {
+    expect(parseTime(text)).toBe(micros);
+  });
+
+  test.each([
+    '',
+    'now',
+    '2001',
+    '2001-6-3',
+    '1900-02-29',
+    '2001-13-01',
+    '2001-06-31',
+    '2001-06-30T24:00:00',
+    '2001-06-30T23:60:00',
+    '2001-06-30T12',
+    '2001-06-30T12:00:00+25:00',
+    '0000-01-01',
+    '10000-01-01',
+    '2001-06-30T17:45:00z',
+    ' 2001-06-30',
+    '993923100',
+  ])('refuses %j', (text) => {
+    expect(parseTime(text)).toBeUndefined();
+  });
+
+  test('reads what formatTime writes', () => {
+    const micros = fc.bigInt({ min: -62_135_596_800_000_000n, max: 253_402_300_799_999_999n });
+    fc.assert(
+      fc.property(micros, (value) => isTime(value) && parseTime(formatTime(value)) === value),
+      { seed: 7 },
+    );
+  });
+});
+
+test('rowToJson() sends what a client can send, and columnsFromScan() reads the same batch', async () => {
+  await using duck = await openTestDuck();
+  const inputs = SIGNATURE.inputs;
+  const { sql, kinds } = scanColumns(inputs);
+  const from = `(VALUES (1.5::DOUBLE, 'é', TIMESTAMP '2001-02-03 04:05:06.7'), (NULL, NULL, NULL),
+    ('inf'::DOUBLE, 'a' || chr(0), 'infinity'::TIMESTAMP), (-2.5, chr(65279) || 'x', TIMESTAMP '0001-01-01')) v(x, "a/b~", t)`;
+  await duck.scan(`SELECT ${sql.join(', ')} FROM ${from}`, kinds, (rows, data) => {
+    const json = Array.from({ length: rows }, (_, row) => rowToJson(inputs, data, row));
+    expect(json).toEqual([
+      { x: 1.5, 'a/b~': 'é', t: '2001-02-03T04:05:06.700000Z' },
+      { x: null, 'a/b~': null, t: null },
+      { x: null, 'a/b~': 'a\0', t: null },
+      { x: -2.5, 'a/b~': '\uFEFFx', t: '0001-01-01T00:00:00Z' },
+    ]);
+    const sent = parse(...(JSON.parse(JSON.stringify(json)) as unknown[]));
+    const scanned = columnsFromScan(inputs, data, rows);
+    expect(sent.columns['a/b~']).toEqual(scanned.columns['a/b~']);
+    expect((sent.columns.t as BigInt64Array)[0]).toBe((scanned.columns.t as BigInt64Array)[0]);
+  });
+});
