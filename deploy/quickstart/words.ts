@@ -104,11 +104,16 @@ function describeRows({ rowsIn, rowsOut, dropped }: Extract<JobFact, { kind: 'ro
   return lines;
 }
 
+/** Where one range ends the next begins: each edge is said once. */
 function describeEdges(edges: Readonly<Record<string, number | string | null>>): string {
-  const known = Object.entries(edges).filter(([, value]) => value !== null);
-  return known.length === 0
-    ? ''
-    : ` (${known.map(([name, value]) => `${name} ${value}`).join(', ')})`;
+  const seen = new Set<number | string>();
+  const said = Object.entries(edges).flatMap(([name, value]) => {
+    if (value === null || seen.has(value)) return [];
+    seen.add(value);
+    const words = name.replace(/([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`);
+    return [`${words} ${typeof value === 'string' ? value.replace(/\.000Z$/, 'Z') : value}`];
+  });
+  return said.length === 0 ? '' : ` (${said.join(', ')})`;
 }
 
 function describeEpoch({

@@ -137,7 +137,11 @@ export function makeView(n: number, decision: Decision, error: JobView['error'])
       train: 1_000_000,
       validation: 400_000,
       test: 500_000,
-      edges: { 'test after': '2001-05-01T23:59:00Z' },
+      edges: {
+        trainUpTo: '2001-05-01T23:59:00.000Z',
+        testAfter: '2001-05-01T23:59:00.000Z',
+        testUpTo: null,
+      },
     },
     stages: [stage('prepare', 25, n === 1 ? 0 : 20), stage('fit', 26, 0), stage('train', 735, 0)],
     training: null,

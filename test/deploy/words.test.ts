@@ -101,3 +101,10 @@ test('size() has one digit and a unit', () => {
     '2.0 GB',
   ]);
 });
+
+test('describeFact() says each edge of the split once, in words', () => {
+  const { split } = makeView(1, 'accepted', null);
+  expect(describeFact({ kind: 'split', ...split! }, { trainRows: null })).toEqual([
+    '  split      1,000,000 rows to train on, 400,000 for validation, 500,000 for the test (train up to 2001-05-01T23:59:00Z)',
+  ]);
+});
