@@ -1,4 +1,5 @@
 // What crosses the pipe between a host and its expendable child, and the border of its threads.
+// In: calls and posts of the host. Out: values, errors and posts of the child. Both sides load it; it loads neither.
 import type { Transferable } from 'node:worker_threads';
 import type { WireError } from '../errors.ts';
 

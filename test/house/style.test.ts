@@ -90,7 +90,7 @@ const EFFECTS: readonly {
     what: 'the environment',
     pattern: /\bprocess\.env\b/,
     adapters:
-      /(^|\/)(main|config)\.ts$|^common\/(config|crash|child\/(child|host))\.ts$|^deploy\/(bootstrap|binaries|test)\.mjs$|^deploy\/cluster\/cluster\.ts$/,
+      /(^|\/)(main|config)\.ts$|^common\/(config|crash|io-threads|child\/(child|host))\.ts$|^deploy\/(bootstrap|binaries|test)\.mjs$|^deploy\/cluster\/cluster\.ts$/,
   },
 ];
 

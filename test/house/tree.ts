@@ -38,7 +38,8 @@ export function importsOf({ path, text }: File): Import[] {
     /\brequire\(\s*'([^']+)'/g,
     /new URL\('(\.[^']+\.(?:ts|mjs))', import\.meta\.url\)/g,
   ];
-  for (const pattern of patterns) for (const [, name] of text.matchAll(pattern)) found.add(name!);
+  const told = withoutComments(text);
+  for (const pattern of patterns) for (const [, name] of told.matchAll(pattern)) found.add(name!);
   return [...found].filter((name) => !isBuiltin(name)).map((name) => resolveImport(path, name));
 }
 
@@ -53,12 +54,13 @@ const isBuiltin = (name: string): boolean =>
   name.startsWith('node:') || builtinModules.includes(name);
 
 /** Code without comments and string contents, so that words in them break no rule. */
-export function bareCode(text: string): string {
-  return text
-    .replace(/\/\*[\s\S]*?\*\//g, ' ')
-    .replace(/(^|[\s;{}(),])\/\/[^\n]*/g, '$1')
-    .replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
-}
+export const bareCode = (text: string): string =>
+  withoutComments(text).replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
+
+const withoutComments = (text: string): string =>
+  text
+    .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, '')) // line numbers stay
+    .replace(/(^|[\s;{}(),])\/\/[^\n]*/g, '$1');
 
 export function linesWith(file: File, pattern: RegExp): string[] {
   return bareCode(file.text)
