@@ -52,12 +52,19 @@ export type Loop = {
   drain(graceMs: number): Promise<void>;
 };
 
+type Running = {
+  readonly done: Promise<void>;
+  /** The lease is not extended past this: what still runs then is stuck, and another worker may try. */
+  readonly untilMs: number;
+};
+
 export function startLoop(options: LoopOptions): Loop {
   const { queue, store, clock, log, worker, profile } = options;
-  const running = new Map<Lease, Promise<void>>();
+  const running = new Map<Lease, Running>();
   const ids = new Set<TaskId>();
   const pulls = new AbortController();
   const executions = new AbortController();
+  const over = new AbortController();
   let pulling = 0;
 
   function fill(): void {
@@ -93,7 +100,8 @@ export function startLoop(options: LoopOptions): Loop {
       running.delete(lease);
       fill();
     });
-    running.set(lease, done);
+    const untilMs = clock.monotonicMs() + task.deadlineMs + LIMITS.ackWaitMs;
+    running.set(lease, { done, untilMs });
   }
 
   /** After how long somebody else, or we again, may have a task that we cannot take now. */
@@ -106,26 +114,21 @@ export function startLoop(options: LoopOptions): Loop {
 
   async function handle(lease: Lease): Promise<void> {
     const { task } = lease;
-    const extending = new AbortController();
-    void extend(lease, extending.signal);
     try {
       crashPoint('task.afterPull');
       if (!(await fetchCommit(store, task))) await attempt(task);
       await settle(lease, true);
     } catch (error) {
       await settleError(lease, error);
-    } finally {
-      extending.abort();
     }
   }
 
-  /** Not past the deadline: what still runs then is stuck, and another worker may try. */
-  async function extend(lease: Lease, signal: AbortSignal): Promise<void> {
-    const until = clock.monotonicMs() + lease.task.deadlineMs + LIMITS.ackWaitMs;
-    for (;;) {
-      await clock.sleep(LIMITS.leaseExtendMs, signal);
-      if (signal.aborted || clock.monotonicMs() > until) return;
-      lease.extend();
+  /** One loop for all leases: a timer each would cost more than a short task. */
+  async function extendForever(): Promise<void> {
+    while (!over.signal.aborted) {
+      await clock.sleep(LIMITS.leaseExtendMs, over.signal);
+      const nowMs = clock.monotonicMs();
+      for (const [lease, { untilMs }] of running) if (nowMs <= untilMs) lease.extend();
     }
   }
 
@@ -175,17 +178,20 @@ export function startLoop(options: LoopOptions): Loop {
   }
 
   fill();
+  void extendForever();
   return {
     tasks: () => [...ids],
     wake: fill,
     async drain(graceMs) {
       pulls.abort();
-      const all = (): Promise<unknown> => Promise.all(running.values());
+      const all = (): Promise<unknown> =>
+        Promise.all([...running.values()].map(({ done }) => done));
       const grace = new AbortController();
       await Promise.race([all(), clock.sleep(graceMs, grace.signal)]);
       grace.abort();
       executions.abort(new GristmillError('CANCELLED', 'The worker is stopping'));
       await all();
+      over.abort();
     },
   };
 }

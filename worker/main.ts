@@ -1,5 +1,6 @@
 // The worker process: does tasks and takes part in training until SIGTERM.
 // In: GRISTMILL_* settings. Out: objects in the store; exit 0 after a drain, 1 with one clear error.
+import '../common/io-threads.ts';
 import { rm } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
@@ -17,6 +18,7 @@ import { makeExecute } from './execute.ts';
 import { Fetcher } from './fetch.ts';
 import { makeScratch } from './scratch.ts';
 import { startWorker } from './supervisor.ts';
+import { startTrainingHost } from './train/host.ts';
 
 const clock = systemClock;
 const log = makeLog('worker', clock);
@@ -40,6 +42,7 @@ async function run(stop: AbortSignal): Promise<void> {
   const scratch = await makeScratch(config.scratch, worker);
   const child = startChild({
     thread: new URL('./thread.ts', import.meta.url),
+    resident: new URL('./train/resident.ts', import.meta.url),
     threads: config.threads,
     memoryBytes,
     clock,
@@ -54,6 +57,7 @@ async function run(stop: AbortSignal): Promise<void> {
     store,
     clock,
     log,
+    training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, profile }),
     execute: makeExecute(child, new Fetcher({ store, lake, scratch }), clock),
   });
   log.info('working', { worker });

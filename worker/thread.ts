@@ -4,6 +4,7 @@
 import type { ThreadCall } from '../common/child/protocol.ts';
 import { GristmillError } from '../common/errors.ts';
 import type { Outcome, Prepared, Runner, TaskProgram } from './run/runner.ts';
+import type { LanesArgs } from './train/messages.ts';
 
 type Runners = {
   readonly [K in TaskProgram['kind']]: () => Promise<Runner<Extract<TaskProgram, { kind: K }>>>;
@@ -22,6 +23,7 @@ export const RUNNERS: Runners = {
 
 export default async function run({ method, args }: ThreadCall): Promise<unknown> {
   if (method in RUNNERS) return runTask(method as TaskProgram['kind'], args as Prepared);
+  if (method === 'lanes') return (await import('./train/lanes.ts')).runLanes(args as LanesArgs);
   throw new GristmillError('INTERNAL', `Cannot run ${method}: a worker has no such method`);
 }
 

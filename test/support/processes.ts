@@ -20,9 +20,13 @@ export type WorkerProcess = AsyncDisposable & {
   send(signal: NodeJS.Signals): void;
 };
 
-export async function startWorkerProcess(setup: WorkerSetup): Promise<WorkerProcess> {
+export async function startWorkerProcess(
+  setup: WorkerSetup,
+  env: Readonly<Record<string, string>> = {},
+): Promise<WorkerProcess> {
   const script = fileURLToPath(new URL('./worker-process.ts', import.meta.url));
   const child: ChildProcess = spawn(process.execPath, [script, JSON.stringify(setup)], {
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', process.env.SHOW_LOGS ? 'inherit' : 'ignore'],
   });
   const ended = once(child, 'exit').then(([code, signal]) => (signal ?? code) as string | number);

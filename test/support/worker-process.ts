@@ -1,5 +1,6 @@
 // A worker process without engines, to be killed, stopped and paused: its tasks write a small file, or nothing.
 // In: one JSON argument. Out: commits; the line "working" on standard output once it pulls.
+import '../../common/io-threads.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../../common/clock.ts';
 import { armCrash } from '../../common/crash.ts';
