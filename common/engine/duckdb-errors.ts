@@ -7,7 +7,8 @@ export function translateDuckError(error: unknown): GristmillError {
   if (error instanceof GristmillError) return error;
   const raised = error instanceof Error ? error.message : String(error);
   const text = raised.replace(/^Failed to extract statements: /, '');
-  const rule = RULES.find(({ when }) => when.test(text));
+  const own = text.replaceAll(/'[^']*'|"[^"]*"/g, '…').split('\n')[0]!; // a quoted cell may say anything
+  const rule = RULES.find(({ when }) => when.test(own));
   if (!rule) {
     const message = `Cannot run SQL: DuckDB raised ${className(text)}`;
     return new GristmillError('INTERNAL', message, { cause: error }); // for the log
@@ -33,7 +34,13 @@ const RULES: readonly Rule[] = [
     says: 'DuckDB reached its memory limit',
   },
   {
-    when: /No magic bytes|too small to be a Parquet|Parquet footer|Parquet metadata|parquet (?:file|reader)[^\n]*(?:corrupt|invalid)|corrupt|TProtocolException|TTransportException|thrift|decompression fail|snappy|zstd|gzip decompress|brotli|don't know what type|Failed to read Parquet|Invalid string encoding found in Parquet|dictionary (?:size|offset)|Out of buffer|could not read enough bytes/i,
+    when: /^Conversion Error|^Out of Range Error|^Mismatch Type|^Type [A-Z]+ with value/i,
+    code: 'SQL_RUNTIME',
+    act: 'run SQL',
+    says: 'a value cannot be converted or is out of range',
+  },
+  {
+    when: /^Invalid Error|No magic bytes|too small to be a Parquet|Parquet footer|Parquet metadata|parquet (?:file|reader)[^\n]*(?:corrupt|invalid)|corrupt|TProtocolException|TTransportException|thrift|decompression fail|snappy|zstd|gzip decompress|brotli|don't know what type|Failed to read Parquet|Invalid string encoding found in Parquet|dictionary (?:size|offset)|Out of buffer|could not read enough bytes/i,
     code: 'SHARD_UNREADABLE',
     act: 'read a Parquet file',
     says: 'its bytes are not sound Parquet',
@@ -46,17 +53,17 @@ const RULES: readonly Rule[] = [
   },
   { when: /^Parser Error/, code: 'SQL_SYNTAX', act: 'parse SQL' },
   {
-    when: /^Binder Error: (?:Referenced column|Table "[^"]*" does not have a column|Referenced table|Ambiguous reference)/,
+    when: /^Binder Error: (?:Referenced column|(?:Table|Values list) … does not have a column|Referenced table|Ambiguous reference)/,
     code: 'SQL_COLUMN',
     act: 'bind SQL',
   },
   { when: /^Catalog Error/, code: 'SQL_REFUSED', act: 'bind SQL' },
   { when: /^Binder Error/, code: 'SQL_TYPE', act: 'bind SQL' },
   {
-    when: /^Conversion Error|^Invalid Input Error|^Out of Range Error|^Mismatch Type|^Type [A-Z]+ with value|^Invalid Type/i,
+    when: /^Invalid (?:Input|Type)/i,
     code: 'SQL_RUNTIME',
     act: 'run SQL',
-    says: 'a value cannot be converted or is out of range',
+    says: 'a value is not what a function takes',
   },
   { when: /^Not implemented Error/i, code: 'SQL_TYPE', act: 'bind SQL' },
   {

@@ -138,6 +138,9 @@ describe('errors', () => {
     ['SELECT -(true)', 'SQL_TYPE'],
     ['SELECT foo(1)', 'SQL_REFUSED'],
     [`SELECT s::INTEGER FROM (VALUES ('secret cell')) v(s)`, 'SQL_RUNTIME'],
+    [`SELECT s::INTEGER FROM (VALUES ('secret snappy corrupt')) v(s)`, 'SQL_RUNTIME'],
+    [`SELECT strptime(s, '%Y') FROM (VALUES ('secret corrupt')) v(s)`, 'SQL_RUNTIME'],
+    ['SELECT v.b FROM (SELECT 1 AS a) v', 'SQL_COLUMN'],
     ['SELECT ln(x) FROM (VALUES (0)) v(x)', 'SQL_RUNTIME'],
     ['SELECT 9223372036854775807 + x FROM (VALUES (1::BIGINT)) v(x)', 'SQL_RUNTIME'],
   ])('%s is %s', async (sql, code) => {
