@@ -1,0 +1,58 @@
+// Settings are read from one table; nothing wrong passes silently.
+import { expect, test } from 'vitest';
+import {
+  describeSettings,
+  maskSettings,
+  place,
+  readSettings,
+  sourceOf,
+  text,
+  whole,
+} from '../../common/config.ts';
+
+const TABLE = {
+  store: place({ name: 'GRISTMILL_STORE', help: 'results', reason: 'shared' }),
+  nats: text({
+    name: 'GRISTMILL_NATS',
+    help: 'broker',
+    reason: 'local',
+    standard: 'nats://127.0.0.1:4222',
+    isSecret: true,
+  }),
+  threads: whole({
+    name: 'GRISTMILL_THREADS',
+    help: 'tasks at once',
+    reason: 'one a core',
+    standard: 2,
+    min: 1,
+    max: 256,
+  }),
+};
+const env = { GRISTMILL_STORE: 'file:///data', PATH: '/bin' };
+
+test('readSettings() fills in defaults and freezes', () => {
+  const config = readSettings(TABLE, { ...env, GRISTMILL_THREADS: '8' });
+  expect(config).toEqual({ store: 'file:///data', nats: 'nats://127.0.0.1:4222', threads: 8 });
+  expect(Object.isFrozen(config)).toBe(true);
+});
+
+test.each([
+  [{ ...env, GRISTMILL_TREADS: '2' }, /GRISTMILL_TREADS.*expected GRISTMILL_THREADS/],
+  [{ ...env, GRISTMILL_THREADS: '0' }, /GRISTMILL_THREADS: "0", expected a whole number from 1/],
+  [{ ...env, GRISTMILL_THREADS: '1e2' }, /GRISTMILL_THREADS/],
+  [{}, /without GRISTMILL_STORE, expected file:/],
+  [{ GRISTMILL_STORE: '/data' }, /GRISTMILL_STORE: "\/data", expected file:/],
+])('readSettings() refuses %o', (given, message) => {
+  expect(() => readSettings(TABLE, given)).toThrow(message);
+});
+
+test('readSettings() lets pass what another process reads', () => {
+  expect(readSettings(TABLE, { ...env, GRISTMILL_PORT: '80' }).threads).toBe(2);
+});
+
+test('maskSettings() hides logins; describeSettings() names every setting', () => {
+  const config = readSettings(TABLE, { ...env, GRISTMILL_NATS: 'nats://ada:pw@a:1,b:2' });
+  expect(maskSettings(TABLE, config).nats).toBe('nats://***@a:1,b:2');
+  expect(describeSettings(TABLE)).toMatch(/GRISTMILL_STORE.*required.*GRISTMILL_THREADS.*"2"/s);
+  expect(sourceOf('GRISTMILL_NATS', {})).toBe('the default of GRISTMILL_NATS');
+});
