@@ -150,7 +150,7 @@ async function sourceRows(
     type === 'number'
       ? `${quoteName(name)}::DOUBLE`
       : type === 'time'
-        ? `${quoteName(name)}::TIMESTAMP`
+        ? `TRY_CAST(${quoteName(name)} AS TIMESTAMP)`
         : quoteName(name),
   );
   const json: Record<string, unknown>[] = [];
