@@ -30,6 +30,8 @@ export type RunStatus = {
   /** Training rows in steps since the run's start at this worker, and mean loss of the last round. */
   readonly rows: number;
   readonly loss: number;
+  /** Of the process that computes, since it began with the run. */
+  readonly cpuSeconds?: number;
 };
 
 export type TaskSettled = { readonly task: TaskId; readonly ok: boolean };

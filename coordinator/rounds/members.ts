@@ -6,12 +6,12 @@
 //   heartbeat of a new worker ─▶ joining: it loads the rows of the lanes it shall own, others go on
 //   all of them loaded        ─▶ generation+1 is recorded, then published: the lanes are its
 //   silent, draining, failed  ─▶ generation+1: its lanes go to the others
+import { dealLanes, lanesOf, type Taker } from '../../common/algorithm/deal.ts';
 import { CODES, type Code } from '../../common/errors.ts';
 import type { Digest, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
-import { type Dealt, dealLanes, lanesOf } from './lanes.ts';
 
 /** checkpoints/<run>/generations/<n>.json: created, so that no two coordinators own one number. */
 export type Generation = {
@@ -118,17 +118,17 @@ export class Members {
     const able = this.#able(nowMs);
     const owners = [...new Set(this.laneOwner)];
     const present = owners.filter((owner) => this.#isPresent(owner, able, nowMs));
-    const staying = able.filter((of) => present.includes(of.worker));
-    const joiners = able.filter((of) => !owners.includes(of.worker));
+    const staying = able.filter((of) => present.includes(of.id));
+    const joiners = able.filter((of) => !owners.includes(of.id));
     this.#joining = this.#joiningOf(staying, joiners, present);
-    const ready = joiners.filter((of) => this.#hasLoaded(of.worker));
+    const ready = joiners.filter((of) => this.#hasLoaded(of.id));
     if (present.length === 0) return this.#begin(ready, nowMs);
     if (present.length < owners.length) return this.#replaceLost(present, ready);
     return this.#takeIn(ready);
   }
 
   /** A run that nobody owns waits for all that join, but not for ever for one that does not get ready. */
-  #begin(ready: readonly Dealt[], nowMs: number): MembersAction[] {
+  #begin(ready: readonly Taker<WorkerId>[], nowMs: number): MembersAction[] {
     if (ready.length === 0) {
       this.#readySinceMs = undefined;
       return [];
@@ -140,12 +140,12 @@ export class Members {
   }
 
   /** Lanes of owners that are gone: to those who stay and those who are ready. */
-  #replaceLost(present: readonly WorkerId[], ready: readonly Dealt[]): MembersAction[] {
+  #replaceLost(present: readonly WorkerId[], ready: readonly Taker<WorkerId>[]): MembersAction[] {
     const able = [...present.map((worker) => this.#dealt(worker)), ...ready];
     return this.#next(this.#dealTo(able, this.#overlay(this.laneOwner, ready)));
   }
 
-  #takeIn(ready: readonly Dealt[]): MembersAction[] {
+  #takeIn(ready: readonly Taker<WorkerId>[]): MembersAction[] {
     if (ready.length === 0) return [];
     return this.#next(this.#overlay(this.laneOwner, ready) as WorkerId[]);
   }
@@ -153,17 +153,22 @@ export class Members {
   /** Ownership in which those who are ready own exactly the lanes that they have loaded for it. */
   #overlay(
     laneOwner: readonly WorkerId[],
-    ready: readonly Dealt[],
+    ready: readonly Taker<WorkerId>[],
   ): readonly (WorkerId | undefined)[] {
     const next = Array.from({ length: this.#setup.lanes }, (_, lane) => laneOwner[lane]);
-    for (const { worker } of ready) {
+    for (const { id: worker } of ready) {
       for (const lane of this.#joining.get(worker) ?? []) next[lane] = worker;
     }
     return next;
   }
 
-  #dealTo(workers: readonly Dealt[], previous: readonly (WorkerId | undefined)[]): WorkerId[] {
-    return dealLanes({ lanes: this.#setup.lanes, workers, previous });
+  #dealTo(
+    takers: readonly Taker<WorkerId>[],
+    previous: readonly (WorkerId | undefined)[],
+  ): WorkerId[] {
+    const { lanes } = this.#setup;
+    const dealt = [...new Array(lanes).keys()];
+    return dealLanes({ lanes, dealt, takers, previous }) as WorkerId[]; // every lane is dealt
   }
 
   #next(laneOwner: readonly WorkerId[]): MembersAction[] {
@@ -173,29 +178,29 @@ export class Members {
   }
 
   #joiningOf(
-    staying: readonly Dealt[],
-    joiners: readonly Dealt[],
+    staying: readonly Taker<WorkerId>[],
+    joiners: readonly Taker<WorkerId>[],
     present: readonly WorkerId[],
   ): ReadonlyMap<WorkerId, readonly number[]> {
     if (joiners.length === 0) return new Map();
     const unheard = present
-      .filter((worker) => !staying.some((of) => of.worker === worker))
+      .filter((worker) => !staying.some((of) => of.id === worker))
       .map((worker) => this.#dealt(worker));
     const previous = Array.from({ length: this.#setup.lanes }, (_, lane) => this.laneOwner[lane]);
     const target = this.#dealTo([...staying, ...unheard, ...joiners], previous);
     return new Map(
       joiners
-        .map((of): [WorkerId, number[]] => [of.worker, lanesOf(target, of.worker)])
+        .map((of): [WorkerId, number[]] => [of.id, lanesOf(target, of.id)])
         .filter(([, lanes]) => lanes.length > 0),
     );
   }
 
   /** Workers that may own lanes: alive, of the profile, staying, and not busy with another run. */
-  #able(nowMs: number): Dealt[] {
+  #able(nowMs: number): Taker<WorkerId>[] {
     return [...this.#seen.values()]
       .filter((seen) => this.#isAble(seen, nowMs))
-      .map(({ heartbeat }) => ({ worker: heartbeat.worker, threads: heartbeat.threads }))
-      .sort((a, b) => (a.worker < b.worker ? -1 : 1));
+      .map(({ heartbeat }) => ({ id: heartbeat.worker, threads: heartbeat.threads }))
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
   }
 
   #isAble({ heartbeat, seenMs }: Seen, nowMs: number): boolean {
@@ -209,8 +214,8 @@ export class Members {
   }
 
   /** An owner not heard since this coordinator started has the time of one silence to be heard. */
-  #isPresent(owner: WorkerId, able: readonly Dealt[], nowMs: number): boolean {
-    if (able.some((of) => of.worker === owner)) return true;
+  #isPresent(owner: WorkerId, able: readonly Taker<WorkerId>[], nowMs: number): boolean {
+    if (able.some((of) => of.id === owner)) return true;
     return !this.#seen.has(owner) && nowMs - this.#startedMs < LIMITS.heartbeatSilentMs;
   }
 
@@ -224,8 +229,8 @@ export class Members {
     return this.#seen.get(worker)?.heartbeat.runs.find((status) => status.run === this.#setup.run);
   }
 
-  #dealt(worker: WorkerId): Dealt {
-    return { worker, threads: this.#seen.get(worker)?.heartbeat.threads ?? 1 };
+  #dealt(worker: WorkerId): Taker<WorkerId> {
+    return { id: worker, threads: this.#seen.get(worker)?.heartbeat.threads ?? 1 };
   }
 
   /** A worker's bad luck (memory, a lost child) excludes it; what would fail everywhere ends the run. */

@@ -1,0 +1,221 @@
+// Runs one training: tells workers who owns which lanes until the result is in the store.
+// In: a train program, heartbeats. Out: the descriptor of the result; progress on the way.
+// Why thin: members.ts decides; here are the journal of generations, the views, and the wait for the commit.
+// Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
+import { roundCount, rowsBefore } from '../../common/algorithm/schedule.ts';
+import type { Clock } from '../../common/clock.ts';
+import { GristmillError } from '../../common/errors.ts';
+import type { Digest, TaskId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { Log } from '../../common/log.ts';
+import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
+import { append, readHead } from '../../common/store/journal.ts';
+import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
+import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
+import type { Checkpoint } from '../../common/wire/round.ts';
+import { commitKey, type Descriptor } from '../../common/wire/task.ts';
+import type { TrainingView } from '../../common/wire/view.ts';
+import { type Generation, Members, type MembersAction, type MembersEvent } from './members.ts';
+
+/** Where heartbeats come from: the coordinator's registry of workers. */
+export type HeartbeatSource = {
+  live(): readonly Heartbeat[];
+  onHeartbeat(handler: (heartbeat: Heartbeat) => void): () => void;
+};
+
+export type TrainingProgress = {
+  readonly view: TrainingView;
+  /** Training rows taken so far, over all epochs. */
+  readonly rows: number;
+  readonly cpuSeconds: number;
+};
+
+export type TrainingOptions = {
+  readonly program: TrainProgram;
+  readonly digest: Digest;
+  readonly profile: string;
+  readonly queue: Queue;
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly workers: HeartbeatSource;
+  readonly signal: AbortSignal;
+  readonly log: Log;
+  readonly onProgress: (progress: TrainingProgress) => void;
+};
+
+/** Returns at once where the result exists. Throws the run's error, or CANCELLED when the signal aborts. */
+export async function runTraining(options: TrainingOptions): Promise<Descriptor<TrainResult>> {
+  const found = await readResult(options);
+  if (found) return found;
+  const shell = new TrainingShell(options, await openMembers(options));
+  const stop = options.workers.onHeartbeat((heartbeat) => shell.onHeartbeat(heartbeat));
+  try {
+    return await shell.run();
+  } finally {
+    stop();
+    repeatEnded(options, shell.members).catch(() => {}); // the queue was closed: nobody listens
+  }
+}
+
+const readResult = ({
+  store,
+  digest,
+}: TrainingOptions): Promise<Descriptor<TrainResult> | undefined> =>
+  getJson(store, commitKey('train', digest as string as TaskId, 1));
+
+const generationsOf = (digest: Digest): string => `checkpoints/${digest}/generations`;
+
+/** A coordinator before this one may have left generations: their head goes on. */
+async function openMembers(options: TrainingOptions): Promise<Members> {
+  const { store, digest, program, profile, clock } = options;
+  return new Members({
+    run: digest,
+    profile,
+    lanes: program.lanes,
+    recorded: (await readHead<Generation>(store, generationsOf(digest)))?.value,
+    checkpoint: await newestCheckpoint(store, digest),
+    nowMs: clock.monotonicMs(),
+  });
+}
+
+/** checkpoints/<run>/<round>.json says which bytes <round>.bin must have. */
+export async function newestCheckpoint(store: Store, run: Digest): Promise<Checkpoint | undefined> {
+  const names = await store.listNames(`checkpoints/${run}/`);
+  const rounds = names.flatMap((name) => name.match(/^(\d+)\.json$/)?.[1] ?? []).map(Number);
+  if (rounds.length === 0) return undefined;
+  const round = rounds.reduce((a, b) => Math.max(a, b));
+  return getJson<Checkpoint & { formatVersion: 1 }>(store, `checkpoints/${run}/${round}.json`);
+}
+
+class TrainingShell {
+  readonly members: Members;
+  readonly #options: TrainingOptions;
+  readonly #statuses = new Map<string, RunStatus>();
+  /** What members decided is done one after the other. */
+  #pending: Promise<void> = Promise.resolve();
+  #failure: unknown;
+  #ticks = 0;
+  #pace: { readonly rows: number; readonly atMs: number } | undefined;
+
+  constructor(options: TrainingOptions, members: Members) {
+    this.#options = options;
+    this.members = members;
+    for (const heartbeat of options.workers.live()) this.onHeartbeat(heartbeat);
+  }
+
+  async run(): Promise<Descriptor<TrainResult>> {
+    const { clock, signal } = this.#options;
+    for (; ; await clock.sleep(LIMITS.heartbeatMs, signal)) {
+      if (signal.aborted) throw cancelled(this.#options.digest);
+      await this.#pending;
+      if (this.#failure) throw this.#failure;
+      const result = await this.#lookForResult();
+      if (result) return result;
+      await this.#refreshCheckpoint();
+      this.#take({ kind: 'tick', nowMs: clock.monotonicMs() });
+      this.#report();
+    }
+  }
+
+  onHeartbeat(heartbeat: Heartbeat): void {
+    const status = heartbeat.runs.find((each) => each.run === this.#options.digest);
+    if (status) this.#statuses.set(heartbeat.worker, status);
+    this.#take({ kind: 'beat', heartbeat, nowMs: this.#options.clock.monotonicMs() });
+  }
+
+  #take(event: MembersEvent): void {
+    for (const action of this.members.on(event)) this.#enqueue(action);
+  }
+
+  #enqueue(action: MembersAction): void {
+    this.#pending = this.#pending
+      .then(() => this.#perform(action))
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      });
+  }
+
+  async #perform(action: MembersAction): Promise<void> {
+    const { store, digest, queue } = this.#options;
+    switch (action.kind) {
+      case 'publish':
+        queue.publish(SUBJECTS.runs, jsonBytes(action.view));
+        break;
+      case 'record':
+        await append(store, generationsOf(digest), action.record.generation, action.record);
+        await this.#readHead();
+        break;
+      case 'read':
+        await this.#readHead();
+        break;
+      case 'fail':
+        throw new GristmillError(action.code, action.message);
+    }
+  }
+
+  /** Whoever won the number: what stands in the journal holds. */
+  async #readHead(): Promise<void> {
+    const { store, digest, clock, log } = this.#options;
+    const known = this.members.generation;
+    const head = await readHead<Generation>(store, generationsOf(digest), known);
+    if (!head) return;
+    log.info('training generation', { run: digest, generation: head.n });
+    this.#take({ kind: 'recorded', record: head.value, nowMs: clock.monotonicMs() });
+  }
+
+  /** Often once somebody is done; else now and then, for what another coordinator's workers did. */
+  async #lookForResult(): Promise<Descriptor<TrainResult> | undefined> {
+    const isDone = [...this.#statuses.values()].some(({ phase }) => phase === 'done');
+    return isDone || this.#ticks++ % LOOK_TICKS === 0 ? readResult(this.#options) : undefined;
+  }
+
+  async #refreshCheckpoint(): Promise<void> {
+    if (this.#ticks % LOOK_TICKS !== 0) return;
+    const checkpoint = await newestCheckpoint(this.#options.store, this.#options.digest);
+    if (checkpoint) this.#take({ kind: 'checkpoint', checkpoint });
+  }
+
+  #report(): void {
+    const { program, clock } = this.#options;
+    const statuses = [...this.#statuses.values()];
+    const first = statuses.reduce<RunStatus | undefined>(
+      (a, b) => (a && a.round >= b.round ? a : b),
+      undefined,
+    );
+    const round = first?.round ?? 0;
+    const rows = rowsBefore(program, round);
+    const nowMs = clock.monotonicMs();
+    const seconds = this.#pace ? (nowMs - this.#pace.atMs) / 1000 : 0;
+    const rowsPerSecond = this.#pace && seconds > 0 ? (rows - this.#pace.rows) / seconds : null;
+    this.#pace = { rows, atMs: nowMs };
+    this.#options.onProgress({
+      view: {
+        round,
+        rounds: roundCount(program),
+        loss: first && first.round > 0 ? first.loss : null,
+        rowsPerSecond: rowsPerSecond === null ? null : Math.max(0, rowsPerSecond),
+        workers: new Set(this.members.laneOwner).size,
+        generation: this.members.generation,
+      },
+      rows,
+      cpuSeconds: statuses.reduce((sum, status) => sum + (status.cpuSeconds ?? 0), 0),
+    });
+  }
+}
+
+const cancelled = (run: Digest): GristmillError =>
+  new GristmillError('CANCELLED', `Training ${run} was cancelled`);
+
+/** Ticks between looks into the store for what nobody announced. */
+const LOOK_TICKS = 5;
+/** `ended` may be lost on the way; a worker that hears none of these lets go after LIMITS.runSilentMs. */
+const ENDED_REPEATS = 3;
+
+async function repeatEnded(options: TrainingOptions, members: Members): Promise<void> {
+  const bytes = jsonBytes(members.view(true));
+  for (let n = 0; n < ENDED_REPEATS; n++) {
+    options.queue.publish(SUBJECTS.runs, bytes);
+    await options.clock.sleep(LIMITS.heartbeatMs);
+  }
+}

@@ -1,0 +1,87 @@
+// What a training host and its child say to each other, and the child's main thread to its lanes' threads.
+// In: types alone. Why one file: three contexts must agree, and none of them may import the others' engines.
+import type { WireError } from '../../common/errors.ts';
+import type { Digest, WorkerId } from '../../common/ids.ts';
+import type { RunStatus } from '../../common/wire/event.ts';
+import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
+import type { Checkpoint, RunView } from '../../common/wire/round.ts';
+
+/** Host → resident. `run` is repeated everywhere: what belongs to an earlier run is dropped. */
+export type ToResident =
+  | {
+      readonly kind: 'train';
+      readonly run: Digest;
+      readonly worker: WorkerId;
+      readonly program: TrainProgram;
+      /** Local path of each part, by its key. */
+      readonly files: Readonly<Record<string, string>>;
+      readonly scratch: string;
+    }
+  | { readonly kind: 'view'; readonly run: Digest; readonly view: RunView }
+  | { readonly kind: 'message'; readonly run: Digest; readonly bytes: Uint8Array }
+  | { readonly kind: 'saved'; readonly run: Digest; readonly checkpoint: Checkpoint }
+  | {
+      readonly kind: 'loaded';
+      readonly run: Digest;
+      readonly load: number;
+      readonly bytes: Uint8Array | undefined;
+    }
+  | { readonly kind: 'stop'; readonly run: Digest };
+
+/** Resident → host. */
+export type ToHost =
+  | { readonly kind: 'send'; readonly run: Digest; readonly bytes: Uint8Array }
+  | {
+      readonly kind: 'save';
+      readonly run: Digest;
+      readonly round: number;
+      readonly bytes: Uint8Array;
+    }
+  | {
+      readonly kind: 'load';
+      readonly run: Digest;
+      readonly load: number;
+      readonly checkpoint: Checkpoint;
+    }
+  | {
+      readonly kind: 'finish';
+      readonly run: Digest;
+      /** The trained state alone, as decodeCheckpoint reads it. */
+      readonly bytes: Uint8Array;
+      readonly result: Omit<TrainResult, 'checkpoint'>;
+      readonly cpuSeconds: number;
+    }
+  | {
+      readonly kind: 'status';
+      readonly run: Digest;
+      readonly status: RunStatus;
+      readonly threads: number;
+    }
+  | { readonly kind: 'failed'; readonly run: Digest; readonly error: WireError }
+  | { readonly kind: 'stopped'; readonly run: Digest };
+
+/** What the long-lived `lanes` call of a thread receives; the port is transferred with it. */
+export type LanesArgs = {
+  readonly port: import('node:worker_threads').MessagePort;
+  readonly program: TrainProgram;
+  readonly files: Readonly<Record<string, string>>;
+  /** A folder of this thread alone. */
+  readonly scratch: string;
+};
+
+/** A node to add up, and where its sum goes: shared memory, as it is read by another thread. */
+export type NodeSlot = { readonly node: number; readonly sum: SharedArrayBuffer };
+
+export type ToLanes =
+  | { readonly kind: 'hold'; readonly lanes: readonly number[] }
+  | {
+      readonly kind: 'compute';
+      readonly round: number;
+      readonly weights: SharedArrayBuffer;
+      readonly nodes: readonly NodeSlot[];
+    };
+
+export type FromLanes =
+  | { readonly kind: 'held' }
+  | { readonly kind: 'computed' }
+  | { readonly kind: 'failed'; readonly error: WireError };

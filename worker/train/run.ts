@@ -1,0 +1,267 @@
+// One run at one worker, in the supervisor: gets the child going, and does its I/O.
+// In: views, posts of the child. Out: parts on disk, checkpoints and the result in the store, messages on the bus.
+// Why apart from host.ts: that one decides which run, this one carries it out.
+//
+//   program, parts ─▶ post `train` ─▶ views and messages ⇄ sums ─▶ save … ─▶ finish: the commit
+
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { GristmillError, toWireError, type WireError } from '../../common/errors.ts';
+import { type Digest, sha256Hex, type TaskId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import { SUBJECTS } from '../../common/queue/queue.ts';
+import { createJson, getJson } from '../../common/store/store.ts';
+import { getVerified } from '../../common/store/verified.ts';
+import type { RunStatus } from '../../common/wire/event.ts';
+import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
+import type { Checkpoint, RunView } from '../../common/wire/round.ts';
+import {
+  type BlobRef,
+  commitKey,
+  type Descriptor,
+  dataKey,
+  programKey,
+} from '../../common/wire/task.ts';
+import { senderOf } from '../rounds/encode.ts';
+import type { TrainingHostOptions } from './host.ts';
+import type { ToHost, ToResident } from './messages.ts';
+import { fetchParts } from './parts.ts';
+
+export type HostedRunOptions = TrainingHostOptions & {
+  readonly digest: Digest;
+  /** The child may be asked to begin once this is settled. */
+  readonly ready: Promise<void>;
+  readonly onFailed: (status: RunStatus) => void;
+};
+
+export class HostedRun {
+  readonly digest: Digest;
+  readonly #options: HostedRunOptions;
+  readonly #abort = new AbortController();
+  readonly #startedMs: number;
+  #unsubscribe: () => void = () => {};
+  #begin: Extract<ToResident, { kind: 'train' }> | undefined;
+  #isBegun = false;
+  #view: RunView | undefined;
+  #status: RunStatus;
+  #losses = 0;
+  #stopped: (() => void) | undefined;
+  #bytesRead = 0;
+  viewedMs: number;
+  threads = 0;
+
+  constructor(options: HostedRunOptions) {
+    this.#options = options;
+    this.digest = options.digest;
+    this.#startedMs = options.clock.monotonicMs();
+    this.viewedMs = this.#startedMs;
+    this.#status = this.#initialStatus();
+    this.#guard(() => this.#prepare());
+  }
+
+  status(): RunStatus {
+    return this.#status;
+  }
+
+  onView(view: RunView): void {
+    this.#view = view;
+    this.viewedMs = this.#options.clock.monotonicMs();
+    if (!this.#begin) return;
+    if (!this.#isBegun) this.#isBegun = this.#post(this.#begin);
+    this.#post({ kind: 'view', run: this.digest, view });
+  }
+
+  onPost(message: ToHost): void {
+    if (message.run !== this.digest || !this.#isBegun) return;
+    switch (message.kind) {
+      case 'send':
+        this.#options.queue.publish(SUBJECTS.run(this.digest), message.bytes);
+        break;
+      case 'save':
+        this.#guard(() => this.#save(message.round, message.bytes));
+        break;
+      case 'load':
+        this.#guard(() => this.#load(message.load, message.checkpoint));
+        break;
+      case 'finish':
+        this.#guard(() => this.#commit(message));
+        break;
+      case 'status':
+        if (message.status.round > this.#status.round) this.#losses = 0;
+        this.#status = message.status;
+        this.threads = message.threads;
+        break;
+      case 'failed':
+        this.#fail(message.error);
+        break;
+      case 'stopped':
+        this.#stopped?.();
+        break;
+    }
+  }
+
+  /** The state is gone with the child: a new one joins like a worker that never had one. */
+  onChildLost(error: GristmillError): void {
+    if (!this.#isBegun) return;
+    this.#stopped?.();
+    this.#isBegun = false;
+    this.threads = 0;
+    if (this.#abort.signal.aborted) return;
+    this.#losses += 1;
+    this.#options.log.warn('training lost its child', { run: this.digest, losses: this.#losses });
+    if (this.#losses >= LIMITS.trainLossesMax) this.#fail(toWireError(error));
+    else this.#status = { ...this.#initialStatus(), generation: this.#status.generation };
+  }
+
+  /** Threads are given back before this settles; then the files go. */
+  async stop(): Promise<void> {
+    this.#abort.abort();
+    this.#unsubscribe();
+    if (this.#isBegun) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#stopped = resolve;
+      if (this.#post({ kind: 'stop', run: this.digest })) await promise;
+    }
+    await rm(this.#options.scratch, { recursive: true, force: true });
+  }
+
+  async #prepare(): Promise<void> {
+    const { store, queue, worker, scratch, ready } = this.#options;
+    await ready;
+    const program = await this.#patiently(() =>
+      getJson<TrainProgram>(store, programKey(this.digest)),
+    );
+    if (this.#abort.signal.aborted) return;
+    if (!program) throw programMissing(this.digest);
+    const parts = program.parts.filter(({ rows }) => rows > 0);
+    const signal = this.#abort.signal;
+    const files = await this.#patiently(() =>
+      fetchParts(store, parts, join(scratch, 'parts'), signal),
+    );
+    if (signal.aborted || !files) return;
+    this.#bytesRead = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+    this.#begin = {
+      kind: 'train',
+      run: this.digest,
+      worker,
+      program: { ...program, parts },
+      files,
+      scratch,
+    };
+    this.#unsubscribe = queue.subscribe(SUBJECTS.run(this.digest), ({ bytes }) => {
+      if (!this.#isBegun || senderOf(bytes) === worker) return;
+      this.#post({ kind: 'message', run: this.digest, bytes });
+    });
+    if (this.#view) this.onView(this.#view);
+  }
+
+  /** checkpoints/<run>/<round>.bin, then the JSON beside it that says which bytes it must have. */
+  async #save(round: number, bytes: Uint8Array): Promise<void> {
+    const { store } = this.#options;
+    const key = `checkpoints/${this.digest}/${round}.bin`;
+    const checkpoint: Checkpoint = { round, blob: refOf(key, bytes) };
+    await this.#patiently(async () => {
+      await store.create(key, bytes);
+      await createJson(store, `checkpoints/${this.digest}/${round}.json`, {
+        formatVersion: 1,
+        ...checkpoint,
+      });
+    });
+    this.#post({ kind: 'saved', run: this.digest, checkpoint });
+  }
+
+  /** A checkpoint that cannot be read is told as such: the rounds find another way. */
+  async #load(load: number, checkpoint: Checkpoint): Promise<void> {
+    let bytes: Uint8Array | undefined;
+    try {
+      bytes = await getVerified(this.#options.store, checkpoint.blob);
+      this.#bytesRead += bytes.byteLength;
+    } catch (error) {
+      this.#options.log.warn('checkpoint unreadable', { run: this.digest, error });
+    }
+    this.#post({ kind: 'loaded', run: this.digest, load, bytes });
+  }
+
+  /** Create-only: whoever was first, the bytes are these. */
+  async #commit(finish: Extract<ToHost, { kind: 'finish' }>): Promise<void> {
+    const { store, worker, clock } = this.#options;
+    const task = this.digest as string as TaskId;
+    const checkpoint = refOf(
+      dataKey('train', task, `${sha256Hex(finish.bytes)}.bin`),
+      finish.bytes,
+    );
+    const result: TrainResult = { checkpoint, ...finish.result };
+    const descriptor: Descriptor<TrainResult> = {
+      formatVersion: 1,
+      task,
+      stage: 'train',
+      result,
+      attempt: {
+        worker,
+        seconds: (clock.monotonicMs() - this.#startedMs) / 1000,
+        cpuSeconds: finish.cpuSeconds,
+        bytesRead: this.#bytesRead,
+        bytesWritten: finish.bytes.byteLength,
+      },
+    };
+    await this.#patiently(async () => {
+      await store.create(checkpoint.key, finish.bytes);
+      await createJson(store, commitKey('train', task, 1), descriptor);
+    });
+    this.#options.log.info('training committed', { run: this.digest, rounds: result.rounds });
+  }
+
+  /** A store that is away is waited for as long as the run lives: rounds and state are in the child. */
+  async #patiently<T>(act: () => Promise<T>): Promise<T | undefined> {
+    const { clock, log } = this.#options;
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      try {
+        return await act();
+      } catch (error) {
+        if (toWireError(error).code !== 'STORE_UNAVAILABLE') throw error;
+        log.warn('training waits for the store', { run: this.digest, error });
+        await clock.sleep(LIMITS.reconcileMs, signal);
+      }
+    }
+    return undefined;
+  }
+
+  #guard(act: () => Promise<void>): void {
+    act().catch((error: unknown) => {
+      if (!this.#abort.signal.aborted) this.#fail(toWireError(error));
+    });
+  }
+
+  #fail(error: WireError): void {
+    const { code, message } = error;
+    this.#options.log.warn('training failed here', { run: this.digest, code, why: message });
+    this.#status = { ...this.#status, phase: 'failed', error: { code, message } };
+    this.#options.onFailed(this.#status);
+  }
+
+  #post(message: ToResident): boolean {
+    return this.#options.child.post(message);
+  }
+
+  #initialStatus(): RunStatus {
+    return {
+      run: this.#options.digest,
+      generation: 0,
+      round: 0,
+      lanesLoaded: [],
+      phase: 'loading',
+      rows: 0,
+      loss: 0,
+    };
+  }
+}
+
+const programMissing = (run: Digest): GristmillError =>
+  new GristmillError('INPUT_MISSING', `Cannot train ${run}: there is no ${programKey(run)}`);
+
+const refOf = (key: string, bytes: Uint8Array): BlobRef => ({
+  key,
+  sha256: sha256Hex(bytes),
+  bytes: bytes.byteLength,
+});
