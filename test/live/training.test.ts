@@ -2,14 +2,17 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
 import { createMemoryQueue, type MemoryQueue } from '../../common/queue/memory.ts';
+import { SUBJECTS } from '../../common/queue/queue.ts';
+import { readAll } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { TrainResult } from '../../common/wire/program.ts';
 import { runTraining } from '../../coordinator/rounds/run.ts';
+import { decodeMessage } from '../../worker/rounds/encode.ts';
 import {
   heartbeatsOf,
   makeSmallRun,
@@ -34,7 +37,9 @@ type Trial = {
   readonly run: SmallRun;
   readonly workers: TrainWorker[];
   start(name: string, threads: number): TrainWorker;
-  train(onRound?: (round: number) => void, signal?: AbortSignal): Promise<TrainResult>;
+  train(signal?: AbortSignal): Promise<TrainResult>;
+  /** Calls back once, when the bus shows a sum of this round or a later one. */
+  atRound(round: number, act: () => void): void;
   end(): Promise<void>;
 };
 
@@ -57,7 +62,15 @@ async function startTrial(
       workers.push(worker);
       return worker;
     },
-    async train(onRound, signal = new AbortController().signal) {
+    atRound(round, act) {
+      const stop = queue.subscribe(SUBJECTS.run(run.digest), ({ bytes }) => {
+        const message = decodeMessage(bytes);
+        if (message.kind !== 'sum' || message.round < round) return;
+        stop();
+        act();
+      });
+    },
+    async train(signal = new AbortController().signal) {
       const { result } = await runTraining({
         ...run,
         profile: TRAIN_PROFILE,
@@ -67,7 +80,7 @@ async function startTrial(
         workers: heartbeatsOf(queue),
         signal,
         log: silentLog,
-        onProgress: ({ view }) => onRound?.(view.round),
+        onProgress: () => {},
       });
       return result;
     },
@@ -76,6 +89,9 @@ async function startTrial(
     },
   };
 }
+
+const generationsOf = async ({ store, run }: Trial): Promise<number> =>
+  (await readAll(store, `checkpoints/${run.digest}/generations`)).length;
 
 test('runTraining() with one worker learns, and says so by epoch', async () => {
   const trial = await startTrial();
@@ -103,50 +119,49 @@ test('runTraining() gives the same bytes when a worker is lost in an epoch and a
   const trial = await startTrial();
   trial.start('w-a', 1);
   const lost = trial.start('w-b', 1);
-  let isLost = false;
-  const result = await trial.train((round) => {
-    if (isLost || round < 20) return;
-    isLost = true;
+  const onLost = vi.fn(() => {
     void lost.kill();
     trial.start('w-c', 1);
   });
+  trial.atRound(60, onLost);
+  const result = await trial.train();
   await trial.end();
-  expect(isLost).toBe(true);
+  expect(onLost).toHaveBeenCalledOnce();
   expect(result).toEqual(alone);
+  expect(await generationsOf(trial)).toBeGreaterThan(1);
 }, 90_000);
 
 test('runTraining() gives the same bytes when a child is killed', async () => {
   const trial = await startTrial();
   trial.start('w-a', 1);
   const hurt = trial.start('w-b', 1);
-  let isHurt = false;
-  const result = await trial.train((round) => {
-    if (isHurt || round < 20) return;
-    isHurt = true;
-    hurt.child.kill('CHILD_LOST', 'by the test');
-  });
+  const onHurt = vi.fn(() => hurt.child.kill('CHILD_LOST', 'by the test'));
+  trial.atRound(60, onHurt);
+  const result = await trial.train();
   await trial.end();
-  expect(isHurt).toBe(true);
+  expect(onHurt).toHaveBeenCalledOnce();
   expect(result).toEqual(alone);
 }, 90_000);
 
 test('runTraining() goes on from the last checkpoint when every worker was lost', async () => {
   const trial = await startTrial();
-  const first = trial.start('w-a', 2);
-  const over = new AbortController();
-  const firstTry = trial.train((round) => {
-    if (round < 250 || over.signal.aborted) return;
-    void first.kill();
-    over.abort();
-  }, over.signal);
-  await expect(firstTry).rejects.toMatchObject({ code: 'CANCELLED' });
+  const first = trial.start('w-a', 1);
+  const [whole, over] = [trial.store.create, new AbortController()];
+  trial.store.create = (key, bytes) => {
+    if (key.endsWith('/166.json')) void first.kill().then(() => over.abort());
+    return whole(key, bytes);
+  };
+  await expect(trial.train(over.signal)).rejects.toMatchObject({ code: 'CANCELLED' });
+  const rounds: number[] = [];
+  trial.store.create = (key, bytes) => {
+    const round = key.match(/(\d+)\.bin$/)?.[1];
+    if (key.startsWith('checkpoints/') && round) rounds.push(Number(round));
+    return whole(key, bytes);
+  };
   trial.start('w-b', 1);
-  let least = Number.POSITIVE_INFINITY;
-  const result = await trial.train((round) => {
-    if (round > 0) least = Math.min(least, round);
-  });
+  const result = await trial.train();
   await trial.end();
-  expect(least).toBeGreaterThanOrEqual(200);
+  expect(rounds).toEqual([200, 332, 400, 498]);
   expect(result).toEqual(alone);
 }, 90_000);
 
