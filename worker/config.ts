@@ -1,4 +1,6 @@
-// The worker's settings. In: the environment. Out: one frozen object, or CONFIG_INVALID naming what is wrong.
+// The worker's settings.
+// In: the environment. Out: one frozen object, or CONFIG_INVALID naming what is wrong.
+// Why nothing here changes a result: what must agree across the cluster travels in the plan.
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { type Env, place, readSettings, text, type Values, whole } from '../common/config.ts';

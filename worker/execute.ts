@@ -1,5 +1,6 @@
 // One task, from message to outcome: fetch in the supervisor, compute in the child.
 // In: a task and its limits. Out: an outcome whose files live until it is disposed.
+// Why one deadline over both: a download that crawls is as stuck as an engine that hangs.
 import type { Child } from '../common/child/host.ts';
 import type { Clock } from '../common/clock.ts';
 import { crashPoint } from '../common/crash.ts';

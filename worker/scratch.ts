@@ -1,5 +1,6 @@
 // A folder of this worker alone, below GRISTMILL_SCRATCH.
 // In: the folder that several workers may share. Out: a fresh folder; what dead workers left is removed.
+// Why by process id: a killed worker cannot clean up, and its disk must not fill.
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { WorkerId } from '../common/ids.ts';

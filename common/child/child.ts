@@ -1,5 +1,6 @@
 // The expendable child, from inside: a pool of threads that hold the engines, and perhaps a resident module.
 // In: calls over IPC. Out: answers. It holds nothing that is not also elsewhere: it may be killed at any time.
+// Why threads and a main thread apart: engines block; the main thread stays free to hear that its host is gone.
 import { Piscina } from 'piscina';
 import { fromWireError, toWireError } from '../errors.ts';
 import { Meter } from './meter.ts';
