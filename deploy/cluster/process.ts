@@ -103,6 +103,7 @@ export function startGuard(): Guard {
   };
   const close = async (): Promise<void> => {
     if (child.exitCode !== null) return;
+    child.ref(); // from here on it is waited for
     const gone = untilEnded(child);
     child.stdin.end();
     await gone;

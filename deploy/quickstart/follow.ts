@@ -27,15 +27,19 @@ export async function submitJob(coordinatorUrl: string, spec: unknown): Promise<
 export async function followJob(
   coordinatorUrl: string,
   id: string,
-  watcher: Watcher,
+  watcher: Watcher & { readonly signal: AbortSignal },
 ): Promise<JobView> {
   const url = `${coordinatorUrl}/v1/jobs/${id}`;
+  const { signal } = watcher;
   let seen = 0;
   let heardMs = performance.now();
   for (;;) {
     try {
       const headers: Record<string, string> = seen > 0 ? { 'last-event-id': String(seen) } : {};
-      for await (const { event, data, id: number } of requestEvents(`${url}/events`, { headers })) {
+      for await (const { event, data, id: number } of requestEvents(`${url}/events`, {
+        headers,
+        signal,
+      })) {
         heardMs = performance.now();
         if (event === 'fact') {
           const n = Number(number);
@@ -44,9 +48,10 @@ export async function followJob(
           watcher.onFact(data as JobEvent);
         } else if (event === 'view') watcher.onView(data as JobView);
       }
-      const view = await requestJson<JobView>(url);
+      const view = await requestJson<JobView>(url, { signal });
       if (isOver(view)) return checkSucceeded(view);
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof HttpError) || (error.status !== 0 && error.status < 500)) throw error;
       if (performance.now() - heardMs > SILENT_MS_MAX) throw error;
     }

@@ -58,18 +58,29 @@ export async function runQuickstart(
     ),
   );
   let isDone = false;
+  const over = new AbortController();
   try {
     await writeLast({ folder, store: options.store });
     await writeRunning(folder, cluster);
     const spec = JSON.parse(
       await readFile(join(root, 'deploy/examples/flight-delay.json'), 'utf8'),
     ) as JobInput;
-    const story = tellStory({ cluster, lake, spec, rows: options.rows, screen, timed });
+    const story = tellStory({
+      cluster,
+      lake,
+      spec,
+      rows: options.rows,
+      screen,
+      timed,
+      signal: over.signal,
+    });
+    story.catch(() => {}); // what breaks the cluster is the better error
     const figures = await Promise.race([story, cluster.broken, untilAborted(signal)]);
     sayWhere(screen, cluster, options);
     isDone = true;
     return { ...figures, rows: options.rows, store: cluster.storeUri, seconds: inSeconds(times) };
   } finally {
+    over.abort(); // nobody asks a cluster that is being stopped
     screen.clear();
     if (isDone && options.keep) await cluster.release();
     else await timed('stop', () => cluster.stop());

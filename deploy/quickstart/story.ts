@@ -25,6 +25,8 @@ export type StoryOptions = {
   /** How many of the real flights. */
   readonly rows: number;
   readonly screen: Screen;
+  /** Ends the story where it stands. */
+  readonly signal: AbortSignal;
   readonly timed: <T>(name: string, work: () => Promise<T>) => Promise<T>;
 };
 export type JobFigures = {
@@ -119,12 +121,13 @@ async function setGate(
   screen.line(entry('gate', `PUT ${path} ${JSON.stringify(gate)}${sample}`));
 }
 
-async function runJob({ cluster, spec, screen }: StoryOptions): Promise<JobView> {
+async function runJob({ cluster, spec, screen, signal }: StoryOptions): Promise<JobView> {
   const id = await submitJob(cluster.coordinatorUrl, spec);
   screen.line(entry('job', `POST /v1/jobs → ${cluster.coordinatorUrl}/v1/jobs/${id}`));
   let trainRows: number | null = null;
   let epochs = 0;
   const view = await followJob(cluster.coordinatorUrl, id, {
+    signal,
     onFact: (fact: JobFact) => {
       if (fact.kind === 'split') trainRows = fact.train;
       if (fact.kind === 'epoch') epochs++;
@@ -146,7 +149,7 @@ async function runJob({ cluster, spec, screen }: StoryOptions): Promise<JobView>
 
 /** Waits until the gateway answers with the version that the alias names; tells which one that is. */
 async function untilServed(
-  { cluster, spec, screen }: StoryOptions,
+  { cluster, spec, screen, signal }: StoryOptions,
   job: JobView,
 ): Promise<number | null> {
   const { model, alias = 'champion' } = spec.publish!;
@@ -178,7 +181,7 @@ async function untilServed(
         `The gateway serves ${model} version ${version ?? '(none)'} after ${SERVED_MS_MAX / 1000} s, expected ${wanted}`,
       );
     }
-    await delay(50);
+    await delay(50, undefined, { signal });
   }
 }
 

@@ -51,6 +51,7 @@ async function tell(fake: Parameters<typeof startFakeCluster>[0], rows = 3_000_0
       spec: example,
       rows,
       screen,
+      signal: new AbortController().signal,
       timed: (_name, work) => work(),
     });
     const landed = await readdir(join(folder, 'lake/flights'));
