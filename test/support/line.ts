@@ -80,8 +80,7 @@ export async function startLine(
   const folder = tempFolder();
   const nats = await startNats();
   const storeUri = options.storeUri ?? pathToFileURL(join(folder, 'store')).href;
-  const lakeFolder = join(folder, 'lake');
-  mkdirSync(join(lakeFolder, 'trips'), { recursive: true });
+  const lakeFolder = await lakeOf(options.months ?? 6);
   const [coordinatorPort, gatewayPort] = [await freePort(), await freePort()];
   const shared: Env = { ...options.env, GRISTMILL_STORE: storeUri, GRISTMILL_NATS: nats.url };
   const lake = { GRISTMILL_LAKE: pathToFileURL(lakeFolder).href };
@@ -135,17 +134,7 @@ export async function startLine(
         .filter(Boolean)
         .map(Number);
     },
-    async addObject(month) {
-      await using duck = await openDuck({
-        memoryBytes: 2 ** 28,
-        tempDir: tempFolder(),
-        files: [],
-        writeDir: lakeFolder,
-      });
-      await duck.run(
-        `COPY (${tripsOf(month)}) TO '${join(lakeFolder, 'trips', `${month}.parquet`)}' (FORMAT parquet, ROW_GROUP_SIZE 2048)`,
-      );
-    },
+    addObject: (month) => writeTrips(lakeFolder, month),
     async submit(change = {}) {
       const { id } = await answer<{ id: string }>(`${coordinatorUrl}/v1/jobs`, {
         ...tripsJob,
@@ -177,12 +166,38 @@ export async function startLine(
       await store.close();
     },
   };
-  for (let month = 1; month <= (options.months ?? 6); month++) await line.addObject(month);
   line.start('coordinator', 'coordinator');
   for (let i = 1; i <= (options.workers ?? 1); i++) line.start(`worker${i}`, 'worker');
   if (options.gateway) line.start('gateway', 'gateway');
   await untilAnswers(`${coordinatorUrl}/readyz`);
   return line;
+}
+
+/** One lake a number of months and test file: tasks are named by etags, so runs to compare share theirs. */
+const lakes = new Map<number, Promise<string>>();
+
+function lakeOf(months: number): Promise<string> {
+  const made = lakes.get(months) ?? makeLake(months);
+  lakes.set(months, made);
+  return made;
+}
+
+async function makeLake(months: number): Promise<string> {
+  const folder = tempFolder();
+  mkdirSync(join(folder, 'trips'));
+  for (let month = 1; month <= months; month++) await writeTrips(folder, month);
+  return folder;
+}
+
+async function writeTrips(lake: string, month: number): Promise<void> {
+  await using duck = await openDuck({
+    memoryBytes: 2 ** 28,
+    tempDir: tempFolder(),
+    files: [],
+    writeDir: lake,
+  });
+  const path = join(lake, 'trips', `${month}.parquet`);
+  await duck.run(`COPY (${tripsOf(month)}) TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)`);
 }
 
 /** Settings of this shell must not reach the processes under test. */
