@@ -1,6 +1,7 @@
 // The coordinator process: takes jobs over HTTP and sees them to their end, until SIGTERM.
 // In: GRISTMILL_* settings. Out: HTTP; records in the store; exit 0, or 1 with one clear error where it cannot start.
 // Why it can be killed at any time: everything it knows is in the store, and it reads that when it starts.
+import '../common/io-threads.ts';
 import { mkdir } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';

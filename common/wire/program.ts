@@ -196,10 +196,12 @@ export type ScoreProgram = {
   readonly where: SplitRange;
   readonly slices: readonly string[];
 };
-/** `scores` holds, in row order: float32 score, float32 label, then an int32 code a slice column, row by row. */
+/** `scores` holds, in row order: float32 score, float32 label, then an int32 code for each of `slices`. */
 export type ScoreResult = {
   readonly rows: number;
   readonly scores: BlobRef | null;
+  readonly slices: readonly string[];
+  /** By slice: what each code stands for. */
   readonly sliceValues: Readonly<Record<string, readonly string[]>>;
 };
 

@@ -57,9 +57,17 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
     program.slices.map((name, i) => [name, slices[i]!.values]),
   );
   if (rows === 0)
-    return { result: { rows, scores: null, sliceValues } satisfies ScoreResult, blobs: [], rows };
+    return {
+      result: { rows, scores: null, slices: program.slices, sliceValues } satisfies ScoreResult,
+      blobs: [],
+      rows,
+    };
   const { blob, ref } = await sealBlob(prepared, path, 'bin');
-  return { result: { rows, scores: ref, sliceValues } satisfies ScoreResult, blobs: [blob], rows };
+  return {
+    result: { rows, scores: ref, slices: program.slices, sliceValues } satisfies ScoreResult,
+    blobs: [blob],
+    rows,
+  };
 };
 
 function partOf(prepared: Prepared) {

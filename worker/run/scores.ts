@@ -32,24 +32,25 @@ export async function readScores(
   let row = 0;
   for (const result of results) {
     if (!result.scores) continue;
-    const words = await readWords(prepared.files[result.scores.key]!, result.rows, slices.length);
-    const width = 2 + slices.length;
+    const width = 2 + result.slices.length;
+    const words = await readWords(prepared.files[result.scores.key]!, result.rows, width);
     const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
     for (let at = 0; at < words.length; at += width, row++) {
       scores[row] = floats[at]!;
       labels[row] = floats[at + 1]!;
     }
     const start = row - result.rows;
-    books.forEach((book, index) => {
-      book.take(start, result, words, { width, column: 2 + index });
-    });
+    for (const book of books) {
+      const column = 2 + result.slices.indexOf(book.name);
+      book.take(start, result, words, { width, column });
+    }
   }
   return { scores, labels, slices: books.map((book) => book.slice()) };
 }
 
-async function readWords(path: string, rows: number, slices: number): Promise<Int32Array> {
+async function readWords(path: string, rows: number, width: number): Promise<Int32Array> {
   const bytes = await readFile(path);
-  const expected = rows * (2 + slices) * 4;
+  const expected = rows * width * 4;
   if (bytes.length !== expected) {
     throw new GristmillError(
       'INTERNAL',
@@ -62,12 +63,12 @@ async function readWords(path: string, rows: number, slices: number): Promise<In
 }
 
 class SliceBook {
-  readonly #name: string;
+  readonly name: string;
   readonly #codes: Int32Array;
   readonly #numbers = new Map<string, number>();
 
   constructor(name: string, rows: number) {
-    this.#name = name;
+    this.name = name;
     this.#codes = new Int32Array(rows);
   }
 
@@ -77,13 +78,13 @@ class SliceBook {
     words: Int32Array,
     { width, column }: { width: number; column: number },
   ): void {
-    const numbers = (result.sliceValues[this.#name] ?? []).map((value) => this.#number(value));
+    const numbers = (result.sliceValues[this.name] ?? []).map((value) => this.#number(value));
     for (let row = 0; row < result.rows; row++) {
       const number = numbers[words[row * width + column]!];
       if (number === undefined) {
         throw new GristmillError(
           'INTERNAL',
-          `Cannot read slice "${this.#name}": code ${words[row * width + column]}, expected below ${numbers.length}`,
+          `Cannot read slice "${this.name}": code ${words[row * width + column]}, expected below ${numbers.length}`,
         );
       }
       this.#codes[start + row] = number;
@@ -91,7 +92,7 @@ class SliceBook {
   }
 
   slice(): Slice {
-    return { name: this.#name, values: [...this.#numbers.keys()], codes: this.#codes };
+    return { name: this.name, values: [...this.#numbers.keys()], codes: this.#codes };
   }
 
   #number(value: string): number {

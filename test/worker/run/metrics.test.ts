@@ -38,6 +38,7 @@ async function prepare<P extends TaskProgram>(
     const result: ScoreResult = {
       rows: rows.length,
       scores: rows.length ? { key, sha256: '' as never, bytes: bytes.length } : null,
+      slices: Object.keys(values ?? {}),
       sliceValues: values ?? {},
     };
     json[`t${index}` as TaskId] = { result };
