@@ -136,6 +136,7 @@ class Parts {
       stop: () => this.stop(),
       release: () => {
         this.#isStopping = true;
+        for (const each of processes) each.release();
         return this.#guard.release();
       },
     };

@@ -41,7 +41,7 @@ async function main(): Promise<number> {
   const running = await readRunning(last.folder);
   if (running) {
     throw new Error(
-      `Cannot start a second cluster on ${last.folder}: one runs at ${running.coordinatorUrl}; "npm start -- --stop" ends it`,
+      `Cannot start a second cluster on ${last.folder}: one runs at ${running.coordinatorUrl}${running.isKept ? '; "npm start -- --stop" ends it' : ''}`,
     );
   }
   return keepRunning(last, Number(values.workers ?? 1));
@@ -63,7 +63,7 @@ async function keepRunning(
   const cluster = await startCluster({ folder, natsServer, ...minio, workers, ports, signal });
   try {
     await writeLast(last);
-    await writeRunning(folder, cluster);
+    await writeRunning(folder, { ...cluster, isKept: false });
     say(
       [
         `jobs         ${cluster.coordinatorUrl}/v1/jobs (documentation: ${cluster.coordinatorUrl}/docs)`,

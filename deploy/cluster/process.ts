@@ -28,6 +28,8 @@ export type Running = {
   signal(signal: NodeJS.Signals): void;
   /** SIGKILL to the whole group. */
   kill(): Promise<void>;
+  /** This process may end before that one. */
+  release(): void;
   /** The last lines of its output. */
   tail(lines?: number): string;
 };
@@ -78,6 +80,7 @@ export function startProcess(options: ProcessOptions): Running {
       child.kill(signal);
     },
     kill,
+    release: () => child.unref(),
     tail: (lines = 5) => readTail(logPath, lines),
   };
 }

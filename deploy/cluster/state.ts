@@ -11,6 +11,8 @@ import { killGroup } from './process.ts';
 export type RunningCluster = {
   readonly coordinatorUrl: string;
   readonly gatewayUrl: string;
+  /** Whoever started it has left it running. */
+  readonly isKept: boolean;
   readonly processes: readonly {
     readonly name: string;
     readonly pid: number;
@@ -61,10 +63,10 @@ export async function writeRunning(
     pid,
     command: commandOf(pid) ?? '',
   }));
-  const { coordinatorUrl, gatewayUrl } = cluster;
+  const { coordinatorUrl, gatewayUrl, isKept } = cluster;
   await writeFile(
     join(folder, 'running.json'),
-    JSON.stringify({ coordinatorUrl, gatewayUrl, processes }),
+    JSON.stringify({ coordinatorUrl, gatewayUrl, isKept, processes }),
   );
 }
 
@@ -77,11 +79,11 @@ export async function readRunning(folder: string): Promise<RunningCluster | unde
   return noted && processes.length > 0 ? { ...noted, processes } : undefined;
 }
 
-/** Ends all clusters that run; tells how many processes there were. */
+/** Ends the clusters that were left running; tells how many processes there were. */
 export async function stopRunning(): Promise<number> {
   const names = await readdir(runs).catch(() => []);
   const found = await Promise.all(names.map((name) => readRunning(join(runs, name))));
-  const processes = found.flatMap((cluster) => cluster?.processes ?? []);
+  const processes = found.flatMap((cluster) => (cluster?.isKept ? cluster.processes : []));
   const isServer = (name: string): boolean => name === 'nats-server' || name === 'minio';
   for (const { pid, name } of processes) if (!isServer(name)) killLeader(pid);
   await untilGone(processes.filter(({ name }) => !isServer(name)));

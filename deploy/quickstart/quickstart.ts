@@ -61,7 +61,7 @@ export async function runQuickstart(
   const over = new AbortController();
   try {
     await writeLast({ folder, store: options.store });
-    await writeRunning(folder, cluster);
+    await writeRunning(folder, { ...cluster, isKept: false });
     const spec = JSON.parse(
       await readFile(join(root, 'deploy/examples/flight-delay.json'), 'utf8'),
     ) as JobInput;
@@ -82,8 +82,10 @@ export async function runQuickstart(
   } finally {
     over.abort(); // nobody asks a cluster that is being stopped
     screen.clear();
-    if (isDone && options.keep) await cluster.release();
-    else await timed('stop', () => cluster.stop());
+    if (isDone && options.keep) {
+      await writeRunning(folder, { ...cluster, isKept: true });
+      await cluster.release();
+    } else await timed('stop', () => cluster.stop());
     if (isDone) sayTimes(screen, times);
   }
 }

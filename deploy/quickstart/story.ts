@@ -53,9 +53,9 @@ const SERVED_MS_MAX = 30_000;
 const FULL_FLOOR_ROWS = 1_000_000;
 
 const ROWS = [
-  { date: '2001-05-14T17:30:00Z', delay: 0, distance: 1846, origin: 'ORD', destination: 'SFO' },
-  { date: '2001-05-15T06:10:00Z', delay: 0, distance: 602, origin: 'ATL', destination: 'MIA' },
-  { date: '2001-05-18T21:45:00Z', delay: 0, distance: null, origin: 'XYZ', destination: 'LAX' },
+  { date: '2001-05-14T17:30:00Z', distance: 1846, origin: 'ORD', destination: 'SFO' },
+  { date: '2001-05-15T06:10:00Z', distance: 602, origin: 'ATL', destination: 'MIA' },
+  { date: '2001-05-18T21:45:00Z', distance: null, origin: 'XYZ', destination: 'LAX' },
 ];
 
 export async function tellStory(options: StoryOptions): Promise<StoryFigures> {
