@@ -93,7 +93,12 @@ export class Members {
           seenMs: event.nowMs,
         });
         const ahead = (this.#statusOf(event.heartbeat.worker)?.generation ?? 0) > this.generation;
-        return ahead && !this.#recording ? [{ kind: 'read' }] : this.#decide(event.nowMs);
+        if (ahead && !this.#recording) return [{ kind: 'read' }];
+        const before = this.#joining;
+        const actions = this.#decide(event.nowMs);
+        // who is new begins to load at once, not with the next tick
+        if (isSameJoining(before, this.#joining)) return actions;
+        return [...actions, { kind: 'publish', view: this.view() }];
       }
       case 'tick':
         return [...this.#decide(event.nowMs), { kind: 'publish', view: this.view() }];
@@ -251,3 +256,11 @@ export class Members {
 }
 
 const isOver = (status: RunStatus): boolean => status.phase === 'done' || status.phase === 'failed';
+
+function isSameJoining(
+  a: ReadonlyMap<WorkerId, readonly number[]>,
+  b: ReadonlyMap<WorkerId, readonly number[]>,
+): boolean {
+  const text = (of: typeof a): string => JSON.stringify([...of]);
+  return text(a) === text(b);
+}

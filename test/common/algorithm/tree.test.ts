@@ -1,0 +1,20 @@
+import { expect, test } from 'vitest';
+import { coverOf, lanesUnder } from '../../../common/algorithm/tree.ts';
+
+test('coverOf() covers all lanes with the root', () => {
+  expect(coverOf([0, 1, 2, 3], 4)).toEqual([1]);
+});
+
+test('coverOf() takes the fewest whole subtrees, in lane order', () => {
+  expect(coverOf([1, 2, 3, 4, 5, 6, 7], 8)).toEqual([9, 5, 3]);
+  expect(coverOf([], 8)).toEqual([]);
+  expect(coverOf([0], 1)).toEqual([1]);
+});
+
+test('lanesUnder() is the inverse of a cover of one node', () => {
+  for (let node = 1; node < 32; node++) {
+    const { first, count } = lanesUnder(node, 16);
+    const lanes = Array.from({ length: count }, (_, i) => first + i);
+    expect(coverOf(lanes, 16)).toEqual([node]);
+  }
+});

@@ -1,0 +1,167 @@
+import { expect, test } from 'vitest';
+import type { Digest, WorkerId } from '../../../common/ids.ts';
+import { LIMITS } from '../../../common/limits.ts';
+import type { Heartbeat, RunStatus } from '../../../common/wire/event.ts';
+import { Members, type MembersAction } from '../../../coordinator/rounds/members.ts';
+
+const RUN = 'run' as Digest;
+const [A, B] = ['w-a', 'w-b'] as [WorkerId, WorkerId];
+
+const open = (recorded?: { generation: number; laneOwner: WorkerId[] }): Members =>
+  new Members({
+    run: RUN,
+    profile: 'p',
+    lanes: 4,
+    recorded: recorded && { formatVersion: 1, ...recorded },
+    checkpoint: undefined,
+    nowMs: 0,
+  });
+
+const beat = (
+  worker: WorkerId,
+  status?: Partial<RunStatus>,
+  other: Partial<Heartbeat> = {},
+): Heartbeat => ({
+  worker,
+  host: 'h',
+  pid: 1,
+  profile: 'p',
+  device: 'cpu',
+  threads: 1,
+  threadsFree: 1,
+  memoryBytes: 1,
+  tasks: [],
+  runs: status
+    ? [
+        {
+          run: RUN,
+          generation: 0,
+          round: 0,
+          lanesLoaded: [],
+          phase: 'loading',
+          rows: 0,
+          loss: 0,
+          ...status,
+        },
+      ]
+    : [],
+  draining: false,
+  startedAt: 0,
+  ...other,
+});
+
+const hear = (members: Members, heartbeat: Heartbeat, nowMs: number): MembersAction[] =>
+  members.on({ kind: 'beat', heartbeat, nowMs });
+const recorded = (actions: readonly MembersAction[]): readonly WorkerId[] | undefined => {
+  const found = actions.find((action) => action.kind === 'record');
+  return found?.kind === 'record' ? found.record.laneOwner : undefined;
+};
+function accept(members: Members, actions: readonly MembersAction[], nowMs: number): void {
+  const action = actions.find((each) => each.kind === 'record');
+  if (action?.kind !== 'record') throw new Error('nothing was recorded');
+  members.on({ kind: 'recorded', record: action.record, nowMs });
+}
+
+/** One worker that owns everything. */
+function running(): Members {
+  const members = open();
+  hear(members, beat(A), 0);
+  accept(members, hear(members, beat(A, { lanesLoaded: [0, 1, 2, 3] }), 100), 100);
+  return members;
+}
+
+test('Members has a worker load its lanes before it owns them', () => {
+  const members = open();
+  expect(recorded(hear(members, beat(A), 0))).toBeUndefined();
+  expect(members.view().joining).toEqual([{ worker: A, lanes: [0, 1, 2, 3] }]);
+  expect(recorded(hear(members, beat(A, { lanesLoaded: [0, 1] }), 50))).toBeUndefined();
+  expect(recorded(hear(members, beat(A, { lanesLoaded: [0, 1, 2, 3] }), 100))).toEqual([
+    A,
+    A,
+    A,
+    A,
+  ]);
+});
+
+test('Members publishes who joins at once', () => {
+  expect(hear(open(), beat(A), 0).map(({ kind }) => kind)).toEqual(['publish']);
+});
+
+test('Members does not wait for ever for a worker that gets no rows', () => {
+  const members = open();
+  let atMs: number | undefined;
+  for (let nowMs = 0; atMs === undefined; nowMs += 1000) {
+    hear(members, beat(B), nowMs);
+    const found = recorded(hear(members, beat(A, { lanesLoaded: [0, 1] }), nowMs));
+    if (found) atMs = nowMs;
+    if (found) expect(found).toEqual([A, A, A, A]);
+  }
+  expect(atMs).toBe(LIMITS.joinPatienceMs);
+});
+  expect(recorded(hear(members, loaded, 100))).toBeUndefined();
+  hear(members, beat(B), 100 + LIMITS.joinPatienceMs);
+  expect(recorded(hear(members, loaded, 100 + LIMITS.joinPatienceMs))).toEqual([A, A, A, A]);
+});
+
+test('Members lets others go on while a joiner loads, then gives it lanes', () => {
+  const members = running();
+  expect(recorded(hear(members, beat(B), 200))).toBeUndefined();
+  expect(members.view()).toMatchObject({ generation: 1, joining: [{ worker: B, lanes: [2, 3] }] });
+  expect(recorded(hear(members, beat(B, { lanesLoaded: [2, 3] }), 300))).toEqual([A, A, B, B]);
+});
+
+test.each([
+  ['silent', () => beat(B, { lanesLoaded: [2, 3] }), LIMITS.heartbeatSilentMs + 400],
+  ['draining', () => beat(A, {}, { draining: true }), 400],
+  ['failed', () => beat(A, { phase: 'failed', error: { code: 'MEMORY', message: 'm' } }), 400],
+] as const)('Members gives the lanes of a %s worker away', (_, heartbeat, nowMs) => {
+  const members = running();
+  hear(members, beat(B), 200);
+  accept(members, hear(members, beat(B, { lanesLoaded: [2, 3] }), 300), 300);
+  expect(recorded(hear(members, heartbeat(), nowMs))).toEqual([B, B, B, B]);
+});
+
+test('Members keeps the last generation while nobody is there', () => {
+  const members = running();
+  const later = LIMITS.heartbeatSilentMs + 1000;
+  expect(recorded(members.on({ kind: 'tick', nowMs: later }))).toBeUndefined();
+  expect(members.generation).toBe(1);
+});
+
+test('Members goes on with what the journal holds, if its owners are heard', () => {
+  const members = open({ generation: 7, laneOwner: [A, A, B, B] });
+  expect(recorded(members.on({ kind: 'tick', nowMs: 1000 }))).toBeUndefined();
+  hear(members, beat(A, { generation: 7 }), 1000);
+  expect(members.view()).toMatchObject({ generation: 7, joining: [] });
+  hear(members, beat(A, { generation: 7 }), LIMITS.heartbeatSilentMs - 1);
+  const late = members.on({ kind: 'tick', nowMs: LIMITS.heartbeatSilentMs + 1 });
+  expect(recorded(late)).toEqual([A, A, A, A]);
+});
+
+test('Members takes over a generation that another coordinator recorded', () => {
+  const members = running();
+  hear(members, beat(B), 200);
+  hear(members, beat(B, { lanesLoaded: [2, 3] }), 300);
+  const record = { formatVersion: 1 as const, generation: 2, laneOwner: [B, B, A, A] };
+  members.on({ kind: 'recorded', record, nowMs: 400 });
+  expect(members.laneOwner).toEqual([B, B, A, A]);
+});
+
+test('Members reads the journal when a worker is in a generation it does not know', () => {
+  expect(hear(running(), beat(A, { generation: 3 }), 200)).toEqual([{ kind: 'read' }]);
+});
+
+test('Members ends the run on an error that every worker would have', () => {
+  const error = { code: 'NONFINITE_LOSS', message: 'loss NaN' };
+  expect(hear(running(), beat(A, { phase: 'failed', error }), 200)).toContainEqual({
+    kind: 'fail',
+    ...error,
+  });
+});
+
+test('Members leaves out workers of another profile, and those that train another run', () => {
+  const members = open();
+  hear(members, beat(A, undefined, { profile: 'q' }), 0);
+  hear(members, beat(B, { run: 'other', phase: 'running' }), 0);
+  expect(members.view().joining).toEqual([]);
+});
