@@ -31,6 +31,8 @@ export class Progress {
   readonly #program: TrainProgram;
   readonly #state: TrainState;
   readonly #history: History;
+  /** Rows of a full step; fewer where there are not so many in all. */
+  readonly #stepRows: number;
   #round: number;
   #digest: number | undefined;
 
@@ -38,6 +40,8 @@ export class Progress {
     this.#program = program;
     this.#state = state;
     this.#history = history;
+    const rows = program.laneRows.reduce((sum, n) => sum + n, 0);
+    this.#stepRows = Math.min(program.batchRows, rows);
     this.#round = round;
   }
 
@@ -72,7 +76,7 @@ export class Progress {
     const plan = roundPlan(this.#program, this.#round);
     if (plan.kind === 'measure') this.#measure(sum as Float64Array);
     else {
-      applyStep(this.#state, sum as Float32Array);
+      applyStep(this.#state, sum as Float32Array, this.#stepRows);
       const [loss, weight] = [sum.at(-2)!, sum.at(-1)!];
       this.#history.loss = weight > 0 ? loss / weight : 0;
       this.#history.lossSum += loss;

@@ -24,6 +24,8 @@ const PARAMETERS: readonly ParameterSpec[] = [
 const adam = { kind: 'adam', learningRate: 0.01 } as OptimizerSpec;
 const sgd: OptimizerSpec = { kind: 'sgd', learningRate: 0.1, momentum: 0.9 };
 const LENGTH = sumLength(PARAMETERS);
+/** Of a full step: the weight that each sum below has. */
+const ROWS = 4;
 
 /** Gradients with row 1 of the table absent, then loss 3 and weight 4. */
 const sumOf = (seed: number): Float32Array => {
@@ -35,7 +37,7 @@ const sumOf = (seed: number): Float32Array => {
 };
 const after = (optimizer: OptimizerSpec, steps: number): TrainState => {
   const state = initState(PARAMETERS, optimizer, 7);
-  for (let step = 0; step < steps; step++) applyStep(state, sumOf(step));
+  for (let step = 0; step < steps; step++) applyStep(state, sumOf(step), ROWS);
   return state;
 };
 
@@ -95,10 +97,10 @@ test.each([adam, sgd])(
     const state = initState(PARAMETERS, optimizer, 7);
     const present = sumOf(0);
     present.set([1, -2], 2);
-    applyStep(state, present); // the row has moments now
+    applyStep(state, present, ROWS); // the row has moments now
     const before = [...state.weights];
     const momentsBefore = structuredClone(state.moments);
-    applyStep(state, sumOf(1));
+    applyStep(state, sumOf(1), ROWS);
     expect([...state.weights.subarray(2, 4)]).toEqual(before.slice(2, 4));
     const rows = (moments: TrainState['moments']) =>
       (moments.kind === 'adam' ? [moments.first, moments.second] : [moments.velocity]).map(
@@ -112,7 +114,7 @@ test.each([adam, sgd])(
 test('applyStep() changes no weight for a sum without rows, and counts the step', () => {
   const state = after(adam, 1);
   const before = [...state.weights];
-  applyStep(state, new Float32Array(LENGTH));
+  applyStep(state, new Float32Array(LENGTH), ROWS);
   expect([...state.weights]).toEqual(before);
   expect(state.step).toBe(2);
 });
@@ -125,12 +127,14 @@ test.each([
   for (const optimizer of [adam, sgd]) {
     const sum = sumOf(0);
     sum[place] = value;
-    expect(() => applyStep(after(optimizer, 2), sum)).toThrow(/Cannot apply step 2: .*finite/);
+    expect(() => applyStep(after(optimizer, 2), sum, ROWS)).toThrow(
+      /Cannot apply step 2: .*finite/,
+    );
   }
 });
 
 test('applyStep() refuses a sum of another length', () => {
-  expect(() => applyStep(after(adam, 0), new Float32Array(3))).toThrow('expected 14');
+  expect(() => applyStep(after(adam, 0), new Float32Array(3), ROWS)).toThrow('expected 14');
 });
 
 test('addInto() along the tree gives the same bits however lanes are grouped', () => {
@@ -192,4 +196,16 @@ test('decodeCheckpoint() refuses what is not of this run', () => {
   expect(read(bytes, PARAMETERS.slice(1))).toThrow(/another model or optimizer/);
   expect(read(bytes, PARAMETERS, sgd)).toThrow(/another model or optimizer/);
   expect(read(bytes, PARAMETERS, { kind: 'adam', learningRate: 0.02 })).toThrow(/another model/);
+});
+
+test('applyStep() lets a step of few rows move the weights in proportion to them', () => {
+  const moved = (weight: number): number[] => {
+    const state = initState(PARAMETERS, { ...sgd, momentum: 0 }, 7);
+    const before = state.weights.slice();
+    const sum = sumOf(0).map((x, i) => (i === LENGTH - 1 ? weight : (x * weight) / ROWS));
+    applyStep(state, sum, ROWS);
+    return [...state.weights].map((w, i) => w - before[i]!);
+  };
+  const [full, quarter] = [moved(4), moved(1)];
+  full.forEach((change, i) => expect(quarter[i]! * 4).toBeCloseTo(change, 5));
 });

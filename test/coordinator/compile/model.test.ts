@@ -129,7 +129,7 @@ test('a mlp learns what a linear model cannot: whether two codes are equal', asy
     let sum = new Float32Array();
     for (let i = 0; i < 200; i++) {
       sum = await sumOf(session, state, rows);
-      applyStep(state, sum);
+      applyStep(state, sum, 128);
     }
     losses[name] = sum.at(-2)! / sum.at(-1)!;
   }
