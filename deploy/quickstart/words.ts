@@ -163,18 +163,10 @@ function describeGate({
   for (const reason of evidence?.reasons ?? []) lines.push(entry('', `  ${reason}`));
   const comparison = evidence?.comparison;
   if (comparison && evidence?.champion) {
-    const { metric, champion, challenger, change, low, high, confidence, rows } = comparison;
+    const { metric, champion, challenger, rows } = comparison;
     const name = METRIC_NAMES[metric] ?? metric;
-    lines.push(
-      entry(
-        '',
-        `  ${name} on the same ${whole(rows)} rows: version ${evidence.champion.version} ${champion.toFixed(4)}, version ${evidence.challenger.version} ${challenger.toFixed(4)}`,
-      ),
-      entry(
-        '',
-        `  change ${signed(change)}, at ${confidence * 100} % confidence between ${signed(low)} and ${signed(high)}`,
-      ),
-    );
+    const both = `version ${evidence.champion.version} ${champion.toFixed(4)}, version ${evidence.challenger.version} ${challenger.toFixed(4)}`;
+    lines.push(entry('', `  ${name} on the same ${whole(rows)} rows: ${both}`));
   }
   return lines;
 }
@@ -184,7 +176,6 @@ export const whole = (n: number): string => Math.round(n).toLocaleString('en-US'
 export const count = (n: number, noun: string): string =>
   `${whole(n)} ${noun}${n === 1 ? '' : 's'}`;
 export const seconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`;
-const signed = (n: number): string => `${n < 0 ? '−' : '+'}${Math.abs(n).toFixed(4)}`;
 
 export function size(bytes: number): string {
   if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;

@@ -84,7 +84,7 @@ test('tellStory() sets the gate, submits the example twice and predicts with wha
   expect(figures.served).toBe(2);
   expect(text).toContain('2,498,972 read, 2,497,770 kept, 1,202 dropped');
   expect(text).toContain('20 tasks reused, 5 computed');
-  expect(text).toContain('change +0.0040, at 95 % confidence between +0.0030 and +0.0050');
+  expect(text).toContain('AUC on the same 500,000 rows: version 1 0.6880, version 2 0.6920');
   expect(text).toMatch(/curl -s http:\/\/127\.0\.0\.1:\d+\/v1\/models\/flight-delay:predict/);
 });
 
