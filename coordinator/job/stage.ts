@@ -4,7 +4,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import type { Stage } from '../../common/stages.ts';
 import type { Program } from '../../common/wire/program.ts';
-import type { Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
+import type { Attempt, Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
 import type { StageView } from '../../common/wire/view.ts';
 import { runTasks } from '../dispatch/offer.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
@@ -57,6 +57,7 @@ export class StageRun {
     const before = { done: this.#done, reused: this.#reused };
     this.#total += tasks.length;
     const { store, queue, clock, workers, signal, log } = this.#job;
+    let reusedBefore = 0;
     const found = await runTasks({
       tasks,
       store,
@@ -65,9 +66,12 @@ export class StageRun {
       workers,
       signal,
       log,
-      onProgress: ({ done, reused }) => {
+      onProgress: ({ done, reused, descriptor }) => {
         this.#done = before.done + done;
         this.#reused = before.reused + reused;
+        this.#rows += rowsOf(descriptor.result as R);
+        if (reused === reusedBefore) this.#charge(descriptor.attempt); // computed for this job
+        reusedBefore = reused;
         this.#show();
       },
     });
@@ -80,19 +84,25 @@ export class StageRun {
         );
       return descriptor as Descriptor<R>;
     });
-    for (const { result, attempt } of descriptors) {
-      this.#rows += rowsOf(result);
-      this.#bytes += attempt.bytesRead;
-      this.#cpuSeconds += attempt.cpuSeconds;
-    }
-    this.#show();
     return descriptors;
   }
 
+  #charge({ bytesRead, cpuSeconds }: Attempt): void {
+    this.#bytes += bytesRead;
+    this.#cpuSeconds += cpuSeconds;
+  }
+
   /** For train, whose work is rounds. */
-  count(work: { done: number; total: number; rows: number; cpuSeconds: number }): void {
+  count(work: {
+    done: number;
+    total: number;
+    reused: number;
+    rows: number;
+    cpuSeconds: number;
+  }): void {
     this.#done = work.done;
     this.#total = work.total;
+    this.#reused = work.reused;
     this.#rows = work.rows;
     this.#cpuSeconds = work.cpuSeconds;
     this.#show();
