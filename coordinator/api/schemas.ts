@@ -101,6 +101,9 @@ const decision = words(
   'what the gate said; a refused version is a succeeded job',
 );
 
+const LOSS =
+  "binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit)";
+
 export const JobView = Type.Object(
   {
     id: Type.String(),
@@ -140,7 +143,7 @@ export const JobView = Type.Object(
       Type.Object({
         round: Count,
         rounds: Count,
-        loss: nullable(Type.Number()),
+        loss: nullable(Type.Number(), LOSS),
         rowsPerSecond: nullable(Type.Number()),
         workers: Count,
         generation: Count,
@@ -152,9 +155,9 @@ export const JobView = Type.Object(
     epochs: Type.Array(
       Type.Object({
         epoch: Count,
-        loss: Type.Number(),
-        validationLoss: nullable(Type.Number()),
-        validationAuc: nullable(Type.Number()),
+        loss: Type.Number({ description: `on training rows, while they are learnt: ${LOSS}` }),
+        validationLoss: nullable(Type.Number(), `on validation rows: ${LOSS}`),
+        validationAuc: nullable(Type.Number(), 'binary labels only; exact to 1e-4'),
       }),
     ),
     evaluation: nullable(

@@ -6,6 +6,10 @@
 //   numbers [n,D] ──────────── MatMul dense_0 [D,H] ───────────────────────────────┴ Add ─ + bias_0 [H]
 //      ─ Relu ─ MatMul dense_1 + bias_1 ─ Relu ─ … ─ dense_k [·,1] + bias_k ─ Squeeze ─ score [n]
 //
+// A binary score is a logit. A regression score is a standardized label: the prediction is score · std + mean, and the
+// loss is (score − (label − mean) / std)². Labels of any size then train alike with one learning rate; a model that
+// says the mean has a loss of 1.
+//
 // One table for all categories: a row is what a one-hot column would have in the first layer, and
 // Gather + sum is that product without the zeros. `linear` is the same with H = 1 and no Relu.
 import { GristmillError } from '../../common/errors.ts';
@@ -22,7 +26,11 @@ export type ModelInputs = {
   /** Numeric features. */
   readonly numbers: number;
   readonly label: LabelKind;
+  /** Regression: mean and deviation of the training labels. Absent: 0 and 1. */
+  readonly labelScale?: LabelScale;
 };
+
+export type LabelScale = { readonly mean: number; readonly std: number };
 
 export type Model = {
   readonly parameters: ParameterSpec[];
@@ -92,8 +100,7 @@ function writeForward(
 ): Graph {
   const b = new GraphBuilder();
   const score = writeScore(b, parameters, inputs);
-  const last = inputs.label === 'binary' ? 'Sigmoid' : 'Identity';
-  b.nodeNamed('prediction', last, [score]);
+  PREDICTIONS[inputs.label](b, score, inputs.labelScale ?? UNSCALED);
   const graph = b.finish(name, [{ name: 'prediction', type: 'float', shape: ['n'] }]);
   verifyGraph(graph, { after: `writing ${name}` });
   return graph;
@@ -104,7 +111,7 @@ function writeStep(name: string, parameters: readonly ParameterSpec[], inputs: M
   const score = writeScore(b, parameters, inputs);
   const label = b.input('label', 'float', ['n']);
   const weight = b.input('weight', 'float', ['n']);
-  const losses = LOSSES[inputs.label](b, score, label);
+  const losses = LOSSES[inputs.label](b, score, label, inputs.labelScale ?? UNSCALED);
   const weighted = b.node('Mul', [losses, weight]);
   const attributes = { keepdims: int(0) };
   b.nodeNamed('loss', 'ReduceSum', [weighted, b.int64([0])], { attributes });
@@ -148,15 +155,30 @@ function offsetsOf(sizes: readonly number[]): number[] {
   });
 }
 
-type Loss = (b: GraphBuilder, score: string, label: string) => string;
+const UNSCALED: LabelScale = { mean: 0, std: 1 };
+
+type Prediction = (b: GraphBuilder, score: string, scale: LabelScale) => string;
+
+const PREDICTIONS: Readonly<Record<LabelKind, Prediction>> = {
+  binary: (b, z) => b.nodeNamed('prediction', 'Sigmoid', [z]),
+  // z·std + mean
+  regression: (b, z, { mean, std }) => {
+    const scaled = b.node('Mul', [z, b.scalar('float', std)], { name: 'scaled' });
+    return b.nodeNamed('prediction', 'Add', [scaled, b.scalar('float', mean)]);
+  },
+};
+
+type Loss = (b: GraphBuilder, score: string, label: string, scale: LabelScale) => string;
 
 const LOSSES: Readonly<Record<LabelKind, Loss>> = {
   // −y·ln σ(z) − (1−y)·ln(1−σ(z)) = softplus(z) − z·y. Stable: softplus(z) = max(z,0) + ln(1+e^−|z|) is how
   // the engine computes it, and its gradient is σ(z) − y for every z, also at 0.
   binary: (b, z, y) => b.node('Sub', [b.node('Softplus', [z]), b.node('Mul', [z, y])]),
-  // (z − y)²
-  regression: (b, z, y) => {
-    const difference = b.node('Sub', [z, y]);
+  // (z − (y − mean)/std)²
+  regression: (b, z, y, { mean, std }) => {
+    const centred = b.node('Sub', [y, b.scalar('float', mean)]);
+    const target = b.node('Div', [centred, b.scalar('float', std)], { name: 'target' });
+    const difference = b.node('Sub', [z, target]);
     return b.node('Mul', [difference, difference]);
   },
 };

@@ -23,6 +23,7 @@ import {
   levelStatistics,
   missingStatistics,
 } from '../compile/levels.ts';
+import type { LabelScale } from '../compile/model.ts';
 import { loadSql } from '../compile/sql.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
 import type { JobContext } from './context.ts';
@@ -38,6 +39,8 @@ export type Fitted = {
   readonly load: LoadSql;
   /** Mean label of the training rows: what the baseline always says. */
   readonly baseline: number;
+  /** Regression: what the model is trained to predict is (label − mean) / std. */
+  readonly labelScale: LabelScale | null;
 };
 
 type Given = {
@@ -57,8 +60,14 @@ export async function fitFeatures(
     fitParts(stage, { profile: plan.profile, prepared, ...level });
 
   const ranges = await cutOffs(split, prepared, fitLevel);
-  const counts = (await fitLevel({ statistics: [], where: ranges.train, count: ranges })).counts!;
+  const counted = await fitLevel({
+    statistics: label.kind === 'regression' ? [LABEL_MOMENTS] : [],
+    where: ranges.train,
+    count: ranges,
+  });
+  const counts = counted.counts!;
   await checkCounts(job, { counts, ranges, label: label.kind });
+  const labelScale = label.kind === 'regression' ? scaleOf(counted, total(counts.train)) : null;
   let values: FittedValues = {};
   for (let level = 0; level < levelCount(features); level++) {
     const statistics = levelStatistics(features, level, values);
@@ -73,7 +82,32 @@ export async function fitFeatures(
   await stage.finish();
   await job.record({ kind: 'fitted', features: describeFitted(features, values) });
   const baseline = counts.labelSum.train / total(counts.train);
-  return { ranges, values, counts, load: loadSql(features, values), baseline };
+  return { ranges, values, counts, load: loadSql(features, values), baseline, labelScale };
+}
+
+const LABEL_MOMENTS: Statistic = { id: 'label', kind: 'moments', sql: '__label' };
+/** float32 holds 24 bits: a label that varies by less than this share of its size would be mostly rounding. */
+const LABEL_STD_LEAST = 2 ** -18;
+
+/** Mean and deviation of the training labels; LABEL_CONSTANT or LABEL_RANGE where no model could use them. */
+function scaleOf({ fitted }: FitResult, rows: number): LabelScale {
+  const [mean, std] = (fitted[LABEL_MOMENTS.id] as { numbers: readonly number[] }).numbers as [
+    number,
+    number,
+  ];
+  if (std === 0) {
+    throw new GristmillError(
+      'LABEL_CONSTANT',
+      `Cannot train: the label is ${mean} in all ${rows} training rows, expected at least two values`,
+    );
+  }
+  const isHeld = Number.isFinite(Math.fround(mean)) && Number.isFinite(Math.fround(std * std));
+  if (isHeld && std >= LABEL_STD_LEAST * Math.abs(mean) && Math.fround(std) > 0)
+    return { mean, std };
+  throw new GristmillError(
+    'LABEL_RANGE',
+    `Cannot train: the label has mean ${mean} and deviation ${std} in the training rows, expected a deviation of at least ${LABEL_STD_LEAST * Math.abs(mean)} and below 1e19, as models compute in float32`,
+  );
 }
 
 /** One scan of the parts: what to measure, on which rows, and whether to count rows too. */

@@ -54,7 +54,9 @@ export async function trainModel(
     codeSizes: load.codes.map(({ size }) => size),
     numbers: load.numbers.length,
     label: label.kind,
+    ...(fitted.labelScale ? { labelScale: fitted.labelScale } : {}),
   });
+  const inLabelUnits = lossUnit(fitted.labelScale);
   const optimizer = optimizerOf(training.train);
   const program: TrainProgram = {
     formatVersion: 1,
@@ -73,6 +75,7 @@ export async function trainModel(
     forwardGraph: base64(encodeModel(model.forward)),
   };
   const digest = await saveProgram(job.store, program);
+  let isComputed = false; // else its result was there
   const { result, attempt } = await runTraining({
     program,
     digest,
@@ -84,17 +87,20 @@ export async function trainModel(
     signal: job.signal,
     log: job.log,
     onProgress: ({ view, rows, cpuSeconds }) => {
-      job.showTraining(view);
-      stage.count({ done: view.round, total: view.rounds, rows, cpuSeconds });
+      isComputed = true;
+      job.showTraining({ ...view, loss: view.loss === null ? null : view.loss * inLabelUnits });
+      stage.count({ done: view.round, total: view.rounds, reused: 0, rows, cpuSeconds });
     },
   });
-  for (const [index, epoch] of result.epochs.entries())
+  const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * inLabelUnits }));
+  for (const [index, epoch] of epochs.entries())
     await job.record({ kind: 'epoch', epoch: index + 1, ...epoch });
   stage.count({
     done: result.rounds,
     total: result.rounds,
+    reused: isComputed ? 0 : result.rounds,
     rows: result.rows,
-    cpuSeconds: attempt.cpuSeconds,
+    cpuSeconds: isComputed ? attempt.cpuSeconds : 0,
   });
 
   const signature: Signature = {
@@ -122,9 +128,12 @@ export async function trainModel(
     trainDigest: digest,
     model: assembled.results[0]!.model,
     signature,
-    epochs: result.epochs,
+    epochs,
   };
 }
+
+/** From the loss that the optimizer sees to the one that users see: beside `validationLoss` and `mse`, in their unit. */
+const lossUnit = (scale: Fitted['labelScale']): number => (scale ? scale.std * scale.std : 1);
 
 function optimizerOf(train: TrainSpec): OptimizerSpec {
   const { learningRate, momentum } = train;
