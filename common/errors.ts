@@ -100,7 +100,12 @@ export const CODES = {
   LABEL_CONSTANT: {
     retry: false,
     status: 422,
-    remedy: 'Choose a label that has both classes in the training rows',
+    remedy: 'Choose a label that has both classes, or several values, in the training rows',
+  },
+  LABEL_RANGE: {
+    retry: false,
+    status: 422,
+    remedy: 'Subtract a constant from the label, or scale it: "(price - 1e9) / 1e3"',
   },
   FEATURE_MISSING: {
     retry: false,

@@ -146,7 +146,7 @@ export type TrainProgram = {
   /**
    * base64 ONNX. Inputs: codes int64 [n,C] (absent if C = 0), numbers float [n,D] (absent if D = 0),
    * label float [n], weight float [n], and each parameter by name. Outputs: `loss` float [] = Σ weight·loss,
-   * and `d_<parameter>` of each parameter = Σ weight·gradient.
+   * and `d_<parameter>` of each parameter = Σ weight·gradient. A regression's loss is on the standardized label.
    */
   readonly stepGraph: string;
   /** base64 ONNX. Inputs as above without label and weight; output `prediction` float [n]. */
@@ -158,6 +158,7 @@ export type TrainResult = {
   readonly rounds: number;
   readonly rows: number;
   readonly epochs: readonly {
+    /** As the step graph gives it; `validationLoss` is in squared units of the label. */
     readonly loss: number;
     readonly validationLoss: number | null;
     readonly validationAuc: number | null;

@@ -124,6 +124,7 @@ export type JobView = {
   readonly stages: readonly StageView[];
   readonly training: TrainingView | null;
   readonly features: readonly FittedFeature[];
+  /** Losses: mean log loss, or mean squared error in squared units of the label. */
   readonly epochs: readonly {
     readonly epoch: number;
     readonly loss: number;

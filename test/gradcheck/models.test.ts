@@ -15,6 +15,11 @@ const CASES: readonly (readonly [string, ModelSpec, ModelInputs])[] = [
   ['linear, binary, numbers alone', linear, { codeSizes: [], numbers: 3, label: 'binary' }],
   ['mlp, binary', mlp, { codeSizes: [3, 4, 2], numbers: 2, label: 'binary' }],
   ['mlp, regression', mlp, { codeSizes: [3, 4], numbers: 2, label: 'regression' }],
+  [
+    'mlp, regression, a scaled label',
+    mlp,
+    { codeSizes: [3], numbers: 2, label: 'regression', labelScale: { mean: 3, std: 0.5 } },
+  ],
   ['mlp, binary, codes alone', mlp, { codeSizes: [6], numbers: 0, label: 'binary' }],
   ['mlp, regression, numbers alone', mlp, { codeSizes: [], numbers: 3, label: 'regression' }],
 ];

@@ -137,6 +137,38 @@ test('a mlp learns what a linear model cannot: whether two codes are equal', asy
   expect(losses.mlp).toBeLessThan(0.1);
 });
 
+test('a regression learns labels of any size and offset with one learning rate', async () => {
+  const errors: number[] = [];
+  for (const { mean, std } of [
+    { mean: 0, std: 1 },
+    { mean: 250_000, std: 40_000 },
+    { mean: -0.002, std: 0.00001 },
+  ]) {
+    const { parameters, step, forward } = buildModel(mlp, {
+      codeSizes: [2, 2],
+      numbers: 3,
+      label: 'regression',
+      labelScale: { mean, std },
+    });
+    const state = initState(parameters, { kind: 'adam', learningRate: 0.02 }, 5);
+    const drawn = sampleRows(128, [2, 2]);
+    const plain = [...(drawn.label.data as Float32Array)];
+    const labels = plain.map((y) => mean + std * (2 * y - 1));
+    const rows = { ...drawn, label: tensor([128], labels) };
+    await using session = await open(step);
+    for (let i = 0; i < 200; i++) applyStep(state, await sumOf(session, state, rows), 128);
+    await using scoring = await open(forward);
+    const values = parametersOf(state);
+    const feeds: Record<string, FeedTensor> = { codes: rows.codes, numbers: rows.numbers };
+    for (const { name, shape } of parameters)
+      feeds[name] = { type: 'float', dims: shape, data: values[name]! };
+    const { prediction } = await scoring.run(feeds);
+    const squares = labels.map((y, i) => ((prediction!.data[i] as number) - y) ** 2);
+    errors.push(squares.reduce((a, b) => a + b) / labels.length / std ** 2); // 1: says the mean
+  }
+  for (const error of errors) expect(error).toBeLessThan(0.02);
+});
+
 type Rows = Record<'codes' | 'numbers' | 'label' | 'weight', FeedTensor>;
 
 /** Label: whether the first two codes are equal (mod 2). Numbers are noise. */
