@@ -96,7 +96,7 @@ export const LIMITS = {
 
   // store
   storeRetries: 8, // with backoff 50 ms … 2 s: about 8 s of an erring store are ridden out inside one call
-  storeTimeoutMs: 30_000, // without an answer or a byte; then the attempt counts as failed
+  storeTimeoutMs: 10_000, // without a byte in either direction, however long the whole takes; then the attempt has failed
   storeRetryMsMin: 50,
   storeRetryMsMax: 2_000,
   keyBytesMax: 1024, // S3's limit

@@ -2,7 +2,7 @@
 // In: how many workers, which store. Out: jobs that end, and a fingerprint of everything they computed.
 // Why a fingerprint: after any fault, every result must have the bytes of an undisturbed run.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, mkdirSync, readFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
@@ -42,12 +42,12 @@ export type Line = AsyncDisposable & {
 const ROWS = 6_000;
 
 /** One object a month; a few rows break a rule in each. */
-const tripsOf = (month: number): string => `
+const tripsOf = (month: number, rows: number): string => `
   SELECT TIMESTAMP '2030-01-01' + to_days(${(month - 1) * 30}) + to_minutes((i * 7)::BIGINT) AS departed,
     CASE WHEN i % 50 = 0 THEN NULL WHEN i % 97 = 0 THEN -1 ELSE 5 + (i * 7919) % 40 END::BIGINT AS minutes,
     ['harbour', 'centre', 'hill', 'mill'][1 + (i * 31) % 4] AS stop,
     ((i * 7 // 60) % 24 BETWEEN 7 AND 9 OR (i * 31) % 4 = 0) AND (i * 13) % 7 <> ${month} AS late
-  FROM range(${ROWS}) t(i)`;
+  FROM range(${rows}) t(i)`;
 
 export const tripsJob = {
   specVersion: 1,
@@ -71,7 +71,11 @@ export async function startLine(
   options: {
     workers?: number;
     months?: number;
+    /** Rows of each month's object. */
+    rows?: number;
     storeUri?: string;
+    /** s3://…: the objects are copied there. */
+    lakeUri?: string;
     env?: Env;
     gateway?: boolean;
     workerEnv?: Env;
@@ -80,10 +84,12 @@ export async function startLine(
   const folder = tempFolder();
   const nats = await startNats();
   const storeUri = options.storeUri ?? pathToFileURL(join(folder, 'store')).href;
-  const lakeFolder = await lakeOf(options.months ?? 6);
+  const rows = options.rows ?? ROWS;
+  const lakeFolder = await lakeOf(options.months ?? 6, rows);
   const [coordinatorPort, gatewayPort] = [await freePort(), await freePort()];
   const shared: Env = { ...options.env, GRISTMILL_STORE: storeUri, GRISTMILL_NATS: nats.url };
-  const lake = { GRISTMILL_LAKE: pathToFileURL(lakeFolder).href };
+  const lake = { GRISTMILL_LAKE: options.lakeUri ?? pathToFileURL(lakeFolder).href };
+  if (options.lakeUri) await copyLake(lakeFolder, options.lakeUri, options.env ?? {});
   const roles: Record<Role, Env> = {
     coordinator: { ...shared, ...lake, GRISTMILL_PORT: String(coordinatorPort) },
     worker: { ...shared, ...lake, GRISTMILL_THREADS: '1', GRISTMILL_MEMORY: '2048' },
@@ -134,7 +140,7 @@ export async function startLine(
         .filter(Boolean)
         .map(Number);
     },
-    addObject: (month) => writeTrips(lakeFolder, month),
+    addObject: (month) => writeTrips(lakeFolder, month, rows),
     async submit(change = {}) {
       const { id } = await answer<{ id: string }>(`${coordinatorUrl}/v1/jobs`, {
         ...tripsJob,
@@ -174,22 +180,29 @@ export async function startLine(
 }
 
 /** One lake a number of months and test file: tasks are named by etags, so runs to compare share theirs. */
-const lakes = new Map<number, Promise<string>>();
+const lakes = new Map<string, Promise<string>>();
 
-function lakeOf(months: number): Promise<string> {
-  const made = lakes.get(months) ?? makeLake(months);
-  lakes.set(months, made);
+function lakeOf(months: number, rows: number): Promise<string> {
+  const made = lakes.get(`${months} ${rows}`) ?? makeLake(months, rows);
+  lakes.set(`${months} ${rows}`, made);
   return made;
 }
 
-async function makeLake(months: number): Promise<string> {
+async function makeLake(months: number, rows: number): Promise<string> {
   const folder = tempFolder();
   mkdirSync(join(folder, 'trips'));
-  for (let month = 1; month <= months; month++) await writeTrips(folder, month);
+  for (let month = 1; month <= months; month++) await writeTrips(folder, month, rows);
   return folder;
 }
 
-async function writeTrips(lake: string, month: number): Promise<void> {
+async function copyLake(folder: string, uri: string, env: Env): Promise<void> {
+  const lake = await openStore(uri, { ...process.env, ...env }, { create: true });
+  for (const name of readdirSync(join(folder, 'trips')))
+    await lake.createFromFile(`trips/${name}`, join(folder, 'trips', name));
+  await lake.close();
+}
+
+async function writeTrips(lake: string, month: number, rows: number): Promise<void> {
   await using duck = await openDuck({
     memoryBytes: 2 ** 28,
     tempDir: tempFolder(),
@@ -197,7 +210,9 @@ async function writeTrips(lake: string, month: number): Promise<void> {
     writeDir: lake,
   });
   const path = join(lake, 'trips', `${month}.parquet`);
-  await duck.run(`COPY (${tripsOf(month)}) TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)`);
+  await duck.run(
+    `COPY (${tripsOf(month, rows)}) TO '${path}' (FORMAT parquet, ROW_GROUP_SIZE 2048)`,
+  );
 }
 
 /** Settings of this shell must not reach the processes under test. */
