@@ -90,11 +90,12 @@ test('Members publishes who joins at once', () => {
 test('Members does not wait for ever for a worker that gets no rows', () => {
   const members = open();
   let atMs: number | undefined;
-  for (let nowMs = 0; atMs === undefined; nowMs += 1000) {
-    hear(members, beat(B), nowMs);
-    const found = recorded(hear(members, beat(A, { lanesLoaded: [0, 1] }), nowMs));
-    if (found) atMs = nowMs;
-    if (found) expect(found).toEqual([A, A, A, A]);
+  for (let nowMs = 0; nowMs < 60_000 && atMs === undefined; nowMs += 1000) {
+    const beats = [beat(B), beat(A, { lanesLoaded: [0, 1] })];
+    const owner = recorded(beats.flatMap((heartbeat) => hear(members, heartbeat, nowMs)));
+    if (!owner) continue;
+    expect(owner).toEqual([A, A, A, A]);
+    atMs = nowMs;
   }
   expect(atMs).toBe(LIMITS.joinPatienceMs);
 });
