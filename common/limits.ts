@@ -54,6 +54,7 @@ export const LIMITS = {
   roundTickMs: 100, // how often a worker looks whether it waits too long
   joinPatienceMs: 15_000, // once one worker is ready, a run that nobody owns waits this long for the others
   runSilentMs: 300_000, // a worker lets go of a run without a view for this long: a coordinator restarts in seconds
+  trainAgainMs: 5_000, // after a run that ended on a rotten part: by then every worker has heard its end
   trainLossesMax: 3, // children that a worker loses in one run before it stays out of it
 
   // http
@@ -96,7 +97,7 @@ export const LIMITS = {
 
   // store
   storeRetries: 8, // with backoff 50 ms … 2 s: about 8 s of an erring store are ridden out inside one call
-  storeTimeoutMs: 10_000, // without a byte in either direction, however long the whole takes; then the attempt has failed
+  storeTimeoutMs: 10_000, // without a byte in either direction, however long the whole attempt takes
   storeRetryMsMin: 50,
   storeRetryMsMax: 2_000,
   keyBytesMax: 1024, // S3's limit
@@ -107,7 +108,11 @@ export const LIMITS = {
   partUploadsMax: 2, // parts of one upload in flight: 32 MiB of buffers
   storeSocketsMax: 64,
   fileHandlesMax: 64, // file operations in flight; the rest wait
+  fileQuickBytes: 64 * KiB, // read or written at once: copying more takes longer than a thread's help costs
+  fileQuickMs: 0.25, // mean time of calls made at once; above it the disk is cold, and threads wait side by side
+  fileSlowMs: 5_000, // so long calls go through threads before they are tried at once again
   knownFoldersMax: 10_000, // folders whose entry is known to be on the disk: 1 MB of names
   tempAgeMs: 24 * 3_600_000, // a temp file this old belongs to nobody alive
+  copiesMax: 4, // commits of one task: a disk that lets each copy rot needs a person
   verifyReads: 2, // a flip on the wire is gone when read again, one on the disk is not
 } as const;

