@@ -211,7 +211,7 @@ export const CODES = {
   CHECKSUM_MISMATCH: {
     retry: true,
     status: 500,
-    remedy: 'None: the object is computed again; check the disk if it recurs',
+    remedy: 'Send the job again: what rotted is computed or copied anew; check the disk',
   },
   QUEUE_UNAVAILABLE: {
     retry: true,
@@ -254,6 +254,21 @@ export class GristmillError extends Error {
     this.code = code;
     this.errors = options?.errors;
   }
+}
+
+/** Says of an error thrown by `act` which field of the request it is about, unless it says so itself. */
+export function atPointer<T>(pointer: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    throw pointedAt(pointer, error);
+  }
+}
+
+export function pointedAt(pointer: string, error: unknown): unknown {
+  if (!(error instanceof GristmillError) || error.errors) return error;
+  const errors = [{ pointer, detail: error.message }];
+  return new GristmillError(error.code, error.message, { cause: error, errors });
 }
 
 /** The form in which an error crosses NATS, IPC and the store; stacks stay in the log. */
@@ -304,7 +319,7 @@ export function nearestName(name: string, known: Iterable<string>): string | und
     const distance = editDistance(name.toLowerCase(), candidate.toLowerCase());
     if (!best || distance < best.distance) best = { name: candidate, distance };
   }
-  const near = Math.min(Math.max(2, Math.floor(name.length / 2)), name.length - 1);
+  const near = Math.min(Math.max(2, Math.floor(name.length / 3)), name.length - 1);
   return best && best.distance <= near ? best.name : undefined;
 }
 

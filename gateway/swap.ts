@@ -12,6 +12,7 @@ import { parseRows } from '../common/predict/rows.ts';
 import { entryKey } from '../common/store/journal.ts';
 import { parseStored, type Store } from '../common/store/store.ts';
 import { blobKey, type GoldenRows, type Manifest, versionsPrefix } from '../common/wire/model.ts';
+import { copyKey } from '../common/wire/task.ts';
 import { versionKey } from './catalog.ts';
 import type { Files, ModelFile } from './files.ts';
 import type { PredictArgs } from './thread.ts';
@@ -72,8 +73,24 @@ export async function fetchBlob(
 ): Promise<string> {
   const local = await files.find(sha256);
   if (local) return local;
-  const key = blobKey(model, sha256);
-  return files.keep(sha256, await store.read(key), key);
+  return keepCopy({ store, files }, blobKey(model, sha256), sha256);
+}
+
+/** The first copy that is right; a copy that rotted is passed over for the next. */
+async function keepCopy(
+  { store, files }: Pick<SwapDeps, 'store' | 'files'>,
+  name: string,
+  sha256: string,
+): Promise<string> {
+  for (let n = 1; ; n++) {
+    const key = copyKey(name, n);
+    try {
+      return await files.keep(sha256, await store.read(key), key);
+    } catch (error) {
+      const isCorrupt = error instanceof GristmillError && error.code === 'CHECKSUM_MISMATCH';
+      if (!isCorrupt || !(await store.head(copyKey(name, n + 1)))) throw error;
+    }
+  }
 }
 
 const SHA256 = /^[0-9a-f]{64}$/;

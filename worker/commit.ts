@@ -3,6 +3,7 @@
 // Why no fence but this: acks, leases and heartbeats of stale holders are all accepted; a second create is not.
 //
 //   <sha256>.parquet, <sha256>.bin (create-only, named by content) ─► <n>.json (create-only) ─► ack
+//   n > 1, after a copy rotted: <n>-<sha256>.parquet ─► <n>.json, whose result is that of 1.json
 //   died before the descriptor: the data are found again by the next attempt, or garbage
 //   died before the ack:        the message comes again, the descriptor is found, and it is acked
 import { crashPoint } from '../common/crash.ts';
@@ -14,6 +15,7 @@ import { type Created, createJson, getJson, type Store } from '../common/store/s
 import {
   type Attempt,
   commitKey,
+  copyKey,
   type Descriptor,
   dataKey,
   type Task,
@@ -37,7 +39,8 @@ export async function commit(
   { worker, log }: { worker: WorkerId; log: Log },
 ): Promise<Created> {
   await eachOf(outcome.blobs, LIMITS.uploadsMax, async ({ file, sha256, path }) => {
-    await store.createFromFile(dataKey(task.stage, task.task, `${sha256}.${file}`), path);
+    const key = dataKey(task.stage, task.task, `${sha256}.${file}`);
+    await store.createFromFile(copyKey(key, task.commit), path);
   });
   crashPoint('commit.afterData');
   const bytesWritten = outcome.blobs.reduce((sum, blob) => sum + blob.bytes, 0);
@@ -48,6 +51,7 @@ export async function commit(
     stage: task.stage,
     result: outcome.result,
     attempt,
+    message: task,
   };
   const created = await createJson(
     store,

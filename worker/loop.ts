@@ -15,6 +15,7 @@ import type { Log } from '../common/log.ts';
 import { type Lease, type Queue, SUBJECTS } from '../common/queue/queue.ts';
 import { recordFailure } from '../common/store/failures.ts';
 import { jsonBytes, type Store } from '../common/store/store.ts';
+import { corruptOf } from '../common/store/verified.ts';
 import type { TaskSettled } from '../common/wire/event.ts';
 import type { Task } from '../common/wire/task.ts';
 import { commit, fetchCommit } from './commit.ts';
@@ -159,6 +160,7 @@ export function startLoop(options: LoopOptions): Loop {
       return;
     }
     log.warn('task failed', fields);
+    const corrupt = corruptOf(error);
     if (wire.code === 'INTERNAL') log.error('stack', { stack: (error as Error).stack });
     try {
       await recordFailure(store, {
@@ -166,7 +168,7 @@ export function startLoop(options: LoopOptions): Loop {
         task: task.task,
         stage: task.stage,
         worker,
-        kind: 'error',
+        ...(corrupt ? { kind: 'corrupt', corrupt } : { kind: 'error' }),
         error: wire,
         at: clock.now(),
       });

@@ -21,7 +21,10 @@ export type Shard = {
   readonly ranges: readonly (readonly [offset: number, length: number])[];
 };
 
-/** An object that some task wrote. */
+/**
+ * An object that some task wrote, by its content. `key` is where its first copy lies; where that has
+ * rotted, copy n lies at copyKey(key, n). So a ref, and every digest that holds one, outlives the disk.
+ */
 export type BlobRef = { readonly key: string; readonly sha256: Digest; readonly bytes: number };
 
 export type TaskInput =
@@ -56,7 +59,10 @@ export type Task = {
   readonly profile: string;
   readonly memoryBytes: number;
   readonly deadlineMs: number;
-  /** The number to commit under: 1, and n+1 only after a recorded checksum mismatch of n. */
+  /**
+   * The number to commit under, and of the copies to write (copyKey): 1, and n+1 only after a
+   * recorded checksum mismatch of n.
+   */
   readonly commit: number;
 };
 
@@ -95,6 +101,8 @@ export type Descriptor<R = unknown> = {
   readonly stage: Stage;
   readonly result: R;
   readonly attempt: Attempt;
+  /** What was asked for: enough to have it computed again. Absent for training, which is no task. */
+  readonly message?: Task;
 };
 
 export type Attempt = {
@@ -109,6 +117,24 @@ export const commitKey = (stage: Stage, task: TaskId, n: number): string =>
   `parts/${stage}/${task}/${n}.json`;
 export const dataKey = (stage: Stage, task: TaskId, file: string): string =>
   `parts/${stage}/${task}/${file}`;
+
+/** Where copy `n` of a blob lies: <folder>/<file>, then <folder>/2-<file>, … */
+export function copyKey(key: string, n: number): string {
+  if (n === 1) return key;
+  const at = key.lastIndexOf('/') + 1;
+  return `${key.slice(0, at)}${n}-${key.slice(at)}`;
+}
+
+/** The task whose commit names a blob, by the blob's key. */
+export function writerOf(key: string): ResultRef | undefined {
+  const [root, stage, task] = key.split('/');
+  if (root !== 'parts' || !stage || !/^[0-9a-f]{64}$/.test(task ?? '')) return undefined;
+  return { stage: stage as Stage, task: task as TaskId };
+}
+
+/** A blob of which no copy has the right bytes, each read twice. */
+export type CorruptBlob = { readonly key: string; readonly copies: number };
+
 export const programKey = (digest: Digest): string => `stages/${digest}.json`;
 
 /** One way in which an attempt ended badly, at failures/<task>/<n>.json. */
@@ -117,8 +143,12 @@ export type Failure = {
   readonly task: TaskId;
   readonly stage: Stage;
   readonly worker: WorkerId;
-  /** 'error' counts towards taskFailuresMax; 'lost' (a silent worker) has its own cap. */
-  readonly kind: 'error' | 'lost';
+  /**
+   * 'error' counts towards taskFailuresMax; 'lost' (a silent worker) has its own cap; 'corrupt' has
+   * the task run again that wrote what could not be read, up to copiesMax.
+   */
+  readonly kind: 'error' | 'lost' | 'corrupt';
+  readonly corrupt?: CorruptBlob;
   readonly error: WireError;
   readonly at: number;
 };

@@ -15,7 +15,14 @@ import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
 import { countFailures, readFailures, recordFailure } from '../../common/store/failures.ts';
 import { getJson, type Store } from '../../common/store/store.ts';
 import type { TaskSettled } from '../../common/wire/event.ts';
-import { commitKey, type Descriptor, type Task } from '../../common/wire/task.ts';
+import {
+  type CorruptBlob,
+  commitKey,
+  type Descriptor,
+  type Failure,
+  type Task,
+} from '../../common/wire/task.ts';
+import { checkMended, planMend } from './mend.ts';
 import { type Action, judge, reconcile } from './reconcile.ts';
 import { Window } from './window.ts';
 import { claimsOf, type Workers } from './workers.ts';
@@ -62,6 +69,19 @@ export async function runTasks(run: TaskRun): Promise<Map<TaskId, Descriptor>> {
   return results;
 }
 
+/** Has the task run again that wrote a blob of which every copy is corrupt. */
+export async function mendBlob(
+  run: Omit<TaskRun, 'tasks' | 'onProgress'>,
+  corrupt: CorruptBlob,
+): Promise<void> {
+  const task = await planMend(run.store, corrupt);
+  if (!task) return;
+  run.log.warn('computing a corrupt object again', { key: corrupt.key, commit: task.commit });
+  const { store, queue, clock, workers, log, signal } = run;
+  await runTasks({ tasks: [task], store, queue, clock, workers, log, signal });
+  await checkMended(store, corrupt, task.commit);
+}
+
 export const fetchDescriptor = (store: Store, task: Task): Promise<Descriptor | undefined> =>
   getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));
 
@@ -84,6 +104,8 @@ class Dispatch {
   #lastPassMs: number;
   /** Since when heartbeats have had a way to us: silence before that says nothing. */
   #hearsSinceMs: number;
+  /** By key and copies: readers of one corrupt blob wait for one mend. */
+  readonly #mends = new Map<string, Promise<void>>();
   #failuresBefore: ReadonlyMap<TaskId, number> = new Map();
   #isOver = false;
 
@@ -174,12 +196,33 @@ class Dispatch {
     }
     const failures = await readFailures(store, id, this.#failuresBefore.get(id) ?? 0);
     if (failures.length === (this.#judged.get(id) ?? 0)) return;
+    const fresh = failures.slice(this.#judged.get(id) ?? 0);
     this.#judged.set(id, failures.length);
     const verdict = judge(one.task, failures);
     if (verdict.kind === 'fail') return this.#end(verdict.error);
+    if (fresh.some(({ corrupt }) => corrupt)) return void this.#mendFor(id, fresh);
     this.#window.delay(id, verdict.delayMs);
     if (failures.at(-1)?.kind !== 'error') return; // a lost worker's message is still in the stream
     void this.#run.clock.sleep(verdict.delayMs, signal).then(() => this.#offerAgain(id));
+  }
+
+  /** The reader is offered again when what it could not read is whole. */
+  async #mendFor(id: TaskId, failures: readonly Failure[]): Promise<void> {
+    this.#window.delay(id, Number.POSITIVE_INFINITY);
+    try {
+      for (const { corrupt } of failures) if (corrupt) await this.#mend(corrupt);
+    } catch (error) {
+      return this.#end(error);
+    }
+    this.#window.delay(id, 0);
+    await this.#offerAgain(id);
+  }
+
+  #mend(corrupt: CorruptBlob): Promise<void> {
+    const name = `${corrupt.key} ${corrupt.copies}`;
+    const mend = this.#mends.get(name) ?? mendBlob(this.#run, corrupt);
+    this.#mends.set(name, mend);
+    return mend;
   }
 
   async #offerAgain(task: TaskId): Promise<void> {

@@ -9,6 +9,7 @@ import { checkTestset, testsetDefinition } from '../registry/testset.ts';
 import { publishVersion } from '../registry/version.ts';
 import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
+import { mendingReads } from './mending.ts';
 import type { Proof } from './prove.ts';
 import type { Trained } from './train.ts';
 
@@ -24,34 +25,36 @@ export async function publish(
     { model, environment },
     testsetDefinition({ ...job.spec, training }),
   );
-  const { manifest, reused } = await publishVersion(job.store, {
-    model,
-    onnx: trained.model,
-    golden: { formatVersion: 1, rows: proof.golden },
-    report: {
-      formatVersion: 1,
-      epochs: trained.epochs,
-      evaluation,
-      proof: { rows: proof.rows, maxDifference: proof.maxDifference },
-      split: { ranges: fitted.ranges, counts: fitted.counts },
-      fitted: fitted.values,
-    },
-    signature: trained.signature,
-    label: { sql: training.label },
-    trainDigest: trained.trainDigest,
-    split: { definition: training.split, ranges: fitted.ranges },
-    metrics: { validation: lastValidation(trained), test: evaluation.metrics },
-    baseline: evaluation.baseline,
-    lineage: {
-      job: job.id,
-      snapshot: plan.snapshot,
-      spec: job.spec,
-      seed: job.spec.seed,
-      profile: plan.profile,
-      createdAt: job.clock.now(),
-    },
-    bitExact: true,
-  });
+  const { manifest, reused } = await mendingReads(job, () =>
+    publishVersion(job.store, {
+      model,
+      onnx: trained.model,
+      golden: { formatVersion: 1, rows: proof.golden },
+      report: {
+        formatVersion: 1,
+        epochs: trained.epochs,
+        evaluation,
+        proof: { rows: proof.rows, maxDifference: proof.maxDifference },
+        split: { ranges: fitted.ranges, counts: fitted.counts },
+        fitted: fitted.values,
+      },
+      signature: trained.signature,
+      label: { sql: training.label },
+      trainDigest: trained.trainDigest,
+      split: { definition: training.split, ranges: fitted.ranges },
+      metrics: { validation: lastValidation(trained), test: evaluation.metrics },
+      baseline: evaluation.baseline,
+      lineage: {
+        job: job.id,
+        snapshot: plan.snapshot,
+        spec: job.spec,
+        seed: job.spec.seed,
+        profile: plan.profile,
+        createdAt: job.clock.now(),
+      },
+      bitExact: true,
+    }),
+  );
   await job.record({ kind: 'published', model, version: manifest.version, reused });
   return manifest;
 }

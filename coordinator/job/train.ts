@@ -25,6 +25,7 @@ import { saveProgram } from '../plan/tasks.ts';
 import { runTraining } from '../rounds/run.ts';
 import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
+import { mendingRun } from './mending.ts';
 import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './stage.ts';
 
@@ -76,22 +77,24 @@ export async function trainModel(
   };
   const digest = await saveProgram(job.store, program);
   let isComputed = false; // else its result was there
-  const { result, attempt } = await runTraining({
-    program,
-    digest,
-    profile: plan.profile,
-    queue: job.queue,
-    store: job.store,
-    clock: job.clock,
-    workers: job.workers,
-    signal: job.signal,
-    log: job.log,
-    onProgress: ({ view, rows, cpuSeconds }) => {
-      isComputed = true;
-      job.showTraining({ ...view, loss: view.loss === null ? null : view.loss * inLabelUnits });
-      stage.count({ done: view.round, total: view.rounds, reused: 0, rows, cpuSeconds });
-    },
-  });
+  const { result, attempt } = await mendingRun(job, digest, () =>
+    runTraining({
+      program,
+      digest,
+      profile: plan.profile,
+      queue: job.queue,
+      store: job.store,
+      clock: job.clock,
+      workers: job.workers,
+      signal: job.signal,
+      log: job.log,
+      onProgress: ({ view, rows, cpuSeconds }) => {
+        isComputed = true;
+        job.showTraining({ ...view, loss: view.loss === null ? null : view.loss * inLabelUnits });
+        stage.count({ done: view.round, total: view.rounds, reused: 0, rows, cpuSeconds });
+      },
+    }),
+  );
   const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * inLabelUnits }));
   for (const [index, epoch] of epochs.entries())
     await job.record({ kind: 'epoch', epoch: index + 1, ...epoch });

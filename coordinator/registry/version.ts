@@ -4,15 +4,17 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → alias → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { sha256Hex } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
 import { append, type Entry, entryKey, readAfter, readHead } from '../../common/store/journal.ts';
 import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import {
   blobKey,
   type GoldenRows,
   type Manifest,
   versionsPrefix,
 } from '../../common/wire/model.ts';
-import type { BlobRef } from '../../common/wire/task.ts';
+import { type BlobRef, copyKey } from '../../common/wire/task.ts';
 
 /** A version before it has a number. */
 export type Draft = Omit<Manifest, 'formatVersion' | 'version' | 'onnx' | 'golden' | 'report'> & {
@@ -35,7 +37,10 @@ export async function publishVersion(
     manifest,
     reused: manifest.lineage.job !== draft.lineage.job,
   });
-  if (same) return found(same);
+  if (same) {
+    await mendBlobs(store, same, draft);
+    return found(same);
+  }
   const blobs = await storeBlobs(store, draft);
   for (let version = (known.at(-1)?.version ?? 0) + 1; ; version++) {
     const manifest: Manifest = { ...draft, ...blobs, formatVersion: 1, version };
@@ -51,25 +56,45 @@ async function storeBlobs(
   store: Store,
   draft: Draft,
 ): Promise<Pick<Manifest, 'onnx' | 'golden' | 'report'>> {
-  const bytes = await store.get(draft.onnx.key);
-  const found = bytes && sha256Hex(bytes);
-  if (!bytes || found !== draft.onnx.sha256) {
-    throw new GristmillError(
-      'CHECKSUM_MISMATCH',
-      `Cannot publish ${draft.onnx.key}: its SHA-256 is ${found ?? 'unknown, as it is gone'}, expected ${draft.onnx.sha256}`,
-    );
-  }
   const put = async (blob: Uint8Array): Promise<Manifest['onnx']> => {
     const sha256 = sha256Hex(blob);
     await store.create(blobKey(draft.model, sha256), blob);
     return { sha256, bytes: blob.length };
   };
   return {
-    onnx: await put(bytes),
+    onnx: await put(await getVerified(store, draft.onnx)),
     golden: await put(jsonBytes(draft.golden)),
     report: await put(jsonBytes(draft.report)),
   };
 }
+
+/** A version that is published again is whole again: what rotted of it gets a new copy. */
+async function mendBlobs(store: Store, manifest: Manifest, draft: Draft): Promise<void> {
+  const { onnx, golden } = manifest;
+  await mendBlob(store, refOf(manifest.model, onnx), () => getVerified(store, draft.onnx));
+  await mendBlob(store, refOf(manifest.model, golden), async () => jsonBytes(draft.golden));
+}
+
+async function mendBlob(
+  store: Store,
+  ref: BlobRef,
+  whole: () => Promise<Uint8Array>,
+): Promise<void> {
+  try {
+    await getVerified(store, ref);
+  } catch (error) {
+    const corrupt = corruptOf(error);
+    if (!corrupt || corrupt.copies >= LIMITS.copiesMax) throw error;
+    const bytes = await whole();
+    if (sha256Hex(bytes) !== ref.sha256) throw error;
+    await store.create(copyKey(ref.key, corrupt.copies + 1), bytes);
+  }
+}
+
+const refOf = (model: string, blob: Manifest['onnx']): BlobRef => ({
+  key: blobKey(model, blob.sha256),
+  ...blob,
+});
 
 /** All versions of a model, oldest first; empty where there is no such model. */
 export const listVersions = async (store: Store, model: string): Promise<readonly Manifest[]> =>
@@ -96,7 +121,7 @@ export async function requireModel(store: Store, model: string): Promise<number>
   const head: Entry<Manifest> | undefined = await readHead(store, versionsPrefix(model));
   if (head) return head.n;
   const names = await listModelNames(store);
-  const has = names.length === 0 ? 'none is published yet' : `there are ${names.join(', ')}`;
+  const has = names.length === 0 ? 'none is published yet' : `expected one of ${names.join(', ')}`;
   throw new GristmillError('NOT_FOUND', `Cannot find the model ${model}: ${has}`);
 }
 

@@ -10,8 +10,9 @@ import { GristmillError, toWireError, type WireError } from '../../common/errors
 import { type Digest, sha256Hex, type TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { SUBJECTS } from '../../common/queue/queue.ts';
+import { recordFailure } from '../../common/store/failures.ts';
 import { createJson, getJson } from '../../common/store/store.ts';
-import { getVerified } from '../../common/store/verified.ts';
+import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
@@ -228,8 +229,29 @@ export class HostedRun {
   }
 
   #guard(act: () => Promise<void>): void {
-    act().catch((error: unknown) => {
+    act().catch(async (error: unknown) => {
+      await this.#recordCorrupt(error);
       if (!this.#abort.signal.aborted) this.#fail(toWireError(error));
+    });
+  }
+
+  /** Before the failure is told: whoever hears of it finds what is corrupt. */
+  async #recordCorrupt(error: unknown): Promise<void> {
+    const corrupt = corruptOf(error);
+    if (!corrupt) return;
+    const { store, worker, clock, log } = this.#options;
+    const task = this.digest as string as TaskId;
+    await recordFailure(store, {
+      formatVersion: 1,
+      task,
+      stage: 'train',
+      worker,
+      kind: 'corrupt',
+      corrupt,
+      error: toWireError(error),
+      at: clock.now(),
+    }).catch((cause: unknown) => {
+      log.warn('failure not recorded', { run: this.digest, error: cause });
     });
   }
 
