@@ -12,6 +12,8 @@ import { fileURLToPath } from 'node:url';
 export type Nats = AsyncDisposable & {
   readonly url: string;
   readonly port: number;
+  /** Of the server that runs now. */
+  pid(): number | undefined;
   /** SIGKILL: nothing is flushed. */
   kill(): Promise<void>;
   /** On the same port and folder; with `wipe`, on an empty one. */
@@ -56,6 +58,7 @@ export async function startNats(): Promise<Nats> {
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
+    pid: () => server?.pid,
     kill,
     start,
     pause: () => server?.kill('SIGSTOP'),

@@ -15,6 +15,7 @@ export type WorkerSetup = {
 };
 
 export type WorkerProcess = AsyncDisposable & {
+  readonly pid: number;
   /** Resolves with the signal or exit code that ended it. */
   readonly ended: Promise<string | number>;
   send(signal: NodeJS.Signals): void;
@@ -37,6 +38,7 @@ export async function startWorkerProcess(
     }),
   ]);
   return {
+    pid: child.pid!,
     ended,
     send: (signal) => child.kill(signal),
     async [Symbol.asyncDispose]() {
