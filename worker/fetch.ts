@@ -115,9 +115,13 @@ export class Fetcher {
     return found;
   }
 
-  #shard({ key, etag, bytes, footerBytes, ranges }: Shard, path: string): Promise<number> {
+  async #shard({ key, etag, bytes, footerBytes, ranges }: Shard, path: string): Promise<number> {
     const footer = [bytes - footerBytes, footerBytes] as const;
-    return fetchSparse(this.#lake, key, { etag, bytes, ranges: [...ranges, footer] }, path);
+    try {
+      return await fetchSparse(this.#lake, key, { etag, bytes, ranges: [...ranges, footer] }, path);
+    } catch (error) {
+      throw explainShard(error);
+    }
   }
 }
 
@@ -180,6 +184,15 @@ class BlobCache {
 
 const missing = (key: string): GristmillError =>
   new GristmillError('INPUT_MISSING', `Cannot read ${key}: there is no such object`);
+
+/** Objects of the lake are others' to replace and delete: who did it is told what it means for the job. */
+function explainShard(error: unknown): unknown {
+  if (!(error instanceof GristmillError)) return error;
+  if (error.code !== 'INPUT_CHANGED' && error.code !== 'INPUT_MISSING') return error;
+  const done = error.code === 'INPUT_CHANGED' ? 'replaced' : 'deleted';
+  const message = `${error.message}; it was ${done} after the job took its snapshot`;
+  return new GristmillError(error.code, message, { cause: error });
+}
 
 /** A full disk is this machine's trouble: another worker may have room. */
 function explain(error: unknown, scratch: string): unknown {

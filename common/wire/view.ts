@@ -100,7 +100,8 @@ export type JobView = {
   readonly submittedAt: number;
   readonly startedAt: number | null;
   readonly finishedAt: number | null;
-  readonly error: WireError | null;
+  /** Why it failed, and what helps. */
+  readonly error: (WireError & { readonly remedy?: string }) | null;
   /** Why it waits, where it does: "no worker is alive". */
   readonly waiting: string | null;
   readonly snapshot: {

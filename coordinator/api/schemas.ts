@@ -55,6 +55,7 @@ const WireError = Type.Object({
   code: Type.String(),
   message: Type.String(),
   errors: Type.Optional(Type.Array(FieldError)),
+  remedy: Type.Optional(Type.String({ description: 'what helps' })),
 });
 
 const Policy = Type.Ref('GatePolicy#');

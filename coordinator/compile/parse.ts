@@ -21,6 +21,7 @@ export type ParsedExpression = ExpressionText & { readonly expr: Expr };
 export async function parseExpressions(
   duck: Duck,
   texts: readonly ExpressionText[],
+  schema: readonly SchemaColumn[] = [],
 ): Promise<ParsedExpression[]> {
   return collectAwaited(texts, async ({ pointer, sql }) => {
     checkText(sql);
@@ -28,13 +29,34 @@ export async function parseExpressions(
     const rows = await duck.rows(`SELECT json_serialize_sql('SELECT ' || $1::VARCHAR) AS tree`, [
       sql,
     ]);
-    return { pointer, sql, expr: exprFromDuck(String(rows[0]!.tree), sql) };
+    const tree = String(rows[0]!.tree);
+    return { pointer, sql, expr: withHint(sql, schema, () => exprFromDuck(tree, sql)) };
   });
 }
+
+/** `at > 3` is a syntax error like any other, unless a column is called so: then it wants quotes. */
+function withHint<T>(sql: string, schema: readonly SchemaColumn[], read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof GristmillError) || error.code !== 'SQL_SYNTAX') throw error;
+    const bare = sql.replaceAll(/"(?:[^"]|"")*"|'(?:[^']|'')*'/g, ' ');
+    const words = new Set(bare.toLowerCase().match(/[\p{L}_][\p{L}\p{N}_$]*/gu));
+    const [name] = schema.map((column) => column.name).filter((n) => isKeyword(n, words));
+    if (name === undefined) throw error;
+    const message = `${error.message}; "${name}" is a word of SQL: where the column is meant, write it in double quotes`;
+    throw new GristmillError('SQL_SYNTAX', message, { cause: error });
+  }
+}
+
+const isKeyword = (name: string, words: ReadonlySet<string>): boolean =>
+  KEYWORDS.has(name.toLowerCase()) && words.has(name.toLowerCase());
 
 export type BindText = ExpressionText & {
   /** filter: must be BOOLEAN. label: BOOLEAN or a number. any: whatever it is. */
   readonly expect: 'filter' | 'label' | 'any';
+  /** The author's own text, for errors. */
+  readonly shown?: string;
 };
 
 /**
@@ -48,11 +70,11 @@ export async function bindExpressions(
 ): Promise<string[]> {
   const columns = schema.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ');
   await duck.run(`CREATE OR REPLACE TEMP TABLE input (${columns})`);
-  return collectAwaited(texts, async ({ sql, expect }) => {
+  return collectAwaited(texts, async ({ sql, expect, shown }) => {
     const [column] = await duck.describe(`SELECT (${sql}) AS value FROM input`);
     const type = column!.type;
     if (expect === 'filter' && type !== 'BOOLEAN') {
-      const message = `Cannot filter by ${shorten(sql)}: it is ${type}, expected BOOLEAN`;
+      const message = `Cannot filter by ${shorten(shown ?? sql)}: it is ${type}, expected BOOLEAN`;
       throw new GristmillError('SQL_TYPE', message);
     }
     if (expect === 'label') labelKindOf(type);
@@ -71,6 +93,20 @@ export function labelKindOf(type: string): LabelKind {
 /** DuckDB's numeric types. */
 export const NUMERIC =
   /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\b.*)$/;
+
+/** DuckDB's keywords that cannot name a column without quotes: `duckdb_keywords()`, reserved and type_function. */
+export const KEYWORDS: ReadonlySet<string> = new Set(
+  `all analyse analyze and any array as asc asymmetric both case cast check collate column constraint
+  create default deferrable desc describe distinct do else end except false fetch for foreign from group
+  having in initially intersect into lambda lateral leading limit not null offset on only or order pivot
+  pivot_longer pivot_wider placing primary qualify references returning select show some summarize
+  symmetric table then to trailing true union unique unpivot using variadic when where window with
+  anti asof at authorization binary by collation columns concurrently cross freeze full generated glob
+  ilike inner is isnull join left like map natural notnull outer overlaps positional right semi similar
+  struct tablesample try_cast unpack verbose`
+    .trim()
+    .split(/\s+/),
+);
 
 function checkText(sql: string): void {
   const bytes = Buffer.byteLength(sql);

@@ -11,6 +11,7 @@ import { checkScalarSql, type ScalarSql } from '../compile/allowlist.ts';
 import { buildFeatures, type FeatureSet } from '../compile/features.ts';
 import {
   bindExpressions,
+  collect,
   type ExpressionText,
   labelKindOf,
   type ParsedExpression,
@@ -52,13 +53,19 @@ async function checkWith(
     ...(label ? [label] : []),
     ...names.map((name) => ({ pointer: `/features/${name}`, sql: features[name]! })),
   ];
-  const parsed = await parseExpressions(duck, texts);
-  const safe = parsed
-    .slice(0, filters.length)
-    .map((filter) => checkScalarSql(filter, schema, `filter at ${filter.pointer}`));
-  const safeLabel = label ? checkScalarSql(parsed[filters.length]!, schema, 'label') : null;
+  const parsed = await parseExpressions(duck, texts, schema);
+  const scalars = collect(parsed.slice(0, parsed.length - names.length), (text) =>
+    checkScalarSql(text, schema, text.pointer.slice(1).replaceAll('/', '.')),
+  );
+  const safe = scalars.slice(0, filters.length);
+  const safeLabel = scalars[filters.length] ?? null;
   const bound = await bindExpressions(duck, schema, [
-    ...safe.map(({ sql }, i) => ({ pointer: filters[i]!.pointer, sql, expect: 'filter' as const })),
+    ...safe.map(({ sql }, i) => ({
+      pointer: filters[i]!.pointer,
+      sql,
+      shown: filters[i]!.sql,
+      expect: 'filter' as const,
+    })),
     ...(safeLabel ? [{ pointer: '/label', sql: safeLabel.sql, expect: 'label' as const }] : []),
   ]);
   const byName: Record<string, ParsedExpression> = {};

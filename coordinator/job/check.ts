@@ -3,7 +3,7 @@
 // Why at submit too: a misspelt column is told in the answer to the request, not an hour later.
 // Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { quoteName } from '../../common/engine/duckdb.ts';
-import { GristmillError } from '../../common/errors.ts';
+import { atPointer, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { CleanRule, JobSpec, Split } from '../../common/wire/job.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
@@ -85,8 +85,9 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
   };
   const answer = await child.call<CheckAnswer>('check', request, { deadlineMs: CHECK_DEADLINE_MS });
   const reads = new Set<string>();
-  const column = (name: string, where: string): SchemaColumn => {
-    const found = findColumn([name], schema, 1, where);
+  const column: FindColumn = (name, pointer) => {
+    const where = pointer.slice(1).replaceAll('/', '.');
+    const found = atPointer(pointer, () => findColumn([name], schema, 1, where));
     reads.add(found.name);
     return found;
   };
@@ -96,7 +97,7 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
     for (const name of columns) reads.add(name);
   const kept = new Set([
     ...(answer.features?.columns.map(({ name }) => name) ?? []),
-    ...texts.extra.map((name) => column(name, 'evaluate.slices').name),
+    ...texts.extra.map((name, i) => column(name, `/evaluate/slices/${i}`).name),
   ]);
   for (const name of kept) reads.add(name);
   const inOrder = schema.filter(({ name }) => reads.has(name)).map(({ name }) => name);
@@ -112,6 +113,9 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
   };
 }
 
+/** A column of the schema, or an error at this place of the spec. */
+type FindColumn = (name: string, pointer: string) => SchemaColumn;
+
 /** Names that begin like our own columns would be mistaken for them. */
 function checkNames(schema: readonly SchemaColumn[]): void {
   const bad = schema.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
@@ -125,13 +129,13 @@ function checkNames(schema: readonly SchemaColumn[]): void {
 function rulesOf(
   clean: readonly CleanRule[],
   answer: CheckAnswer,
-  column: (name: string, where: string) => SchemaColumn,
+  column: FindColumn,
 ): CheckedSpec['rules'] {
   let next = 0;
-  const rules = clean.map((rule) => {
+  const rules = clean.map((rule, at) => {
     if ('filter' in rule)
       return { name: `filter(${rule.filter})`, sql: answer.filters[next++]!.sql };
-    const columns = rule.require.map((name) => column(name, 'clean.require'));
+    const columns = rule.require.map((name, i) => column(name, `/clean/${at}/require/${i}`));
     return {
       name: `require(${rule.require.join(', ')})`,
       sql: columns.map(({ name }) => `${quoteName(name)} IS NOT NULL`).join(' AND '),
@@ -145,14 +149,15 @@ function rulesOf(
   });
 }
 
-function splitOf(
-  split: Split,
-  column: (name: string, where: string) => SchemaColumn,
-): NonNullable<CheckedSpec['split']> {
-  const sql = splitKeySql(split, (name) => {
-    const found = column(name, 'split');
-    return { sql: castSql(found), type: columnTypeOf(found.type)! };
-  });
+function splitOf(split: Split, column: FindColumn): NonNullable<CheckedSpec['split']> {
+  const pointerOf = (name: string): string =>
+    split.by === 'time' ? '/split/column' : `/split/columns/${split.columns.indexOf(name)}`;
+  const sql = atPointer('/split/column', () =>
+    splitKeySql(split, (name) => {
+      const found = column(name, pointerOf(name));
+      return { sql: castSql(found), type: columnTypeOf(found.type)! };
+    }),
+  );
   return { sql, by: split.by };
 }
 

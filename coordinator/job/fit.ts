@@ -106,7 +106,7 @@ function scaleOf({ fitted }: FitResult, rows: number): LabelScale {
     return { mean, std };
   throw new GristmillError(
     'LABEL_RANGE',
-    `Cannot train: the label has mean ${mean} and deviation ${std} in the training rows, expected a deviation of at least ${LABEL_STD_LEAST * Math.abs(mean)} and below 1e19, as models compute in float32`,
+    `Cannot train: the label has mean ${mean} and deviation ${std.toPrecision(3)} in the training rows, expected a deviation of at least ${(LABEL_STD_LEAST * Math.abs(mean)).toPrecision(3)} and below 1e19, as models compute in float32`,
   );
 }
 
@@ -192,7 +192,7 @@ async function checkCounts(
     if (n > 0) continue;
     throw new GristmillError(
       'SPLIT_EMPTY',
-      `Cannot train: the split leaves 0 ${name} rows (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training!.split.by)}), expected at least 1 in each`,
+      `Cannot train: the split leaves 0 rows for ${name} (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training!.split.by)}), expected at least 1 in each`,
     );
   }
   const positives = counts.labelSum.train;
@@ -218,9 +218,14 @@ function describeEdges(
   );
 }
 
-function edgesInWords(ranges: SplitRanges, by: 'time' | 'hash'): string {
-  const edges = describeEdges(ranges, by);
-  return `train up to ${edges.trainUpTo}, test after ${edges.testAfter} up to ${edges.testUpTo}`;
+function edgesInWords({ train, validation, test }: SplitRanges, by: 'time' | 'hash'): string {
+  if (by === 'hash') return 'by a hash of the columns named';
+  const iso = (edge: number | null): string => (edge === null ? 'any' : isoOf(edge));
+  return [
+    `train up to ${iso(train.upTo)}`,
+    `validation after ${iso(validation.after)} up to ${iso(validation.upTo)}`,
+    `test after ${iso(test.after)} up to the newest row, ${iso(test.upTo)}`,
+  ].join(', ');
 }
 
 const isoOf = (us: number): string => {

@@ -2,7 +2,7 @@
 // In: the body's bytes. Out: jobs/<job>/spec.json, its place in the index, its first fact.
 // Why in this order: a crash between two of these writes leaves a job that the same request completes.
 // Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
-import { GristmillError } from '../../common/errors.ts';
+import { CODES, GristmillError, pointedAt, toWireError } from '../../common/errors.ts';
 import { digestOf, type JobId, jobIdOf } from '../../common/ids.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
@@ -29,7 +29,11 @@ export async function submitJob(
   const bodyDigest = digestOf(spec);
   const first = idempotencyKey === undefined ? undefined : await loadSpec(machinery.store, job);
   if (!first) {
-    const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter);
+    const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter).catch(
+      (error: unknown) => {
+        throw CODES[toWireError(error).code].retry ? error : pointedAt('/dataset', error);
+      },
+    );
     await checkSpec(machinery, spec, schema);
     const stored: StoredSpec = {
       formatVersion: 1,

@@ -1,6 +1,7 @@
 // Folds a job's journal and its live progress into what clients see.
 // In: entries, the progress of the stage that runs. Out: a JobView. Pure.
 // Why a fold: the view after a restart is the view before it.
+import { CODES } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
 import type { Entry } from '../../common/store/journal.ts';
@@ -127,6 +128,6 @@ function applyState(view: JobView, event: Extract<JobEvent, { kind: 'state' }>):
     state: event.state,
     startedAt: view.startedAt ?? (event.state === 'running' ? event.at : null),
     finishedAt: isEnded(event.state) ? event.at : null,
-    error: event.error ?? null,
+    error: event.error ? { ...event.error, remedy: CODES[event.error.code].remedy } : null,
   };
 }

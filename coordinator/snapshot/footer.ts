@@ -23,6 +23,16 @@ export async function readFooter(
   { child, scratch }: { child: Child; scratch: string },
 ): Promise<ReadFooter> {
   const footerBytes = await footerLength(lake, object);
+  const footer = await parse(lake, object, { footerBytes, child, scratch });
+  checkRowGroups(object.key, footer);
+  return { ...footer, footerBytes };
+}
+
+async function parse(
+  lake: Store,
+  object: ObjectInfo,
+  { footerBytes, child, scratch }: { footerBytes: number; child: Child; scratch: string },
+): Promise<Footer> {
   const folder = join(scratch, `footer-${crypto.randomUUID()}`);
   await mkdir(folder, { recursive: true });
   try {
@@ -33,13 +43,11 @@ export async function readFooter(
       { ...object, ranges: [[object.bytes - footerBytes, footerBytes]] },
       path,
     );
-    const footer = await child.call<Footer>(
+    return await child.call<Footer>(
       'footer',
       { path, tempDir: join(folder, 'spill') },
       { deadlineMs: 30_000 },
     );
-    checkRowGroups(object.key, footer);
-    return { ...footer, footerBytes };
   } catch (error) {
     if (
       !(error instanceof GristmillError) ||
@@ -47,7 +55,9 @@ export async function readFooter(
       error.code.startsWith('STORE')
     )
       throw error;
-    throw unreadable(object, error.message);
+    const isEngines = /^Cannot read a Parquet file/.test(error.message);
+    const why = isEngines ? 'its footer is not sound' : error.message;
+    throw unreadable(object, why, error);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
@@ -84,5 +94,5 @@ function checkRowGroups(key: string, footer: Footer): void {
   }
 }
 
-const unreadable = (object: ObjectInfo, why: string): GristmillError =>
-  new GristmillError('SHARD_UNREADABLE', `Cannot read ${object.key} as Parquet: ${why}`);
+const unreadable = (object: ObjectInfo, why: string, cause?: unknown): GristmillError =>
+  new GristmillError('SHARD_UNREADABLE', `Cannot read ${object.key} as Parquet: ${why}`, { cause });

@@ -22,16 +22,21 @@ export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
     files: [prepared.files[shard.key]!],
     writeDir: prepared.scratch,
   });
-  await duck.run(stageSql(program, shard, prepared.files[shard.key]!));
+  const path = prepared.files[shard.key]!;
+  try {
+    await duck.run(stageSql(program, shard, path));
+  } catch (error) {
+    throw await explain(error, { duck, program, shard, path });
+  }
   const dropped = await countDropped(duck, program);
   const summary = await summarize(duck);
   const rowsIn = shard.rowEnd - shard.rowStart;
   checkAccounts(shard, rowsIn, summary.rows, dropped);
   if (summary.rows === 0) return { result: emptyResult(rowsIn, dropped), blobs: [], rows: rowsIn };
 
-  const path = scratchFile(prepared, 'part.parquet');
-  await duck.run(writeSql(program, path));
-  const { blob, ref } = await sealBlob(prepared, path, 'parquet');
+  const written = scratchFile(prepared, 'part.parquet');
+  await duck.run(writeSql(program, written));
+  const { blob, ref } = await sealBlob(prepared, written, 'parquet');
   const part: PartRef = {
     ...ref,
     rows: summary.rows,
@@ -93,6 +98,56 @@ function lastRules(program: PrepareProgram): string {
   if (program.label) cases.push(`WHEN isfinite(__label) IS NOT TRUE THEN ${index++}`);
   if (program.split) cases.push(`WHEN __split IS NULL THEN ${index++}`);
   return `CASE ${cases.join(' ')} ELSE -1 END`;
+}
+
+/** Names the object whose bytes are bad, or the expression that cannot be computed for one of its rows. */
+async function explain(
+  error: unknown,
+  of: { duck: Duck; program: PrepareProgram; shard: Shard; path: string },
+): Promise<unknown> {
+  if (!(error instanceof GristmillError)) return error;
+  const { key, rowStart, rowEnd } = of.shard;
+  const rows = `rows ${rowStart} to ${rowEnd} of ${key}`;
+  const told = (message: string): GristmillError =>
+    new GristmillError(error.code, message, { cause: error });
+  if (error.code === 'SHARD_UNREADABLE') {
+    return told(
+      `Cannot read ${key} as Parquet: the pages of its ${rows.replace(` of ${key}`, '')} are not sound`,
+    );
+  }
+  if (error.code !== 'SQL_RUNTIME') return error;
+  const why = error.message.replace(/^Cannot run SQL: /, '');
+  return told(`Cannot compute ${await culprit(of)} for ${rows}: ${why}`);
+}
+
+/** Runs the program with one expression after the other put back: the first that fails is it. */
+async function culprit({
+  duck,
+  program,
+  shard,
+  path,
+}: {
+  duck: Duck;
+  program: PrepareProgram;
+  shard: Shard;
+  path: string;
+}): Promise<string> {
+  const none = { ...program, label: null, split: null, columns: [] };
+  const rules = program.rules.map(({ name }, i) => ({
+    name,
+    part: { ...none, rules: program.rules.slice(0, i + 1) },
+  }));
+  const label = { name: 'the label', part: { ...none, label: program.label } };
+  const split = { name: 'the split key', part: { ...none, split: program.split } };
+  for (const { name, part } of [...rules, label, split]) {
+    try {
+      await duck.run(stageSql(part, shard, path));
+      await duck.run('DROP TABLE staged');
+    } catch {
+      return name;
+    }
+  }
+  return 'a column';
 }
 
 async function countDropped(duck: Duck, program: PrepareProgram): Promise<Record<string, number>> {

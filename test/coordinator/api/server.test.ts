@@ -243,7 +243,7 @@ test('models and versions are listed and read; unknown ones say what there is', 
   const manifest = (await api.app.inject('/v1/models/flight-delay/versions/2')).json();
   expect(manifest).toMatchObject({ version: 2, lineage: { job: 'j-1' } });
   for (const [url, detail] of [
-    ['/v1/models/flight-dealy', 'Cannot find the model flight-dealy: there are flight-delay'],
+    ['/v1/models/flight-dealy', 'Cannot find the model flight-dealy: expected one of flight-delay'],
     [
       '/v1/models/flight-delay/versions/7',
       'Cannot find version 7 of flight-delay: it has versions 1 to 2',

@@ -12,6 +12,7 @@ import {
 } from '../../../coordinator/compile/allowlist.ts';
 import {
   bindExpressions,
+  KEYWORDS,
   labelKindOf,
   parseExpressions,
 } from '../../../coordinator/compile/parse.ts';
@@ -206,6 +207,27 @@ describe('checkScalarSql() refuses', () => {
     ];
     const error = await raised(parseExpressions(duck, texts));
     expect(error.errors!.map(({ pointer }) => pointer)).toEqual(['/clean/0/filter', '/label']);
+  });
+});
+
+describe('parseExpressions() tells of a column that is called like a keyword', () => {
+  const schema = [...SCHEMA, { name: 'At', type: 'BIGINT' }];
+  const parse = (sql: string) => parseExpressions(duck, [{ pointer: '/label', sql }], schema);
+
+  test('only where it stands unquoted', async () => {
+    expect((await raised(parse('at > 3'))).message).toBe(
+      'Cannot parse "at > 3": syntax error at or near ">" (character 4); "At" is a word of SQL: where the column is meant, write it in double quotes',
+    );
+    for (const sql of ['a >', '"at" > 3 and', "origin = 'at' and"])
+      expect((await raised(parse(sql))).message).not.toContain('double quotes');
+    expect((await parse('"at" > 3'))[0]!.expr).toMatchObject({ left: { path: ['at'] } });
+  });
+
+  test('by the keywords that DuckDB has', async () => {
+    const rows = await duck.rows(
+      "SELECT keyword_name AS word FROM duckdb_keywords() WHERE keyword_category IN ('reserved', 'type_function')",
+    );
+    expect([...KEYWORDS].sort()).toEqual(rows.map(({ word }) => word as string).sort());
   });
 });
 

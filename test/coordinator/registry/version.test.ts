@@ -69,7 +69,7 @@ test('getVersion() and requireModel() say what there is instead', async () => {
     'Cannot find the model x: none is published yet',
   );
   await publishVersion(store, await makeDraft(store));
-  await expect(requireModel(store, 'x')).rejects.toThrow('there are flight-delay');
+  await expect(requireModel(store, 'x')).rejects.toThrow('expected one of flight-delay');
   await expect(getVersion(store, 'flight-delay', 3)).rejects.toThrow(
     'Cannot find version 3 of flight-delay: it has version 1',
   );

@@ -1,3 +1,4 @@
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bucketSalt, rowBucket } from '../../../common/algorithm/bucket.ts';
@@ -112,5 +113,39 @@ test('runPrepare() without a row left has no part and still accounts for every r
     rowsOut: 0,
     part: null,
     dropped: { 'filter(false)': 1000 },
+  });
+});
+
+test('runPrepare() names the expression that cannot be computed, with its rows and object', async () => {
+  const file = await writeParquet(SOURCE);
+  const run = (change: Partial<PrepareProgram>) =>
+    runTask(runPrepare, {
+      program: { ...program, ...change },
+      input: { kind: 'shard', shard: wholeFile('a.parquet', 1000) },
+      files: { 'a.parquet': file },
+    });
+  const bad = { name: 'filter(word::integer > 1)', sql: 'CAST(word AS INTEGER) > 1' };
+  await expect(run({ rules: [program.rules[0]!, bad] })).rejects.toMatchObject({
+    code: 'SQL_RUNTIME',
+    message:
+      'Cannot compute filter(word::integer > 1) for rows 0 to 1000 of a.parquet: a value cannot be converted or is out of range (as INT32)',
+  });
+  await expect(
+    run({ label: { sql: 'CAST(word AS INTEGER)', kind: 'regression' } }),
+  ).rejects.toThrow('Cannot compute the label for rows 0 to 1000 of a.parquet');
+});
+
+test('runPrepare() names the object whose pages are not sound', async () => {
+  const file = await writeParquet(SOURCE);
+  const bytes = await readFile(file);
+  await writeFile(file, bytes.fill(0xa5, 4, 2000));
+  const run = runTask(runPrepare, {
+    program,
+    input: { kind: 'shard', shard: wholeFile('a.parquet', 1000) },
+    files: { 'a.parquet': file },
+  });
+  await expect(run).rejects.toMatchObject({
+    code: 'SHARD_UNREADABLE',
+    message: 'Cannot read a.parquet as Parquet: the pages of its rows 0 to 1000 are not sound',
   });
 });
