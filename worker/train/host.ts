@@ -3,31 +3,14 @@
 // Why here: the child that computes is expendable; leases, store and NATS stay in this process.
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { join } from 'node:path';
-import type { Child } from '../../common/child/host.ts';
-import type { Clock } from '../../common/clock.ts';
-import type { Digest, TaskId, WorkerId } from '../../common/ids.ts';
+import type { Digest, TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { Log } from '../../common/log.ts';
-import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
-import type { Store } from '../../common/store/store.ts';
+import { SUBJECTS } from '../../common/queue/queue.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { RunView } from '../../common/wire/round.ts';
 import { commitKey } from '../../common/wire/task.ts';
 import type { ToHost } from './messages.ts';
-import { HostedRun } from './run.ts';
-
-export type TrainingHostOptions = {
-  readonly worker: WorkerId;
-  readonly queue: Queue;
-  readonly store: Store;
-  /** Started with `resident: new URL('./train/resident.ts', import.meta.url)`. */
-  readonly child: Child;
-  readonly clock: Clock;
-  /** A folder of this process alone; parts are kept in it by sha256 while their run lives. */
-  readonly scratch: string;
-  readonly log: Log;
-  readonly profile: string;
-};
+import { HostedRun, type TrainingHostOptions } from './run.ts';
 
 export type TrainingHost = {
   /** For the heartbeat: the runs that this worker holds state of, loads rows for, or failed in. */

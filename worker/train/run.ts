@@ -3,15 +3,17 @@
 // Why apart from host.ts: that one decides which run, this one carries it out.
 //
 //   program, parts ─▶ post `train` ─▶ views and messages ⇄ sums ─▶ save … ─▶ finish: the commit
-
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Child } from '../../common/child/host.ts';
+import type { Clock } from '../../common/clock.ts';
 import { GristmillError, toWireError, type WireError } from '../../common/errors.ts';
-import { type Digest, sha256Hex, type TaskId } from '../../common/ids.ts';
+import { type Digest, sha256Hex, type TaskId, type WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { SUBJECTS } from '../../common/queue/queue.ts';
+import type { Log } from '../../common/log.ts';
+import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
 import { recordFailure } from '../../common/store/failures.ts';
-import { createJson, getJson } from '../../common/store/store.ts';
+import { createJson, getJson, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
@@ -24,9 +26,21 @@ import {
   programKey,
 } from '../../common/wire/task.ts';
 import { senderOf } from '../rounds/encode.ts';
-import type { TrainingHostOptions } from './host.ts';
 import type { ToHost, ToResident } from './messages.ts';
 import { fetchParts } from './parts.ts';
+
+export type TrainingHostOptions = {
+  readonly worker: WorkerId;
+  readonly queue: Queue;
+  readonly store: Store;
+  /** Started with `resident: new URL('./train/resident.ts', import.meta.url)`. */
+  readonly child: Child;
+  readonly clock: Clock;
+  /** A folder of this process alone; parts are kept in it by sha256 while their run lives. */
+  readonly scratch: string;
+  readonly log: Log;
+  readonly profile: string;
+};
 
 export type HostedRunOptions = TrainingHostOptions & {
   readonly digest: Digest;
