@@ -23,6 +23,7 @@ export const LIMITS = {
   lookupsParallel: 64, // commits read at once by the dispatcher: 64 × 1–20 ms of a remote store
   taskLossesMax: 20, // lost workers are nobody's bug, but finite
   taskDeadlineMs: 15 * 60_000, // a 64 MiB shard takes seconds; a task past this is stuck
+  offerBatch: 32, // room in the window before it is filled again: one write and one wake-up serve as many
   offerWindow: 512, // tasks of one job in the stream at once: a million never sit there
   ackWaitMs: 10_000, // a dead worker's task is offered again after this
   leaseExtendMs: 3_000, // three extensions fit in one ack wait
@@ -43,6 +44,7 @@ export const LIMITS = {
   queueRetryMs: 250, // between attempts to reach a broker that is away
   queueTries: 5, // 50 ms … 1.6 s: a broker's restart; then the dispatcher's own round tries again
   queueTimeoutMs: 5_000, // for the broker's answer to one request
+  queueGatherMs: 1, // acks, hints and pulls wait so long for others: at 2,000 tasks/s a write serves several
   queueDuplicateMs: 20_000, // repeats of one publish come within seconds; ids cost the broker memory
   taskBytesMax: 900_000, // NATS refuses messages above 1 MiB
 

@@ -13,7 +13,6 @@ import {
   DiscardPolicy,
   JetStreamApiError,
   type JetStreamManager,
-  jetstream,
   jetstreamManager,
   RetentionPolicy,
   StorageType,
@@ -25,12 +24,14 @@ import {
   type NatsConnection,
   nanos,
 } from '@nats-io/transport-node';
+import { systemClock } from '../clock.ts';
 import { GristmillError } from '../errors.ts';
 import type { TaskId } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
 import type { Log } from '../log.ts';
 import type { Heartbeat } from '../wire/event.ts';
 import type { Task } from '../wire/task.ts';
+import { Confirmed } from './confirm.ts';
 import { type Lease, profileToken, type Queue, SUBJECTS } from './queue.ts';
 
 export const STREAM = 'GRISTMILL_TASKS';
@@ -56,7 +57,10 @@ export async function openJetStream(options: JetStreamOptions): Promise<Queue> {
 
 async function makeBroker(connection: NatsConnection, options: JetStreamOptions): Promise<Queue> {
   const uri = withoutSecrets(options.servers);
-  const publisher = jetstream(connection, { timeout: LIMITS.queueTimeoutMs });
+  const confirmed = new Confirmed(connection, {
+    clock: systemClock,
+    timeoutMs: LIMITS.queueTimeoutMs,
+  });
   const manager = await jetstreamManager(connection, {
     checkAPI: false,
     timeout: LIMITS.queueTimeoutMs,
@@ -65,11 +69,14 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
   let closing = false;
   /** What is known to exist; emptied by every sign that it does not. */
   let ready = new Map<string, Promise<void>>();
+  let isReady = new Set<string>();
 
   const pullers = new Map<string, Puller>();
+  const gathered = new Gathered(connection);
 
   function forget(): void {
     ready = new Map();
+    isReady = new Set();
   }
 
   function ensure(profile: string): Promise<void> {
@@ -81,7 +88,9 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
       ensureConsumer(manager, profile, options.ackWaitMs ?? LIMITS.ackWaitMs),
     );
     ready.set(profile, made);
-    made.catch(forget);
+    made.then(() => {
+      if (ready.get(profile) === made) isReady.add(profile);
+    }, forget);
     return made;
   }
 
@@ -104,6 +113,7 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     for await (const status of connection.status()) {
       if (status.type === 'disconnect') {
         connected = false;
+        confirmed.failAll('disconnected');
         options.log.warn('queue disconnected', { uri });
       }
       if (status.type === 'reconnect') {
@@ -120,8 +130,10 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     const known = pullers.get(profile);
     if (known) return known;
     const made = new Puller(connection, profile, {
+      isReady: () => isReady.has(profile),
       ensure: () => ensure(profile),
       forget,
+      gather: (send) => gathered.add(send),
       log: options.log,
     });
     pullers.set(profile, made);
@@ -141,10 +153,11 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     async offer(task, generation) {
       const payload = encodeTask(task);
       await insist('offer a task', task.profile, () =>
-        publisher.publish(SUBJECTS.task(task.profile, task.task), payload, {
-          msgID: `${task.task}:${task.commit}:${generation}`,
-          retries: 0,
-        }),
+        confirmed.publish(
+          SUBJECTS.task(task.profile, task.task),
+          payload,
+          `${task.task}:${task.commit}:${generation}`,
+        ),
       );
     },
     async withdraw(profile, tasks) {
@@ -166,7 +179,10 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
         if (heartbeat) handler(heartbeat);
       }),
     publish(subject, bytes) {
-      if (connected && !closing) connection.publish(subject, bytes);
+      if (!connected || closing) return;
+      const send = (): void => connection.publish(subject, bytes);
+      if (subject === SUBJECTS.taskSettled) gathered.add(send);
+      else send();
     },
     subscribe: (pattern, handler) =>
       subscribe(connection, pattern, (m) => handler({ subject: m.subject, bytes: m.data })),
@@ -174,21 +190,53 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     async close() {
       closing = true;
       for (const puller of pullers.values()) puller.close();
+      gathered.flush();
+      confirmed.failAll('closed');
       if (connected) await Promise.race([connection.flush(), delay(LIMITS.queueTimeoutMs)]);
       await connection.close();
     },
   };
 }
 
-type Waiter = { readonly give: (lease: Lease | undefined) => void };
-type Broker = { ensure(): Promise<void>; forget(): void; readonly log: Log };
+/** What may wait a millisecond: pulls, acks and hints of many tasks then share one write, and wake the broker once. */
+class Gathered {
+  readonly #connection: NatsConnection;
+  #sends: (() => void)[] = [];
+
+  constructor(connection: NatsConnection) {
+    this.#connection = connection;
+  }
+
+  add(send: () => void): void {
+    if (this.#sends.push(send) === 1) setTimeout(() => this.flush(), LIMITS.queueGatherMs);
+  }
+
+  flush(): void {
+    const sends = this.#sends;
+    this.#sends = [];
+    if (this.#connection.isClosed()) return;
+    for (const send of sends) send();
+  }
+}
+
+type Waiter = {
+  readonly signal: AbortSignal;
+  readonly give: (lease: Lease | undefined) => void;
+};
+type Broker = {
+  isReady(): boolean;
+  ensure(): Promise<void>;
+  forget(): void;
+  gather(send: () => void): void;
+  readonly log: Log;
+};
 
 /** An inbox for one pull request at a time: a delivered task keeps its own subject, so only the inbox tells whose it is. */
 type Slot = { readonly inbox: string; left: number; timer: NodeJS.Timeout | undefined };
 
 /**
  * Pull requests of one profile. Every pull that waits has one message asked for, never more: what is
- * delivered is worked on at once and does not age in a buffer. Pulls of one turn of the event loop share a request.
+ * delivered is worked on at once and does not age in a buffer. Pulls of one millisecond share a request.
  *
  *   waiters  3            slots  [2 left] [1 left] [free]           asked = 3: nothing to ask for
  */
@@ -198,6 +246,7 @@ class Puller {
   readonly #broker: Broker;
   readonly #waiters: Waiter[] = [];
   readonly #slots: Slot[] = [];
+  readonly #heeded = new WeakSet<AbortSignal>();
   #scheduled = false;
   #closed = false;
 
@@ -209,24 +258,35 @@ class Puller {
 
   pull(waitMs: number, signal: AbortSignal): Promise<Lease | undefined> {
     if (this.#closed || signal.aborted) return Promise.resolve(undefined);
+    this.#heed(signal);
     return new Promise((resolve) => {
       const waiter: Waiter = {
+        signal,
         give: (lease) => {
           clearTimeout(timer);
-          signal.removeEventListener('abort', leave);
           resolve(lease);
         },
       };
-      const leave = (): void => {
-        const at = this.#waiters.indexOf(waiter);
-        if (at >= 0) this.#waiters.splice(at, 1);
-        waiter.give(undefined);
-      };
-      const timer = setTimeout(leave, waitMs);
-      signal.addEventListener('abort', leave, { once: true });
+      const timer = setTimeout(() => this.#dismiss([waiter]), waitMs);
       this.#waiters.push(waiter);
       this.#schedule();
     });
+  }
+
+  /** One listener a signal: a listener each cost more than the rest of a pull. */
+  #heed(signal: AbortSignal): void {
+    if (this.#heeded.has(signal)) return;
+    this.#heeded.add(signal);
+    const leave = (): void => this.#dismiss(this.#waiters.filter((w) => w.signal === signal));
+    signal.addEventListener('abort', leave, { once: true });
+  }
+
+  #dismiss(waiters: readonly Waiter[]): void {
+    for (const waiter of waiters) {
+      const at = this.#waiters.indexOf(waiter);
+      if (at >= 0) this.#waiters.splice(at, 1);
+      waiter.give(undefined);
+    }
   }
 
   /** Every outstanding request died with the connection. */
@@ -249,12 +309,12 @@ class Puller {
       void this.#ask();
     };
     if (afterMs > 0) setTimeout(run, afterMs);
-    else setImmediate(run);
+    else this.#broker.gather(run);
   }
 
   async #ask(): Promise<void> {
     try {
-      await this.#broker.ensure();
+      if (!this.#broker.isReady()) await this.#broker.ensure();
     } catch {
       this.#schedule(LIMITS.queueRetryMs); // no broker: the waiters' own time runs on
       return;
@@ -320,7 +380,7 @@ class Puller {
       return undefined;
     }
     const say = (word: string): void => {
-      if (!this.#connection.isClosed()) message.respond(word);
+      this.#broker.gather(() => message.respond(word));
     };
     return {
       task,

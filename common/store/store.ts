@@ -45,8 +45,10 @@ export type Store = {
   close(): Promise<void>;
 };
 
-export const jsonBytes = (value: unknown): Uint8Array =>
-  new TextEncoder().encode(JSON.stringify(value));
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder();
+
+export const jsonBytes = (value: unknown): Uint8Array => ENCODER.encode(JSON.stringify(value));
 
 /** Creates `key` with a JSON value; tells whether this call made it or found it. */
 export const createJson = (store: Store, key: string, value: unknown): Promise<Created> =>
@@ -60,7 +62,7 @@ export async function getJson<T>(store: Store, key: string): Promise<T | undefin
 }
 
 export function parseStored<T>(key: string, bytes: Uint8Array): T {
-  const value = JSON.parse(new TextDecoder().decode(bytes)) as { formatVersion?: unknown };
+  const value = JSON.parse(DECODER.decode(bytes)) as { formatVersion?: unknown };
   if (value.formatVersion !== 1) {
     throw new GristmillError(
       'FORMAT_UNKNOWN',

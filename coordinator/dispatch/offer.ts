@@ -234,9 +234,9 @@ class Dispatch {
     }
   }
 
-  /** Fills the window in groups: one publish round trip serves many. */
+  /** Fills the window in groups: one publish round trip serves many. Less room is seen by the next pass. */
   #fillSoon(): void {
-    if (this.#filling) return;
+    if (this.#filling || this.#window.room < LIMITS.offerBatch) return;
     this.#filling = true;
     setImmediate(() => {
       this.#filling = false;

@@ -30,9 +30,13 @@ export class Window {
     return this.#waiting.length === 0 && this.#outstanding.size === 0;
   }
 
+  get room(): number {
+    return LIMITS.offerWindow - this.#outstanding.size;
+  }
+
   /** Offers what the window has room for. */
   async fill(): Promise<void> {
-    const room = LIMITS.offerWindow - this.#outstanding.size;
+    const { room } = this;
     const next = room > 0 ? this.#waiting.splice(-room).reverse() : [];
     for (const task of next) this.#outstanding.set(task.task, this.#begin(task));
     await Promise.all(next.map((task) => this.#send(task)));
