@@ -87,10 +87,9 @@ export async function tellStory(options: StoryOptions): Promise<StoryFigures> {
   });
   const servedThen = await timed('second swap', () => untilServed(options, second));
   if (second.decision === 'accepted') await predict(options, servedThen, second.published!.version);
-  else
-    screen.line(
-      entry('serving', `${publish.model} version ${servedThen ?? '(none)'} goes on serving`),
-    );
+  else if (servedThen !== undefined) {
+    screen.line(entry('serving', `${publish.model} version ${servedThen} goes on serving`));
+  }
 
   return {
     jobs: [figuresOf(first), figuresOf(second)],
