@@ -16,7 +16,9 @@ export class Calls {
   readonly #isLocal: boolean;
   /** How long calls made at once took of late. */
   #meanMs = 0;
+  /** 0: not slow. */
   #slowUntilMs = 0;
+  #count = 0;
 
   constructor(clock: Clock, isLocal: boolean) {
     this.#clock = clock;
@@ -33,6 +35,13 @@ export class Calls {
     this.#call(
       () => fs.fstatSync(fd, { bigint: true }),
       () => fstat(fd, { bigint: true }),
+    );
+
+  /** As statPath, for those who only want its error where nothing is there: no Stats are made. */
+  needPath = (path: string): Soon<unknown> =>
+    this.#call(
+      () => fs.existsSync(path) || fs.statSync(path),
+      () => stat(path),
     );
 
   statPath = (path: string): Soon<fs.Stats> =>
@@ -98,29 +107,35 @@ export class Calls {
   }
 
   #isQuick(): boolean {
-    return this.#isLocal && this.#clock.monotonicMs() >= this.#slowUntilMs;
+    if (this.#slowUntilMs > 0 && this.#clock.monotonicMs() >= this.#slowUntilMs)
+      this.#slowUntilMs = 0;
+    return this.#isLocal && this.#slowUntilMs === 0;
   }
 
   #call<T>(atOnce: () => T, later: () => Promise<T>): Soon<T> {
-    const startMs = this.#clock.monotonicMs();
-    if (!this.#isLocal || startMs < this.#slowUntilMs) return later();
+    if (!this.#isQuick()) return later();
+    const isTimed = this.#count++ % TIMED === 0;
+    const startMs = isTimed ? this.#clock.monotonicMs() : 0;
     try {
       return atOnce();
     } catch (error) {
-      return Promise.reject(error); // as later() would: callers may use catch()
+      return Promise.reject(error); // as later() would: thrown where it is awaited
     } finally {
-      this.#note(this.#clock.monotonicMs() - startMs);
+      if (isTimed) this.#note(this.#clock.monotonicMs() - startMs);
     }
   }
 
-  /** A mean over some 64 calls: one that met a cold block of the disk does not change the way. */
+  /** A mean over some 16 timed calls: one that met a cold block of the disk does not change the way. */
   #note(tookMs: number): void {
-    this.#meanMs += (tookMs - this.#meanMs) / 64;
+    this.#meanMs += (tookMs - this.#meanMs) / 16;
     if (this.#meanMs <= LIMITS.fileQuickMs) return;
     this.#meanMs = 0;
     this.#slowUntilMs = this.#clock.monotonicMs() + LIMITS.fileSlowMs;
   }
 }
+
+/** Every so many calls one is timed; prime, so that each kind of call comes up. */
+const TIMED = 7;
 
 /** Whether a folder lies on a disk of this machine; a file system that is not known counts as remote. */
 export async function isLocal(folder: string): Promise<boolean> {

@@ -66,7 +66,7 @@ export class Places {
 
   /** An unmounted root must not read as an empty store. */
   async checkRoot(): Promise<void> {
-    await this.#calls.statPath(this.root);
+    await this.#calls.needPath(this.root);
   }
 
   #outside = (key: string): GristmillError =>

@@ -24,6 +24,8 @@ import type { Created, Store } from './store.ts';
 export type FileStoreOptions = {
   /** Make the root where it is missing; otherwise a missing root is STORE_UNAVAILABLE. */
   readonly create?: boolean;
+  /** Whether the folder lies on a disk of this machine, where that is known better than by statfs(2). */
+  readonly local?: boolean;
   readonly clock?: Clock;
   readonly jitter?: () => number;
 };
@@ -33,7 +35,7 @@ export async function openFileStore(root: string, options: FileStoreOptions = {}
   const { clock = systemClock, jitter = Math.random } = options;
   const uri = pathToFileURL(root).href;
   const real = await openRoot(root, uri, options.create === true);
-  const calls = new Calls(clock, await isLocal(real));
+  const calls = new Calls(clock, options.local ?? (await isLocal(real)));
   return settled(rawFileStore(real, uri, calls, clock), { clock, jitter });
 }
 

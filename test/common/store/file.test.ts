@@ -18,18 +18,23 @@ afterAll(async () => {
 });
 const quick = { ...systemClock, sleep: async () => {} };
 
-storeContract('file', async () => {
-  const root = await freshFolder();
-  const store = await openFileStore(root);
-  return {
-    store,
-    overwrite: async (key, bytes) => {
-      await systemClock.sleep(20); // an etag is size and mtime, and the kernel's clock ticks every 4 ms
-      await writeFile(join(root, key), bytes);
-    },
-    close: () => store.close(),
+type Open = Parameters<typeof storeContract>[1];
+const openContract =
+  (local: boolean): Open =>
+  async () => {
+    const root = await freshFolder();
+    const store = await openFileStore(root, { local });
+    return {
+      store,
+      overwrite: async (key, bytes) => {
+        await systemClock.sleep(20); // an etag is size and mtime, and the kernel's clock ticks every 4 ms
+        await writeFile(join(root, key), bytes);
+      },
+      close: () => store.close(),
+    };
   };
-});
+storeContract('file', openContract(true));
+storeContract('file on a network', openContract(false));
 
 test('openFileStore() makes no root unless told', async () => {
   const root = join(await freshFolder(), 'missing');
