@@ -52,6 +52,6 @@ export function checkName(kind: string, name: string): string {
   if (NAME.test(name)) return name;
   throw new GristmillError(
     'BAD_NAME',
-    `Cannot use ${JSON.stringify(name.slice(0, 80))} as ${kind}: expected ${NAME.source}`,
+    `Cannot use ${JSON.stringify(name.slice(0, 80))} as ${kind}: expected 1–63 of a–z, 0–9 and "-", beginning with a letter or digit`,
   );
 }

@@ -56,7 +56,8 @@ function explainError(error: ErrorObject, base: string): FieldError[] {
       const name = String(params.additionalProperty);
       const at = `${pointer}/${escapePointer(name)}`;
       const names = Object.keys(node.patternProperties ?? {});
-      if (names.length > 0) return one(`is a name that does not match ${names.join(' or ')}`, at);
+      if (names.length > 0)
+        return one(`has a wrong name, expected ${node.description ?? names.join(' or ')}`, at);
       return one(unknownFieldOf(node, name, pointer), at);
     }
     case 'anyOf':
