@@ -1,7 +1,6 @@
 // Publishes that the stream confirms, many in flight behind one inbox.
 // In: subject, payload, message id. Out: a promise that resolves when the broker has stored it.
 // Why not the client's own publish: a request object, a timer and a stack trace each were half of what an offer cost.
-import { createInbox, headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import type { Clock } from '../clock.ts';
 
 type Open = {
@@ -10,36 +9,45 @@ type Open = {
   readonly untilMs: number;
 };
 
-export type ConfirmOptions = { readonly clock: Clock; readonly timeoutMs: number };
+export type ConfirmOptions = {
+  /** Subjects below this are ours. */
+  readonly inbox: string;
+  readonly send: (message: Sent) => void;
+  readonly clock: Clock;
+  readonly timeoutMs: number;
+};
+
+export type Sent = {
+  readonly subject: string;
+  readonly payload: string;
+  readonly messageId: string;
+  readonly reply: string;
+};
+
+/** What came to the inbox: a status without a body (503: no stream listens), or JSON. */
+export type Answer = {
+  readonly subject: string;
+  readonly status: number;
+  readonly json: () => { readonly stream?: string; readonly error?: { description?: string } };
+};
 
 export class Confirmed {
-  readonly #connection: NatsConnection;
-  readonly #clock: Clock;
-  readonly #timeoutMs: number;
-  readonly #inbox = createInbox();
+  readonly #options: ConfirmOptions;
   /** In the order of their deadlines, as each waits equally long. */
   readonly #open = new Map<string, Open>();
   #count = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  constructor(connection: NatsConnection, { clock, timeoutMs }: ConfirmOptions) {
-    this.#connection = connection;
-    this.#clock = clock;
-    this.#timeoutMs = timeoutMs;
-    connection.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) => {
-        if (!error) this.#onAnswer(message);
-      },
-    });
+  constructor(options: ConfirmOptions) {
+    this.#options = options;
   }
 
   publish(subject: string, payload: string, messageId: string): Promise<void> {
     return new Promise((done, fail) => {
-      const reply = `${this.#inbox}.${this.#count++}`;
-      const named = headers();
-      named.set('Nats-Msg-Id', messageId);
-      this.#connection.publish(subject, payload, { reply, headers: named });
-      const untilMs = this.#clock.monotonicMs() + this.#timeoutMs;
+      const { inbox, clock, timeoutMs } = this.#options;
+      const reply = `${inbox}.${this.#count++}`;
+      this.#options.send({ subject, payload, messageId, reply });
+      const untilMs = clock.monotonicMs() + timeoutMs;
       this.#open.set(reply, { done, fail, untilMs });
       this.#watch();
     });
@@ -53,11 +61,11 @@ export class Confirmed {
     }
   }
 
-  #onAnswer(message: Msg): void {
-    const open = this.#open.get(message.subject);
+  hear(answer: Answer): void {
+    const open = this.#open.get(answer.subject);
     if (!open) return; // too late: it was given up, and is sent again
-    this.#open.delete(message.subject);
-    const refusal = refusalOf(message);
+    this.#open.delete(answer.subject);
+    const refusal = refusalOf(answer);
     if (refusal === undefined) open.done();
     else open.fail(new Error(refusal));
   }
@@ -69,11 +77,11 @@ export class Confirmed {
       this.#timer = undefined;
       this.#expire();
       if (this.#open.size > 0) this.#watch();
-    }, this.#timeoutMs / 4);
+    }, this.#options.timeoutMs / 4);
   }
 
   #expire(): void {
-    const nowMs = this.#clock.monotonicMs();
+    const nowMs = this.#options.clock.monotonicMs();
     for (const [reply, { untilMs, fail }] of this.#open) {
       if (untilMs > nowMs) return;
       this.#open.delete(reply);
@@ -82,11 +90,10 @@ export class Confirmed {
   }
 }
 
-/** What the broker has against it: no stream there (503, without a body), or an error in its answer. */
-function refusalOf(message: Msg): string | undefined {
-  const code = message.headers?.code ?? 0;
-  if (code >= 400) return code === 503 ? 'no stream takes it' : `status ${code}`;
-  const answer = message.json<{ stream?: string; error?: { description?: string } }>();
-  if (answer.error) return answer.error.description ?? 'an error without words';
-  return answer.stream ? undefined : 'an answer that is no confirmation';
+/** What the broker has against it, if anything. */
+function refusalOf({ status, json }: Answer): string | undefined {
+  if (status >= 400) return status === 503 ? 'no stream takes it' : `status ${status}`;
+  const { stream, error } = json();
+  if (error) return error.description ?? 'an error without words';
+  return stream ? undefined : 'an answer that is no confirmation';
 }

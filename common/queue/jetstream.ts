@@ -20,6 +20,7 @@ import {
 import {
   connect,
   createInbox,
+  headers,
   type Msg,
   type NatsConnection,
   nanos,
@@ -57,10 +58,7 @@ export async function openJetStream(options: JetStreamOptions): Promise<Queue> {
 
 async function makeBroker(connection: NatsConnection, options: JetStreamOptions): Promise<Queue> {
   const uri = withoutSecrets(options.servers);
-  const confirmed = new Confirmed(connection, {
-    clock: systemClock,
-    timeoutMs: LIMITS.queueTimeoutMs,
-  });
+  const confirmed = listenForConfirmations(connection);
   const manager = await jetstreamManager(connection, {
     checkAPI: false,
     timeout: LIMITS.queueTimeoutMs,
@@ -196,6 +194,25 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
       await connection.close();
     },
   };
+}
+
+function listenForConfirmations(connection: NatsConnection): Confirmed {
+  const inbox = createInbox();
+  const confirmed = new Confirmed({
+    inbox,
+    send: ({ subject, payload, messageId, reply }) => {
+      const named = headers();
+      named.set('Nats-Msg-Id', messageId);
+      connection.publish(subject, payload, { reply, headers: named });
+    },
+    clock: systemClock,
+    timeoutMs: LIMITS.queueTimeoutMs,
+  });
+  subscribe(connection, `${inbox}.*`, (message) => {
+    const status = message.headers?.code ?? 0;
+    confirmed.hear({ subject: message.subject, status, json: () => message.json() });
+  });
+  return confirmed;
 }
 
 /** What may wait a millisecond: pulls, acks and hints of many tasks then share one write, and wake the broker once. */
