@@ -111,7 +111,7 @@ export const LIMITS = {
   storeSocketsMax: 64,
   fileHandlesMax: 64, // file operations in flight; the rest wait
   fileQuickBytes: 64 * KiB, // read or written at once: copying more takes longer than a thread's help costs
-  fileQuickMs: 0.25, // mean time of calls made at once; above it the disk is cold, and threads wait side by side
+  fileQuickMs: 1, // mean time of calls made at once, 0.01 as a rule; above it the disk is cold, and threads wait side by side
   fileSlowMs: 5_000, // so long calls go through threads before they are tried at once again
   knownFoldersMax: 10_000, // folders whose entry is known to be on the disk: 1 MB of names
   tempAgeMs: 24 * 3_600_000, // a temp file this old belongs to nobody alive
