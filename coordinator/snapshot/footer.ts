@@ -28,6 +28,27 @@ export async function readFooter(
   return { ...footer, footerBytes };
 }
 
+const DEADLINE_MS = 30_000;
+let alone: Promise<unknown> = Promise.resolve();
+
+/** A child that dies takes every footer in it along. Each of them is parsed again, one at a time: then it is
+ * clear which one kills, and the others are not called unsound for it. */
+async function parseOrAlone(
+  child: Child,
+  args: { readonly path: string; readonly tempDir: string },
+): Promise<Footer> {
+  const parseOnce = (): Promise<Footer> =>
+    child.call<Footer>('footer', args, { deadlineMs: DEADLINE_MS });
+  try {
+    return await parseOnce();
+  } catch (error) {
+    if (!(error instanceof GristmillError) || error.code !== 'CHILD_LOST') throw error;
+    const again = alone.then(parseOnce);
+    alone = again.catch(() => {});
+    return again;
+  }
+}
+
 async function parse(
   lake: Store,
   object: ObjectInfo,
@@ -43,11 +64,7 @@ async function parse(
       { ...object, ranges: [[object.bytes - footerBytes, footerBytes]] },
       path,
     );
-    return await child.call<Footer>(
-      'footer',
-      { path, tempDir: join(folder, 'spill') },
-      { deadlineMs: 30_000 },
-    );
+    return await parseOrAlone(child, { path, tempDir: join(folder, 'spill') });
   } catch (error) {
     if (
       !(error instanceof GristmillError) ||
