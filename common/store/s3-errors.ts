@@ -65,7 +65,8 @@ export function explainS3(
     const message = `${begin}: ${where} says ${said}, expected the bucket there`;
     return failure(false, 'STORE_UNAVAILABLE', message);
   }
-  return failure(false, 'INTERNAL', `${begin}: ${said}`);
+  // a code nobody knows, or no XML: an answer may have been damaged on the way, so it is asked for again
+  return failure(!(error instanceof TypeError), 'INTERNAL', `${begin}: ${said}`);
 }
 
 /** An S3 error without a code, and bytes that are not HTTP, were damaged on the way. */
