@@ -12,6 +12,7 @@ import type {
   TrainResult,
 } from '../../common/wire/program.ts';
 import type { BlobRef } from '../../common/wire/task.ts';
+import type { TrainingView } from '../../common/wire/view.ts';
 import type { FeatureSet } from '../compile/features.ts';
 import { buildModel, type Model } from '../compile/model.ts';
 import { saveProgram } from '../plan/tasks.ts';
@@ -92,7 +93,7 @@ async function runRounds(
   of: { program: TrainProgram; trainDigest: Digest; plan: Plan; unit: number },
 ): Promise<TrainResult> {
   const { program, trainDigest: digest, unit } = of;
-  let isComputed = false;
+  let shown: TrainingView | undefined; // none where the result was there
   const { result, attempt } = await mendingRun(job, digest, () =>
     runTraining({
       ...job,
@@ -100,18 +101,20 @@ async function runRounds(
       digest,
       profile: of.plan.profile,
       onProgress: ({ view, rows, cpuSeconds }) => {
-        isComputed = true;
-        job.showTraining({ ...view, loss: view.loss === null ? null : view.loss * unit });
+        shown = { ...view, loss: view.loss === null ? null : view.loss * unit };
+        job.showTraining(shown);
         stage.count({ done: view.round, total: view.rounds, reused: 0, rows, cpuSeconds });
       },
     }),
   );
+  const { rounds, rows } = result;
+  if (shown) job.showTraining({ ...shown, round: rounds });
   stage.count({
-    done: result.rounds,
-    total: result.rounds,
-    reused: isComputed ? 0 : result.rounds,
-    rows: result.rows,
-    cpuSeconds: isComputed ? attempt.cpuSeconds : 0,
+    done: rounds,
+    total: rounds,
+    reused: shown ? 0 : rounds,
+    rows,
+    cpuSeconds: shown ? attempt.cpuSeconds : 0,
   });
   return result;
 }

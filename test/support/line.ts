@@ -148,8 +148,7 @@ export async function startLine(
       });
       return id;
     },
-    finish: (job) =>
-      line.until(job, ({ state }) => ['succeeded', 'failed', 'cancelled'].includes(state)),
+    finish: (job) => line.until(job, hasEnded),
     async until(job, seen) {
       const deadline = performance.now() + 120_000;
       let last: JobView | undefined;
@@ -158,8 +157,7 @@ export async function startLine(
           (await answer<JobView>(`${coordinatorUrl}/v1/jobs/${job}`).catch(() => undefined)) ??
           last;
         if (last && seen(last)) return last;
-        if (last?.state === 'failed')
-          throw new Error(`Job ${job} failed: ${last.error?.code} ${last.error?.message}`);
+        if (last && hasEnded(last)) throw new Error(`Job ${job} ended before: ${endOf(last)}`);
         await delay(50);
       }
       throw new Error(
@@ -178,6 +176,11 @@ export async function startLine(
   await untilAnswers(`${coordinatorUrl}/readyz`);
   return line;
 }
+
+const hasEnded = ({ state }: JobView): boolean =>
+  ['succeeded', 'failed', 'cancelled'].includes(state);
+const endOf = ({ state, error }: JobView): string =>
+  error ? `${state}, ${error.code} ${error.message}` : state;
 
 /** One lake a number of months and test file: tasks are named by etags, so runs to compare share theirs. */
 const lakes = new Map<string, Promise<string>>();
