@@ -21,6 +21,9 @@ export const LIMITS = {
   taskRetryMs: 1_000, // before the second attempt; doubles
   taskOverheadBytes: 128 * MiB, // what a task holds beside DuckDB's limit: buffers, JavaScript, ONNX Runtime
   lookupsParallel: 64, // commits read at once by the dispatcher: 64 × 1–20 ms of a remote store
+  othersFirstMs: 1_000, // so long a worker leaves a task that failed there to others
+  passOnMs: 100, // and hands it back so often meanwhile: whoever waits longest is served next
+  failedHereMax: 1_000, // remembered by a worker, to pass their next delivery on once
   taskLossesMax: 20, // lost workers are nobody's bug, but finite
   taskDeadlineMs: 15 * 60_000, // a 64 MiB shard takes seconds; a task past this is stuck
   offerBatch: 32, // room in the window before it is filled again: one write and one wake-up serve as many

@@ -63,6 +63,8 @@ export function startLoop(options: LoopOptions): Loop {
   const { queue, store, clock, log, worker, profile } = options;
   const running = new Map<Lease, Running>();
   const ids = new Set<TaskId>();
+  /** Tasks that failed here, each until when it is left to others (monotonic ms). */
+  const failedHere = new Map<TaskId, number>();
   const pulls = new AbortController();
   const executions = new AbortController();
   const over = new AbortController();
@@ -110,7 +112,8 @@ export function startLoop(options: LoopOptions): Loop {
     if (task.memoryBytes > options.memoryBytes) return LIMITS.leaseExtendMs;
     if (ids.has(task.task)) return LIMITS.leaseExtendMs; // our own lapsed lease
     if (pulls.signal.aborted || running.size >= options.capacity()) return 0;
-    return undefined;
+    const othersUntilMs = failedHere.get(task.task) ?? 0;
+    return clock.monotonicMs() < othersUntilMs ? LIMITS.passOnMs : undefined;
   }
 
   async function handle(lease: Lease): Promise<void> {
@@ -160,6 +163,8 @@ export function startLoop(options: LoopOptions): Loop {
       return;
     }
     log.warn('task failed', fields);
+    if (failedHere.size >= LIMITS.failedHereMax) failedHere.clear();
+    failedHere.set(task.task, clock.monotonicMs() + LIMITS.othersFirstMs);
     const corrupt = corruptOf(error);
     if (wire.code === 'INTERNAL') log.error('stack', { stack: (error as Error).stack });
     try {

@@ -28,6 +28,7 @@ export function createMemoryQueue(
   const beatHandlers = new Set<(heartbeat: Heartbeat) => void>();
   const subscriptions = new Set<{ pattern: string; handler: (message: Broadcast) => void }>();
   const sleepers = new Set<AbortController>();
+  const pulls = new Set<{ readonly profile: string }>(); // longest waiting first
   let offers = 0;
   let closed = false;
 
@@ -68,10 +69,31 @@ export function createMemoryQueue(
     waitMs: number,
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
+    const me = { profile };
+    pulls.add(me);
+    try {
+      return await pullInTurn(me, { waitMs, signal });
+    } finally {
+      pulls.delete(me);
+      wake(); // somebody else is the one who waits longest now
+    }
+  }
+
+  /** Who waits longest is served first, as in JetStream. */
+  const isNext = (me: { readonly profile: string }): boolean =>
+    [...pulls].find(({ profile }) => profile === me.profile) === me;
+
+  async function pullInTurn(
+    me: { readonly profile: string },
+    { waitMs, signal }: { waitMs: number; signal: AbortSignal },
+  ): Promise<Lease | undefined> {
     const until = clock.monotonicMs() + waitMs;
     while (!closed && !signal.aborted) {
-      const lease = take(profile);
-      if (lease) return lease;
+      const lease = isNext(me) ? take(me.profile) : undefined;
+      if (lease) {
+        pulls.delete(me); // at once: the next in line may ask in this very turn
+        return lease;
+      }
       const now = clock.monotonicMs();
       if (now >= until) return undefined;
       const lapses = [...messages].map((message) => message.visibleAt).filter((at) => at > now);

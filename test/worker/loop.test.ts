@@ -131,3 +131,23 @@ test('startLoop() runs no more at once than it may', async () => {
   expect(most).toBe(3);
   expect(await countCommits(w.store, tasks)).toEqual({ 1: 12 });
 });
+
+test('startLoop() leaves a task that failed here to others first, and tries again alone', async () => {
+  const w = world();
+  const act = async (): Promise<void> => {
+    throw new GristmillError('MEMORY', 'too much');
+  };
+  const failing = startTestWorker({ ...w, act, slots: 1 });
+  const { task } = makeTask(1);
+  for (const generation of [1, 2]) {
+    await w.queue.offer(makeTask(1), generation);
+    await w.clock.advance(2 * LIMITS.othersFirstMs);
+  }
+  expect(failing.runs.get(task)).toBe(2);
+  await w.queue.offer(makeTask(1), 3);
+  await w.clock.advance(10); // fails a third time
+  const other = startTestWorker(w);
+  await w.queue.offer(makeTask(1), 4);
+  await w.clock.advance(2 * LIMITS.othersFirstMs);
+  expect([failing.runs.get(task), other.runs.get(task)]).toEqual([3, 1]);
+});
