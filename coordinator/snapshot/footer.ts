@@ -24,7 +24,7 @@ export async function readFooter(
 ): Promise<ReadFooter> {
   const footerBytes = await footerLength(lake, object);
   const footer = await parse(lake, object, { footerBytes, child, scratch });
-  checkRowGroups(object.key, footer);
+  checkRowGroups(object, { ...footer, footerBytes });
   return { ...footer, footerBytes };
 }
 
@@ -101,12 +101,23 @@ async function footerLength(lake: Store, object: ObjectInfo): Promise<number> {
   return footerBytes;
 }
 
-function checkRowGroups(key: string, footer: Footer): void {
-  for (const [index, group] of footer.rowGroups.entries()) {
-    if (group.rows <= LIMITS.rowGroupRowsMax) continue;
-    throw new GristmillError(
-      'SHARD_UNREADABLE',
-      `Cannot read ${key}: row group ${index} claims ${group.rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`,
+function checkRowGroups(object: ObjectInfo, { schema, rowGroups, footerBytes }: ReadFooter): void {
+  const dataEnd = object.bytes - footerBytes;
+  for (const [index, { rows, chunks }] of rowGroups.entries()) {
+    if (rows > LIMITS.rowGroupRowsMax) {
+      throw unreadable(
+        object,
+        `row group ${index} claims ${rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`,
+      );
+    }
+    const outside = chunks.findIndex(
+      ([start, length]) => start < MAGIC.length || length < 0 || start + length > dataEnd,
+    );
+    if (rows === 0 || outside < 0) continue;
+    const [start, length] = chunks[outside]!;
+    throw unreadable(
+      object,
+      `column ${JSON.stringify(schema[outside]!.name)} of row group ${index} claims bytes ${start} to ${start + length}, expected within ${MAGIC.length} to ${dataEnd}`,
     );
   }
 }
