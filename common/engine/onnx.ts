@@ -4,19 +4,10 @@
 // expendable child imports this.
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { GristmillError } from '../errors.ts';
-import type { ElementType } from '../onnx/graph.ts';
+import type { ElementType, Tensor } from '../onnx/graph.ts';
 
-export type FeedTensor = {
-  readonly type: ElementType;
-  readonly dims: readonly number[];
-  readonly data:
-    | Float32Array
-    | Float64Array
-    | BigInt64Array
-    | Int32Array
-    | Uint8Array
-    | readonly string[];
-};
+/** What goes in and comes out: a tensor as graphs hold it. */
+export type FeedTensor = Tensor;
 
 export type Feeds = Readonly<Record<string, FeedTensor>>;
 

@@ -60,7 +60,7 @@ function shardOf(prepared: Prepared): Shard {
 const LABEL_RULE = 'label is missing';
 const SPLIT_RULE = 'split key is missing';
 
-export const ruleNames = (program: PrepareProgram): readonly string[] => [
+const ruleNames = (program: PrepareProgram): readonly string[] => [
   ...program.rules.map((rule) => rule.name),
   ...(program.label ? [LABEL_RULE] : []),
   ...(program.split ? [SPLIT_RULE] : []),
