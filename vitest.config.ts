@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 
 const unit = [
   'test/*.test.ts',
-  'test/{common,coordinator,worker,gateway,deploy,gradcheck}/**/*.test.ts',
+  'test/{common,coordinator,worker,gateway,cli,deploy,gradcheck}/**/*.test.ts',
 ];
 const second = 1000;
 

@@ -31,6 +31,8 @@ export const SETTING_NAMES = [
   'GRISTMILL_PORT',
   'GRISTMILL_ENVIRONMENT',
   'GRISTMILL_CRASH',
+  'GRISTMILL_COORDINATOR',
+  'GRISTMILL_GATEWAY',
 ] as const;
 export type SettingName = (typeof SETTING_NAMES)[number];
 

@@ -60,6 +60,10 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   fastify: /^(coordinator\/api|gateway)\/.*\.ts$/,
   '@fastify/swagger': /^(coordinator\/api|gateway)\/.*server\.ts$/,
   typebox: /^(common\/wire|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
+  croner: /^coordinator\/trigger\/cron\.ts$/,
+  picomatch: /^coordinator\/snapshot\/list\.ts$/,
+  commander: /^cli\/program\.ts$/,
+  'openapi-fetch': /^cli\/client\.ts$/,
   ajv: /^(common\/wire|coordinator\/api)\/.*\.ts$/,
 };
 

@@ -1,0 +1,59 @@
+// What a dataset looks like: asked for before a job is written.
+// In: a shard of it. Out: figures per column, some rows, and how a label expression behaves on them.
+// Why by a worker: whoever decides never reads a row; and rows of a sample are enough to choose features by.
+
+/** The kinds that features are made of; null: no feature can read such a column. */
+export type ColumnKind = 'number' | 'text' | 'time' | 'boolean';
+
+/** GET /v1/schema?uri=…&label=…: a dataset as its footers and a sample of its rows show it. */
+export type DatasetView = {
+  readonly uri: string;
+  readonly objects: number;
+  readonly rowGroups: number;
+  readonly rows: number;
+  readonly bytes: number;
+  /** Rows that the figures below were computed from. */
+  readonly sampledRows: number;
+  readonly columns: readonly ColumnView[];
+  readonly label: LabelView | null;
+  /** A few rows, as the gateway takes them. */
+  readonly sample: readonly Readonly<Record<string, unknown>>[];
+};
+
+export type ColumnView = {
+  readonly name: string;
+  /** As DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…). */
+  readonly type: string;
+  readonly kind: ColumnKind | null;
+  /** Of the sampled rows: how many are NULL (or NaN). */
+  readonly nulls: number;
+  /** Different values in the sample, counted up to LIMITS.profileDistinctMax. */
+  readonly distinct: number;
+  /** Numbers as they are, times as ISO text; null for text and where every value is missing. */
+  readonly min: number | string | null;
+  readonly max: number | string | null;
+  /** Of numbers; NULLs left out. */
+  readonly mean: number | null;
+  readonly std: number | null;
+  /** Mean characters of text. */
+  readonly lengthMean: number | null;
+  /** The most frequent values, at most ten, with their counts; text cut at 100 characters. */
+  readonly top: readonly { readonly value: unknown; readonly count: number }[];
+  /** Pearson's correlation with the label over rows that have both; null where it has none. */
+  readonly labelCorrelation: number | null;
+};
+
+export type LabelView = {
+  /** The expression as it was given. */
+  readonly expression: string;
+  readonly kind: 'binary' | 'regression';
+  /** Columns that the expression reads: none of them may be a feature. */
+  readonly columns: readonly string[];
+  /** Sampled rows without a label. */
+  readonly missing: number;
+  /** Binary: the share of positives. */
+  readonly mean: number | null;
+  readonly std: number | null;
+  readonly min: number | null;
+  readonly max: number | null;
+};
