@@ -3,6 +3,8 @@
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import { apiPage, type OpenApi } from '../common/docs/api.ts';
+import { docsPolicy } from '../common/docs/html.ts';
 import { GristmillError } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
@@ -39,7 +41,16 @@ export async function makeServer(gateway: Gateway, log: Log): Promise<FastifyIns
   await app.register(swagger, {
     openapi: {
       openapi: '3.1.0',
-      info: { title: 'gristmill gateway', version: '1' },
+      info: {
+        title: 'gristmill gateway',
+        version: '1',
+        description: 'Predictions from raw rows, with the version that an alias names.',
+      },
+      tags: [
+        { name: 'predictions', description: 'Raw columns in, one number a row out' },
+        { name: 'models', description: 'What is served, and what each version takes' },
+        { name: 'operations', description: 'Health and figures' },
+      ],
     },
   });
   app.setErrorHandler(problemHandler(log));
@@ -48,7 +59,7 @@ export async function makeServer(gateway: Gateway, log: Log): Promise<FastifyIns
       reply,
       new GristmillError(
         'NOT_FOUND',
-        `Cannot ${request.method} ${request.url.slice(0, 100)}: expected a path listed at /openapi.json`,
+        `Cannot ${request.method} ${request.url.slice(0, 100)}: expected a path listed at /docs`,
       ),
     ),
   );
@@ -59,6 +70,17 @@ export async function makeServer(gateway: Gateway, log: Log): Promise<FastifyIns
   addModelRoutes(app, gateway);
   addHealthRoutes(app, gateway, PROBLEM);
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
+  app.get('/docs', { schema: { hide: true } }, async (_request, reply) => {
+    const page = apiPage(app.swagger() as unknown as OpenApi, {
+      address: 'GRISTMILL_GATEWAY',
+      pages: [{ text: 'API', href: '/docs' }],
+    });
+    return reply
+      .headers({ 'content-security-policy': docsPolicy, 'x-content-type-options': 'nosniff' })
+      .type('text/html; charset=utf-8')
+      .send(page);
+  });
+  app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'));
   return app;
 }
 

@@ -3,11 +3,13 @@
 // Why /healthz asks nobody: a store that is away is a reason to wait, not to be restarted.
 import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import type { OpenApi } from '../../common/docs/api.ts';
+import { docsPolicy } from '../../common/docs/html.ts';
 import { GristmillError, toWireError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { jobSchemaJson } from '../../common/wire/job.ts';
 import type { ApiDeps, Sample } from './deps.ts';
-import { docsPage, docsPolicy, type OpenApi } from './docs.ts';
+import { apiDocs, jobDocs } from './docs.ts';
 import type { Meters } from './meters.ts';
 import { describe } from './routes.ts';
 import { Health } from './schemas.ts';
@@ -71,11 +73,16 @@ export function addMetaRoutes(app: FastifyInstance, deps: ApiDeps, meters: Meter
   );
 
   app.get('/openapi.json', { schema: { hide: true } }, async () => app.swagger());
-  app.get('/docs', { schema: { hide: true } }, async (_request, reply) => {
-    reply.headers({ 'content-security-policy': docsPolicy }).type('text/html; charset=utf-8');
-    const page = docsPage(app.swagger() as unknown as OpenApi);
-    return reply.serializer((html: string) => html).send(page);
-  });
+  const pages = {
+    '/docs': () => apiDocs(app.swagger() as unknown as OpenApi),
+    '/docs/job': jobDocs,
+  };
+  for (const [path, page] of Object.entries(pages)) {
+    app.get(path, { schema: { hide: true } }, async (_request, reply) => {
+      reply.headers({ 'content-security-policy': docsPolicy }).type('text/html; charset=utf-8');
+      return reply.serializer((text: string) => text).send(page());
+    });
+  }
   app.get('/', { schema: { hide: true } }, async (_request, reply) => reply.redirect('/docs'));
 }
 

@@ -180,7 +180,7 @@ export const JobView = Type.Object(
       }),
     ),
   },
-  { title: 'JobView' },
+  { title: 'JobView', description: 'where a job stands and what it has found so far' },
 );
 
 export const JobPage = Type.Object({
@@ -278,7 +278,11 @@ export const AliasMove = Type.Object(
       ),
     ),
   },
-  { additionalProperties: false, title: 'AliasMove' },
+  {
+    additionalProperties: false,
+    title: 'AliasMove',
+    description: 'to which version an alias shall move, and on what ground',
+  },
 );
 
 export const AliasView = Type.Object(
@@ -294,7 +298,7 @@ export const AliasView = Type.Object(
     by: Type.Object({ job: Type.Optional(Type.String()), reason: Type.Optional(Type.String()) }),
     at: Time,
   },
-  { title: 'AliasView' },
+  { title: 'AliasView', description: 'what an alias serves, and the last decision on it' },
 );
 export const AliasHistory = Type.Object({
   entries: Type.Array(Type.Ref('AliasView#'), { description: 'newest first' }),
@@ -355,11 +359,19 @@ const MOVE_EXAMPLE = {
 
 /** Schemas with a name of their own in OpenAPI. */
 export const SHARED = {
-  Job: { ...JobSchema, examples: [JOB_EXAMPLE] },
+  Job: {
+    ...JobSchema,
+    description: 'from Parquet to a served model; /docs/job explains every field',
+    examples: [JOB_EXAMPLE],
+  },
   JobView,
   Problem,
   Manifest: ManifestSchema,
-  GatePolicy: { ...GatePolicySchema, examples: [GATE_EXAMPLE] },
+  GatePolicy: {
+    ...GatePolicySchema,
+    description: 'what a version must show before an alias may move to it',
+    examples: [GATE_EXAMPLE],
+  },
   Evidence,
   AliasMove: { ...AliasMove, examples: [{ version: 2 }, MOVE_EXAMPLE] },
   AliasView,
