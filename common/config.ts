@@ -105,6 +105,19 @@ export const whole = (
   expected: `a whole number from ${of.min} to ${of.max}`,
 });
 
+/** A whole number, or null where it is left empty. */
+export const wholeOrNone = (
+  of: Described & { min: number; max: number },
+): Setting<number | null> => {
+  const some = whole({ ...of, standard: of.min });
+  return {
+    ...some,
+    standard: '',
+    parse: (given) => (given === '' ? null : some.parse(given)),
+    expected: `${some.expected}, or nothing`,
+  };
+};
+
 function refuseUnknown(env: Env): void {
   const known: readonly string[] = SETTING_NAMES;
   for (const name of Object.keys(env)) {

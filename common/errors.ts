@@ -186,6 +186,11 @@ export const CODES = {
     status: 503,
     remedy: 'Free disk space under GRISTMILL_SCRATCH of the worker named',
   },
+  NOT_WORKING: {
+    retry: true,
+    status: 503,
+    remedy: 'None: it starts or stops, and others carry on meanwhile',
+  },
   WORKER_LOST: { retry: true, status: 503, remedy: 'None: another worker carries on' },
   CANCELLED: { retry: false, status: 409, remedy: 'None: the job was cancelled' },
   STORE_UNAVAILABLE: {

@@ -38,6 +38,8 @@ export const LIMITS = {
   programsCached: 64, // a job has some ten programs, of up to some MB each
   blobCacheBytes: 1024 * MiB, // unused inputs kept on scratch disk: sixteen parts of full size
   drainGraceMs: 10_000, // a stopping worker finishes what it can; orchestrators kill after 30 s
+  probesMax: 64, // sockets of a worker's probes: an orchestrator and a scraper or two
+  childLossesMax: 3, // children lost in a row, none of which did anything: this machine can run none
   childWatchMs: 250, // between looks at a child's memory: it can grow by 1 GB/s
 
   // queue

@@ -3,7 +3,15 @@
 // Why nothing here changes a result: what must agree across the cluster travels in the plan.
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
-import { type Env, place, readSettings, text, type Values, whole } from '../common/config.ts';
+import {
+  type Env,
+  place,
+  readSettings,
+  text,
+  type Values,
+  whole,
+  wholeOrNone,
+} from '../common/config.ts';
 import { CRASH_POINTS } from '../common/crash.ts';
 
 const MiB = 1024 * 1024;
@@ -47,6 +55,19 @@ export const SETTINGS = {
     reason: 'three quarters of what the machine or container has',
     min: 512,
     max: 16 * 1024 * 1024,
+  }),
+  host: text({
+    name: 'GRISTMILL_HOST',
+    help: 'address to listen on for probes, if there is a port',
+    standard: '127.0.0.1',
+    reason: 'only this machine, until somebody decides otherwise',
+  }),
+  port: wholeOrNone({
+    name: 'GRISTMILL_PORT',
+    help: 'port for probes (/healthz, /readyz, /metrics); 0 takes a free one',
+    reason: 'none: one open port less on a laptop',
+    min: 0,
+    max: 65_535,
   }),
   crash: text({
     name: 'GRISTMILL_CRASH',

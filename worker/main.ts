@@ -16,6 +16,7 @@ import { selfTest } from '../common/store/store.ts';
 import { readConfig, SETTINGS } from './config.ts';
 import { makeExecute } from './execute.ts';
 import { Fetcher } from './fetch.ts';
+import { openProbes, watchChild } from './health.ts';
 import { makeScratch } from './scratch.ts';
 import { startWorker } from './supervisor.ts';
 import { startTrainingHost } from './train/host.ts';
@@ -29,6 +30,9 @@ async function run(stop: AbortSignal): Promise<void> {
   const worker = newWorkerId();
   const profile = readProfile();
   log.info('starting', { worker, profile, ...maskSettings(SETTINGS, config) });
+  const { host, port } = config;
+  const probes = port === null ? undefined : await openProbes({ host, port });
+  if (probes) log.info('listening', { address: probes.address });
   const memoryBytes = config.memoryMiB * 1024 * 1024;
   const store = await openStore(config.store, process.env);
   await selfTest(store, worker);
@@ -48,6 +52,7 @@ async function run(stop: AbortSignal): Promise<void> {
     clock,
     log,
   });
+  const watched = watchChild(child);
   const running = startWorker({
     worker,
     profile,
@@ -58,12 +63,14 @@ async function run(stop: AbortSignal): Promise<void> {
     clock,
     log,
     training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, profile }),
-    execute: makeExecute(child, new Fetcher({ store, lake, scratch }), clock),
+    execute: watched.watching(makeExecute(child, new Fetcher({ store, lake, scratch }), clock)),
   });
+  probes?.show({ worker: running, queue, child: watched, clock });
   log.info('working', { worker });
 
   await untilAborted(stop);
   await running.stop();
+  await probes?.close();
   await child.close();
   await queue.close();
   await Promise.all([store.close(), lake.close()]);

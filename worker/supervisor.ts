@@ -30,6 +30,10 @@ export type WorkerOptions = {
 
 export type Worker = {
   readonly worker: WorkerId;
+  /** What the next heartbeat would say. */
+  status(): Heartbeat;
+  /** When it last beat; monotonic ms. */
+  beatMs(): number;
   /** Takes nothing new, finishes or hands back what it has within the grace, and leaves. */
   stop(graceMs?: number): Promise<void>;
 };
@@ -41,6 +45,7 @@ export function startWorker(options: WorkerOptions): Worker {
   const startedAt = clock.now();
   const over = new AbortController();
   let draining = false;
+  let beatMs = clock.monotonicMs();
 
   const loop = startLoop({
     ...options,
@@ -69,6 +74,7 @@ export function startWorker(options: WorkerOptions): Worker {
   async function beat(): Promise<void> {
     while (!over.signal.aborted) {
       queue.beat(heartbeat());
+      beatMs = clock.monotonicMs();
       loop.wake(); // training may have let threads go
       await clock.sleep(LIMITS.heartbeatMs, over.signal);
     }
@@ -77,6 +83,8 @@ export function startWorker(options: WorkerOptions): Worker {
 
   return {
     worker,
+    status: heartbeat,
+    beatMs: () => beatMs,
     async stop(graceMs = LIMITS.drainGraceMs) {
       draining = true;
       queue.beat(heartbeat());
