@@ -67,6 +67,13 @@ export const CODES = {
     status: 422,
     remedy: 'Use the functions that exist in both batch and serving',
   },
+  // a job written from what a dataset looks like
+  INIT_IMPOSSIBLE: {
+    retry: false,
+    status: 422,
+    remedy:
+      'Choose another label or dataset, or write the job by hand: its schema is at /schemas/job.v1.json',
+  },
   // data
   INPUT_EMPTY: { retry: false, status: 422, remedy: 'Check the dataset pattern and the lake' },
   INPUT_OUTSIDE: { retry: false, status: 422, remedy: 'Name a dataset under the configured lake' },

@@ -1,0 +1,222 @@
+// From what a dataset looks like to a job that runs as it is, with a reason for each choice.
+// In: GET /v1/schema's answer, with the label; names. Out: the job, and what to tell its user.
+// Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
+import { GristmillError } from '../../common/errors.ts';
+import type { JobInput } from '../../common/wire/job.ts';
+import type { ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
+import { type ColumnChoice, chooseColumn } from './columns.ts';
+import { columnSql, featureNames, figure, percent } from './names.ts';
+import { chooseSplit, type SplitChoice } from './split.ts';
+import { chooseTraining } from './train.ts';
+
+export type Choice = { readonly job: JobInput; readonly reasons: Reasons };
+
+export type Reasons = {
+  readonly label: string;
+  /** In the order of the dataset, each column once. */
+  readonly columns: readonly ColumnChoice[];
+  readonly split: string;
+  /** Null where nothing is cleaned. */
+  readonly clean: string | null;
+  readonly model: string;
+  /** What should be looked at before the result is believed. */
+  readonly warnings: readonly string[];
+};
+
+export function chooseJob(
+  view: DatasetView,
+  { name, schemaUrl }: { readonly name: string; readonly schemaUrl: string },
+): Choice {
+  const label = checkLabel(view);
+  checkColumnNames(view);
+  const split = chooseSplit(view, label.columns);
+  const columns = chooseColumns(view, label, split);
+  const features = Object.assign({}, ...columns.map((column) => column.features)) as Record<
+    string,
+    string
+  >;
+  if (Object.keys(features).length === 0) throw noFeatures(view, columns);
+  const labelled = view.rows * (1 - label.missing / view.sampledRows);
+  const { model, train, why } = chooseTraining(labelled);
+  const required = requiredColumns(view, label, split);
+  const job: JobInput = {
+    $schema: schemaUrl,
+    specVersion: 1,
+    name,
+    seed: 1,
+    dataset: view.uri,
+    ...(required.length > 0 ? { clean: [{ require: required }] } : {}),
+    label: label.expression,
+    split: split.split,
+    features,
+    model,
+    train,
+    publish: { model: name },
+  };
+  return {
+    job,
+    reasons: {
+      label: describeLabel(label, view),
+      columns,
+      split: split.why,
+      clean: required.length > 0 ? `rows without ${required.join(', ')} are dropped` : null,
+      model: why,
+      warnings: [
+        ...labelWarnings(label, view),
+        ...split.warnings,
+        ...columns.filter(({ suspect }) => suspect).map(({ column, why }) => `${column}: ${why}`),
+        ...sampleWarnings(view),
+      ],
+    },
+  };
+}
+
+/** Rows of the sample as a request takes them: raw columns that features read, and no others. */
+export function sampleRows(view: DatasetView, { features }: JobInput): Record<string, unknown>[] {
+  const used = view.columns.filter(({ name }) =>
+    Object.values(features ?? {}).some((sql) => readsColumn(sql, name)),
+  );
+  return view.sample
+    .slice(0, SAMPLE_ROWS)
+    .map((row) => Object.fromEntries(used.map(({ name }) => [name, row[name] ?? null])));
+}
+
+const SAMPLE_ROWS = 3;
+
+/** Of expressions that were written here: a name stands quoted, or alone between other characters. */
+function readsColumn(sql: string, name: string): boolean {
+  const written = columnSql(name);
+  const at = sql.indexOf(written);
+  if (at < 0 || written.startsWith('"')) return at >= 0;
+  return new RegExp(`(^|[^\\w"])${written}($|[^\\w"(])`).test(sql.replace(/"[^"]*"/g, '""'));
+}
+
+const impossible = (message: string): GristmillError =>
+  new GristmillError('INIT_IMPOSSIBLE', `Cannot write a job for ${message}`);
+
+/** Fewer than so many leave a handful for validation and test each. */
+const ROWS_MIN = 40;
+const POSITIVES_MIN = 10;
+
+function checkLabel(view: DatasetView): LabelView {
+  const { label, sampledRows, rows } = view;
+  if (label === null)
+    throw impossible(`${view.uri}: no label was asked for, expected --label EXPR`);
+  const { expression, missing, kind, mean, min, max } = label;
+  const of = `label ${JSON.stringify(expression)} of ${view.uri}`;
+  const labelled = sampledRows - missing;
+  const where = sampledRows < rows ? `the ${figure(sampledRows)} sampled rows` : 'all rows';
+  if (labelled === 0) throw impossible(`${of}: it is missing in ${where}, expected a value`);
+  if (rows < ROWS_MIN || (sampledRows === rows && labelled < ROWS_MIN)) {
+    throw impossible(`${of}: ${figure(labelled)} rows have one, expected at least ${ROWS_MIN}`);
+  }
+  const isConstant = kind === 'binary' ? mean === 0 || mean === 1 : min === max;
+  if (isConstant && sampledRows === rows) {
+    const value = kind === 'binary' ? (mean === 1 ? 'true' : 'false') : figure(Number(min));
+    throw impossible(`${of}: it is always ${value}, expected at least two values`);
+  }
+  if (kind === 'binary' && sampledRows === rows) {
+    const rarer = Math.round(Math.min(mean ?? 0, 1 - (mean ?? 0)) * labelled);
+    if (rarer < POSITIVES_MIN) {
+      throw impossible(
+        `${of}: the rarer class has ${rarer} rows, expected at least ${POSITIVES_MIN}, so that test rows hold some`,
+      );
+    }
+  }
+  return label;
+}
+
+/** The coordinator refuses a dataset with such a column, whoever reads it. */
+function checkColumnNames({ uri, columns }: DatasetView): void {
+  const bad = columns.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
+  if (bad) {
+    throw impossible(
+      `${uri}: the name of column ${JSON.stringify(bad.name)} is reserved, expected another name`,
+    );
+  }
+}
+
+const FEATURES_MAX = 1000;
+
+function chooseColumns(
+  view: DatasetView,
+  label: LabelView,
+  { split }: SplitChoice,
+): ColumnChoice[] {
+  const names = featureNames();
+  const context = { dataset: view, label, isSplitByTime: split.by === 'time', names };
+  let count = 0;
+  const chosen = new Map<string, ColumnChoice>();
+  const strength = ({ labelCorrelation }: ColumnView): number => Math.abs(labelCorrelation ?? 0.1);
+  const byStrength =
+    view.columns.length > FEATURES_MAX / 12
+      ? [...view.columns].sort((a, b) => strength(b) - strength(a))
+      : view.columns;
+  for (const column of byStrength) {
+    const choice = chooseColumn(column, context);
+    count += Object.keys(choice.features).length;
+    const isTooMany = count > FEATURES_MAX && Object.keys(choice.features).length > 0;
+    const why = `a job has at most ${figure(FEATURES_MAX)} features, and others say more of the label`;
+    chosen.set(column.name, isTooMany ? { ...choice, features: {}, why } : choice);
+  }
+  return view.columns.map(({ name }) => chosen.get(name)!);
+}
+
+/** Rows without a label or a split key are dropped anyway; said so, the count has a name. */
+function requiredColumns(view: DatasetView, label: LabelView, split: SplitChoice): string[] {
+  const ofLabel = view.columns.filter(
+    ({ name, nulls }) => label.columns.includes(name) && nulls > 0 && nulls <= label.missing,
+  );
+  return [...new Set([...ofLabel.map(({ name }) => name), ...split.require])];
+}
+
+function describeLabel(
+  { kind, missing, mean, min, max, std }: LabelView,
+  view: DatasetView,
+): string {
+  const absent = missing > 0 ? `, missing in ${percent(missing / view.sampledRows)}` : '';
+  if (kind === 'binary') return `binary classification, true in ${percent(mean ?? 0)}${absent}`;
+  const [low, high] = [figure(min ?? 0), figure(max ?? 0)];
+  return `regression, ${low} to ${high}, mean ${figure(mean ?? 0)}, deviation ${figure(std ?? 0)}${absent}`;
+}
+
+/** Fewer test rows than this say little. */
+const ROWS_FEW = 400;
+const LABEL_TAIL = 10;
+
+function labelWarnings(label: LabelView, view: DatasetView): string[] {
+  const { kind, mean, min, max, std, missing, expression } = label;
+  const labelled = Math.round(view.rows * (1 - missing / view.sampledRows));
+  const few =
+    labelled < ROWS_FEW
+      ? [
+          `only ${figure(labelled)} rows: the test holds about ${Math.round(labelled * 0.15)}, and its figures are rough`,
+        ]
+      : [];
+  if (kind === 'binary') {
+    const rarer = Math.min(mean ?? 0, 1 - (mean ?? 0));
+    return rarer * labelled < 100
+      ? [
+          ...few,
+          `the rarer class has about ${figure(Math.round(rarer * labelled))} rows: look at auc, not at accuracy`,
+        ]
+      : few;
+  }
+  const isLong =
+    min !== null && max !== null && min >= 0 && (max - (mean ?? 0)) / (std || 1) > LABEL_TAIL;
+  const hint = `the label has a long tail: its few largest values decide the error; consider --label 'ln(1 + (${expression}))'`;
+  return isLong ? [...few, hint] : few;
+}
+
+function sampleWarnings({ rows, sampledRows }: DatasetView): string[] {
+  return sampledRows < rows
+    ? [`the figures are of ${figure(sampledRows)} sampled rows of ${figure(rows)}`]
+    : [];
+}
+
+function noFeatures(view: DatasetView, columns: readonly ColumnChoice[]): GristmillError {
+  const reasons = columns.slice(0, 5).map(({ column, why }) => `${column}: ${why}`);
+  return impossible(
+    `${view.uri}: none of its ${columns.length} columns makes a feature (${reasons.join('; ')}), expected at least one`,
+  );
+}
