@@ -69,7 +69,7 @@ b.verb{display:inline-block;min-width:4.2rem;font:bold 13px ui-monospace,monospa
 table{border-collapse:collapse;width:100%}
 th{font-size:13px;text-align:left;color:light-dark(#555,#aaa);padding:.25rem .8rem .25rem 0;white-space:nowrap}
 td{border-top:1px solid var(--line);padding:.3rem .8rem .3rem 0;vertical-align:top}
-td:first-child{white-space:nowrap}
+td:first-child{white-space:nowrap;width:27%}
 pre{background:var(--soft);padding:.6rem .8rem;border-radius:6px;overflow-x:auto;font:13px/1.45 ui-monospace,monospace}
 @media(max-width:60rem){body{display:block}nav{position:static;height:auto;padding-bottom:0}td:first-child{white-space:normal;overflow-wrap:anywhere}}
 `;

@@ -54,7 +54,9 @@ function fieldsOf(schema: Schema, at: string, depth: number): Field[] {
 /** What a field is, its default and its bounds, in words. */
 export function noteOf(schema: Schema): string {
   const initial = schema.default === undefined ? '' : `default ${JSON.stringify(schema.default)}`;
-  return [initial, schema.description ?? '', rangeText(schema)].filter(Boolean).join('; ');
+  const branches = (schema.anyOf ?? []).filter(({ title }) => !title);
+  const says = schema.description ?? branches.flatMap((one) => one.description ?? []).join(', or ');
+  return [initial, says, rangeText(schema)].filter(Boolean).join('; ');
 }
 
 function rangeText(schema: Schema): string {

@@ -55,7 +55,7 @@ const Share = Type.Number({
 
 export const CleanRule = Type.Union([
   Type.Object(
-    { require: Type.Array(Column, { minItems: 1, maxItems: 1000 }) },
+    { require: Type.Array(Column, { minItems: 1, maxItems: 1000, description: 'columns' }) },
     {
       ...closed,
       title: 'require',
@@ -64,7 +64,11 @@ export const CleanRule = Type.Union([
   ),
   Type.Object(
     { filter: Sql('keeps rows for which this is true; NULL drops') },
-    { ...closed, title: 'filter' },
+    {
+      ...closed,
+      title: 'filter',
+      description: 'drops rows for which SQL over the columns is not true',
+    },
   ),
 ]);
 
@@ -72,7 +76,7 @@ export const Split = Type.Union([
   Type.Object(
     {
       by: Type.Literal('time'),
-      column: Column,
+      column: Type.String({ minLength: 1, maxLength: 256, description: 'a column of times' }),
       validation: Type.Union([Duration, Share]),
       test: Type.Union([Duration, Share]),
       gap: Type.Optional(
@@ -92,7 +96,11 @@ export const Split = Type.Union([
   Type.Object(
     {
       by: Type.Literal('hash'),
-      columns: Type.Array(Column, { minItems: 1, maxItems: 16 }),
+      columns: Type.Array(Column, {
+        minItems: 1,
+        maxItems: 16,
+        description: 'rows that agree in these stay together',
+      }),
       validation: Share,
       test: Share,
     },
@@ -112,7 +120,11 @@ export const ModelSpec = Type.Union([
   Type.Object(
     {
       kind: Type.Literal('mlp'),
-      hidden: Type.Array(Type.Integer({ minimum: 1, maximum: 4096 }), { minItems: 1, maxItems: 8 }),
+      hidden: Type.Array(Type.Integer({ minimum: 1, maximum: 4096 }), {
+        minItems: 1,
+        maxItems: 8,
+        description: 'units of each hidden layer',
+      }),
       categories: Type.Optional(
         Type.Literal('sum', {
           default: 'sum',
@@ -120,7 +132,7 @@ export const ModelSpec = Type.Union([
         }),
       ),
     },
-    { ...closed, title: 'mlp' },
+    { ...closed, title: 'mlp', description: 'layers of rectified linear units' },
   ),
 ]);
 
@@ -129,7 +141,14 @@ export const TrainSpec = Type.Object(
     optimizer: Type.Optional(
       Type.Union([Type.Literal('adam'), Type.Literal('sgd')], { default: 'adam' }),
     ),
-    learningRate: Type.Optional(Type.Number({ exclusiveMinimum: 0, maximum: 100, default: 0.001 })),
+    learningRate: Type.Optional(
+      Type.Number({
+        exclusiveMinimum: 0,
+        maximum: 100,
+        default: 0.001,
+        description: 'size of a step',
+      }),
+    ),
     momentum: Type.Optional(
       Type.Number({ minimum: 0, exclusiveMaximum: 1, default: 0.9, description: 'sgd only' }),
     ),
@@ -141,7 +160,9 @@ export const TrainSpec = Type.Object(
         description: 'rows per step over all lanes; a multiple of lanes',
       }),
     ),
-    epochs: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000, default: 3 })),
+    epochs: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1000, default: 3, description: 'passes over all rows' }),
+    ),
     lanes: Type.Optional(
       Type.Union(
         [1, 2, 4, 8, 16, 32, 64].map((n) => Type.Literal(n)),
@@ -149,7 +170,7 @@ export const TrainSpec = Type.Object(
       ),
     ),
   },
-  closed,
+  { ...closed, description: 'how the model learns' },
 );
 
 export const Publish = Type.Object(
@@ -162,7 +183,7 @@ export const Publish = Type.Object(
       Type.String({ pattern: NAME_PATTERN, default: 'champion', description: nameRule }),
     ),
   },
-  closed,
+  { ...closed, description: 'where the version goes: absent, the job ends with its evaluation' },
 );
 
 /** The published schema of a job: /schemas/job.v1.json. */
@@ -171,13 +192,27 @@ export const JobSchema = Type.Object(
     $schema: Type.Optional(Type.String()),
     specVersion: Type.Literal(1, { description: 'always 1' }),
     name: Name,
-    seed: Type.Optional(Type.Integer({ minimum: 0, maximum: 4294967295, default: 0 })),
+    seed: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: 4294967295,
+        default: 0,
+        description:
+          'of first weights and of the order of rows: the same seed gives the same bytes',
+      }),
+    ),
     dataset: Type.String({
       minLength: 1,
       maxLength: 1024,
       description: 'URI pattern of Parquet objects; without a scheme, below the lake',
     }),
-    clean: Type.Optional(Type.Array(CleanRule, { maxItems: 64, default: [] })),
+    clean: Type.Optional(
+      Type.Array(CleanRule, {
+        maxItems: 64,
+        default: [],
+        description: 'rules that choose rows, in order: a row counts for the first that it fails',
+      }),
+    ),
     label: Type.Optional(Sql('SQL; BOOLEAN: binary classification, a number: regression')),
     split: Type.Optional(Split),
     features: Type.Optional(
@@ -196,8 +231,16 @@ export const JobSchema = Type.Object(
     train: Type.Optional(TrainSpec),
     evaluate: Type.Optional(
       Type.Object(
-        { slices: Type.Optional(Type.Array(Column, { maxItems: 8, default: [] })) },
-        closed,
+        {
+          slices: Type.Optional(
+            Type.Array(Column, {
+              maxItems: 8,
+              default: [],
+              description: 'columns: metrics are told for each of their values, too',
+            }),
+          ),
+        },
+        { ...closed, description: 'what is measured on test rows beside the metrics' },
       ),
     ),
     publish: Type.Optional(Publish),

@@ -66,8 +66,16 @@ it becomes SQL for training and ONNX for serving, and both give the same result 
 function fieldSection(name: string, field: Schema, { required }: Schema): string {
   const needed = required?.includes(name) ? 'required' : 'optional';
   const note = noteOf(field);
-  return `<h3 id="${html(name)}">${code(name)}</h3><p>${typeText(field)}, ${needed}${note === '' ? '' : `; ${html(note)}`}</p>
-${fieldTable(field, name)}`;
+  return `<h3 id="${html(name)}">${code(name)}</h3><p>${typeText(field)}, ${needed}${note === '' ? '' : `; ${html(note)}`}</p>${choices(field)}${fieldTable(field, name)}`;
+}
+
+/** The forms that a field may have, by name. */
+function choices({ anyOf = [], items }: Schema): string {
+  const named = (items?.anyOf ?? anyOf).filter(({ title }) => title);
+  const lines = named.map(
+    ({ title = '', description = '' }) => `<li>${code(title)}: ${html(description)}</li>`,
+  );
+  return lines.length === 0 ? '' : `<ul>${lines.join('')}</ul>`;
 }
 
 const functionTable = (): string =>

@@ -156,11 +156,15 @@ test.each<[string, unknown, readonly string[]]>([
     withField({ model: 'mlp' }),
     ['/model is "mlp", expected an object with "kind": "linear" or "mlp"'],
   ],
-  ['mlp without hidden', withField({ model: { kind: 'mlp' } }), ['/model/hidden is missing']],
+  [
+    'mlp without hidden',
+    withField({ model: { kind: 'mlp' } }),
+    ['/model/hidden is missing (units of each hidden layer)'],
+  ],
   [
     'number as text',
     withField({ train: { ...EXAMPLE.train, epochs: '3' } }),
-    ['/train/epochs is "3", expected an integer'],
+    ['/train/epochs is "3", expected an integer (passes over all rows)'],
   ],
   [
     'lanes no power of two',
