@@ -116,7 +116,7 @@ const bodyType = (body: Body): string => {
 
 const bodyTable = (body: Body): string => {
   const schema = schemaOf(body);
-  return schema.properties ? fieldTable(schema) : '';
+  return schema.properties ? fieldTable(schema) + exampleBlocks(schema) : '';
 };
 
 function errorTable(): string {

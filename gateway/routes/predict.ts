@@ -12,15 +12,24 @@ const BODY = Type.Object(
   {
     instances: Type.Array(
       Type.Object({}, { additionalProperties: true, description: 'A row: raw column → value' }),
-      { minItems: 1, maxItems: LIMITS.predictRowsMax },
+      {
+        minItems: 1,
+        maxItems: LIMITS.predictRowsMax,
+        description: `rows, up to ${LIMITS.predictRowsMax}: raw column → value, times as ISO 8601`,
+      },
     ),
   },
-  { additionalProperties: false },
+  {
+    additionalProperties: false,
+    examples: [{ instances: [{ date: '2001-06-01T08:30:00Z', distance: 733, origin: 'ATL' }] }],
+  },
 );
 const ANSWER = Type.Object({
-  predictions: Type.Array(Type.Number(), { description: 'One a row, in order' }),
+  predictions: Type.Array(Type.Number(), {
+    description: "one a row, in order: a probability, or a number in the label's unit",
+  }),
   model: Type.String(),
-  version: Type.Integer(),
+  version: Type.Integer({ description: 'which one has answered' }),
 });
 
 const NAME = '^[a-z0-9][a-z0-9-]*$';
