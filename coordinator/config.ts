@@ -30,8 +30,8 @@ export const SETTINGS = {
   port: whole({
     name: 'GRISTMILL_PORT',
     help: 'port to listen on; 0 takes a free one',
-    standard: 7070,
-    reason: 'unassigned',
+    standard: 8080,
+    reason: 'where the command line looks by itself',
     min: 0,
     max: 65_535,
   }),
@@ -39,6 +39,7 @@ export const SETTINGS = {
     name: 'GRISTMILL_SCRATCH',
     help: 'folder for temporary files',
     standard: join(tmpdir(), 'gristmill'),
+    shown: 'gristmill in the folder for temporary files',
     reason: 'nothing in it is needed after a restart',
   }),
   memoryMiB: whole({

@@ -35,7 +35,7 @@ export const SETTINGS = {
     name: 'GRISTMILL_PORT',
     help: 'port to listen on; 0 takes a free one',
     standard: 8090,
-    reason: 'what npm start takes too',
+    reason: 'where the command line looks by itself',
     min: 0,
     max: 65_535,
   }),
@@ -59,6 +59,7 @@ export const SETTINGS = {
     name: 'GRISTMILL_SCRATCH',
     help: 'folder for model files, which lets a start without a store serve what it had',
     standard: join(tmpdir(), 'gristmill'),
+    shown: 'gristmill in the folder for temporary files',
     reason: 'there on every machine; take one that outlives a reboot in production',
   }),
 };

@@ -2,6 +2,7 @@
 // In: calls over IPC. Out: answers. It holds nothing that is not also elsewhere: it may be killed at any time.
 // Why threads and a main thread apart: engines block; the main thread stays free to hear that its host is gone.
 import { Piscina } from 'piscina';
+import { entryOf } from '../entry.ts';
 import { fromWireError, toWireError } from '../errors.ts';
 import { Meter } from './meter.ts';
 import type { ChildAnswer, ChildRequest, ResidentContext, ThreadAnswer } from './protocol.ts';
@@ -16,7 +17,7 @@ const setup = JSON.parse(process.env.GRISTMILL_CHILD ?? '{}') as {
   threads: number;
 };
 const pool = new Piscina({
-  filename: new URL('./thread.ts', import.meta.url).href,
+  filename: entryOf(new URL('./thread.ts', import.meta.url)).href,
   workerData: { thread: setup.thread },
   minThreads: 1,
   maxThreads: setup.threads,

@@ -8,6 +8,8 @@ import { type ChildProcess, execFile, fork } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import type { Clock } from '../clock.ts';
+import { makeDeferred } from '../deferred.ts';
+import { entryOf } from '../entry.ts';
 import { type Code, fromWireError, GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Log } from '../log.ts';
@@ -76,13 +78,13 @@ export function startChild(options: ChildOptions): Child {
   let current: Running | undefined;
 
   function start(): Running {
-    const process = fork(fileURLToPath(new URL('./child.ts', import.meta.url)), [], {
+    const process = fork(fileURLToPath(entryOf(new URL('./child.ts', import.meta.url))), [], {
       serialization: 'advanced', // typed arrays cross as they are
       stdio: ['ignore', 2, 2, 'ipc'], // what a library prints belongs to the log, not to our output
       execArgv: [],
       env: childEnvironment(options),
     });
-    const { promise: gone, resolve } = Promise.withResolvers<void>();
+    const { promise: gone, resolve } = makeDeferred<void>();
     const running: Running = { process, pending: new Map(), gone, verdict: undefined };
     process.once('error', (error) => {
       if (process.pid === undefined) resolve(onGone(running, error.message)); // never started
@@ -144,7 +146,7 @@ export function startChild(options: ChildOptions): Child {
   }
 
   function call<T>(method: string, args: unknown, limits: CallOptions): Promise<T> {
-    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const { promise, resolve, reject } = makeDeferred<T>();
     const id = nextId++;
     let running: Running | undefined;
     const pending: Pending = {
@@ -236,8 +238,8 @@ const childEnvironment = (options: ChildOptions): NodeJS.ProcessEnv => ({
   ...process.env,
   UV_THREADPOOL_SIZE: String(options.threads + 4),
   GRISTMILL_CHILD: JSON.stringify({
-    thread: options.thread.href,
-    resident: options.resident?.href,
+    thread: entryOf(options.thread).href,
+    resident: options.resident && entryOf(options.resident).href,
     threads: options.threads,
   }),
 });

@@ -3,6 +3,7 @@
 // Why no library: three shapes of line; labels are route patterns, never paths, so their number is bounded.
 import type { FastifyInstance } from 'fastify';
 import type { Clock } from '../../common/clock.ts';
+import { groupBy } from '../../common/group.ts';
 import type { Sample } from './deps.ts';
 
 /** Seconds: reads take milliseconds, a submit plans SQL and lists the lake. */
@@ -48,7 +49,7 @@ export class Meters {
 
   render(samples: readonly Sample[]): string {
     const requests = [...this.#requests].map(([key, value]) => `{${key}} ${value}`);
-    const byName = Map.groupBy(samples, ({ name }) => name);
+    const byName = groupBy(samples, ({ name }) => name);
     const lines = [
       ...family('gristmill_http_requests_total', 'counter', 'HTTP requests answered', requests),
       ...this.#renderDurations(),

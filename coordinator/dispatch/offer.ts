@@ -6,6 +6,7 @@
 //                          ▲                                             │
 //                          └───── every LIMITS.reconcileMs: what has neither result, message nor worker
 import type { Clock } from '../../common/clock.ts';
+import { makeDeferred } from '../../common/deferred.ts';
 import { GristmillError, toWireError } from '../../common/errors.ts';
 import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
@@ -99,7 +100,7 @@ class Dispatch {
   readonly #looking = new Map<TaskId, boolean>();
   /** How many failures of each task have been answered. */
   readonly #judged = new Map<TaskId, number>();
-  readonly #ended = Promise.withResolvers<void>();
+  readonly #ended = makeDeferred<void>();
   #filling = false;
   #lastPassMs: number;
   /** Since when heartbeats have had a way to us: silence before that says nothing. */

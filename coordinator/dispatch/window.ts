@@ -2,6 +2,7 @@
 // In: tasks without a result. Out: the broker holds at most LIMITS.offerWindow of them; the rest wait here.
 // Why a window: a million messages never sit in the broker, and a cancelled job has little to withdraw.
 import type { Clock } from '../../common/clock.ts';
+import { groupBy } from '../../common/group.ts';
 import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Queue } from '../../common/queue/queue.ts';
@@ -81,7 +82,7 @@ export class Window {
 
   async withdraw(): Promise<void> {
     this.#waiting.length = 0;
-    const profiles = Map.groupBy(this.#outstanding.values(), (one) => one.task.profile);
+    const profiles = groupBy(this.#outstanding.values(), (one) => one.task.profile);
     this.#outstanding.clear();
     for (const [profile, ones] of profiles) {
       await this.#queue.withdraw(

@@ -3,6 +3,7 @@
 // Why DuckDB: the types it reports are those that the SQL will meet.
 import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { groupBy } from '../../common/group.ts';
 import type { RowGroup, SchemaColumn } from '../../common/wire/plan.ts';
 
 export type Footer = {
@@ -28,7 +29,7 @@ export async function parseFooter({
       CASE WHEN dictionary_page_offset > 0 AND dictionary_page_offset < data_page_offset
         THEN dictionary_page_offset ELSE data_page_offset END AS start
     FROM parquet_metadata(${quoteText(path)}) ORDER BY row_group_id, column_id`)) as Chunk[];
-  const groups = Map.groupBy(chunks, (chunk) => Number(chunk.g));
+  const groups = groupBy(chunks, (chunk) => Number(chunk.g));
   const rowGroups = [...groups.values()].map((leaves) => rowGroup(schema, leaves));
   return { schema, rowGroups, rows: rowGroups.reduce((sum, group) => sum + group.rows, 0) };
 }

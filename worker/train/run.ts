@@ -7,6 +7,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Child } from '../../common/child/host.ts';
 import type { Clock } from '../../common/clock.ts';
+import { makeDeferred } from '../../common/deferred.ts';
 import { GristmillError, toWireError, type WireError } from '../../common/errors.ts';
 import { type Digest, sha256Hex, type TaskId, type WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
@@ -133,7 +134,7 @@ export class HostedRun {
     this.#abort.abort();
     this.#unsubscribe();
     if (this.#isBegun) {
-      const { promise, resolve } = Promise.withResolvers<void>();
+      const { promise, resolve } = makeDeferred<void>();
       this.#stopped = resolve;
       if (this.#post({ kind: 'stop', run: this.digest })) await promise;
     }

@@ -10,6 +10,7 @@ import { roundPlan } from '../../common/algorithm/schedule.ts';
 import { coverOf } from '../../common/algorithm/tree.ts';
 import { validationLength } from '../../common/algorithm/validation.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
+import { makeDeferred } from '../../common/deferred.ts';
 import { fromWireError, GristmillError } from '../../common/errors.ts';
 import type { TrainProgram } from '../../common/wire/program.ts';
 import type { SumArray } from '../rounds/encode.ts';
@@ -171,7 +172,7 @@ class LaneThread {
 
   ask(question: ToLanes): Promise<void> {
     if (this.#gone) return Promise.reject(this.#gone);
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve, reject } = makeDeferred<void>();
     this.#asked = { resolve, reject };
     this.#port.postMessage(question);
     return promise;

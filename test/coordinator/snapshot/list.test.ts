@@ -22,6 +22,21 @@ test('listDataset() matches * within a folder and ** over folders, in key order'
   expect(await keys('f/a.parquet')).toEqual(['f/a.parquet']);
 });
 
+test.each([
+  ['f/**', ['f/a.b', 'f/m01/x(1).parquet', 'f/m1/a.parquet', 'f/m10/a.parquet']],
+  ['f/m{01..12}/*', ['f/m01/x(1).parquet', 'f/m10/a.parquet']],
+  ['f/m{1..10}/a.parquet', ['f/m1/a.parquet', 'f/m10/a.parquet']],
+  ['f/{a..c}.[!c]', ['f/a.b']],
+  ['f/?.{a,b}', ['f/a.b']],
+  ['f/*/x(1).parquet', ['f/m01/x(1).parquet']],
+  ['f/m{10..1}/a?parquet', ['f/m1/a.parquet', 'f/m10/a.parquet']],
+])('listDataset() matches %s as shells and Parquet readers do', async (pattern, expected) => {
+  const lake = await lakeOf(
+    ...['f/a.b', 'f/m01/x(1).parquet', 'f/m1/a.parquet', 'f/m10/a.parquet', 'f', 'fa/b'],
+  );
+  expect((await listDataset(lake, pattern)).map(({ key }) => key)).toEqual(expected);
+});
+
 test('listDataset() leaves out what writers leave beside data', async () => {
   const lake = await lakeOf('f/_log/a.parquet', 'f/.tmp.parquet', 'f/a.parquet');
   expect((await listDataset(lake, 'f/**/*.parquet')).map(({ key }) => key)).toEqual([
