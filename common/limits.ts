@@ -94,6 +94,36 @@ export const LIMITS = {
   modelFilesKept: 8, // model files in scratch beyond those served: rolling back needs no download
   drainNoticeMs: 1_000, // between readiness 503 and the closed port: load balancers look this often
 
+  // triggers
+  triggerGraceMs: 60_000, // a slot found so late still fires: a restart takes seconds
+  triggerTickMs: 5_000, // between looks for what others put: one listing, and one read a trigger
+  triggerSweepMs: 60_000, // between looks for firings that others left without their job
+  triggerOrphanMs: 5_000, // so long a firing is left to who recorded it: submitting takes milliseconds
+  triggerQueueMax: 10, // jobs of one trigger that wait for each other; more never catch up
+  triggerMissedMax: 100, // missed slots recorded one by one: a night of quarter hours, and readable
+  triggerCountMax: 1_000, // missed slots before those are counted up to this: 20–70 µs each
+  triggersMax: 500, // each costs one read a tick
+  triggersAtOnce: 8, // triggers looked at side by side
+  firingsShown: 20, // of one trigger
+  firingsKept: 50, // in memory, of one trigger; at start so many are read
+  slotsShown: 5, // next slots of one trigger
+
+  // profiles: the first five decide bits of a sample
+  profileShards: 4, // spread over the dataset: first, last and between; more where these hold few rows
+  profileShardsMax: 32, // a thousand files of 50 rows give 1,600
+  profileShardBytesMax: 8 * MiB, // compressed; small row groups join up to this, a larger one stands alone
+  profileBytesMax: 256 * MiB, // of all shards of a sample, unless the smallest alone is larger
+  profileRowsMax: 20_000, // rows of one shard, evenly spaced: a share is known to 0.4 %
+  profileRowsEnough: 20_000, // rows of a sample above which no more shards are added
+  profileHashesMax: 512, // the lowest of a shard's values: to tell how far the values of shards overlap
+  profileTopMax: 40, // frequent values that a shard tells, of which ten are shown
+  profileTextMax: 2_000, // characters of a text in a sample row
+  profileFootersMax: 256, // of more objects, so many are read, evenly spread, and the rest estimated
+  profilesAtOnce: 4, // each holds a window of tasks and a client
+  profilesWaitingMax: 16, // clients that wait for their turn
+  profileWaitMs: 30_000, // for a first worker: one starts within some seconds
+  profileMs: 120_000, // for all tasks: a busy cluster serves what came before
+
   // data
   objectsMax: 100_000,
   rowGroupRowsMax: 10_000_000, // a 2 KB file can claim 1e9 rows

@@ -13,13 +13,16 @@ import { openJetStream } from '../common/queue/jetstream.ts';
 import { openStore } from '../common/store/open.ts';
 import { selfTest } from '../common/store/store.ts';
 import { buildServer, listen } from './api/server.ts';
+import { triggerSamples } from './api/triggers.ts';
 import { readConfig, SETTINGS } from './config.ts';
 import { watchWorkers } from './dispatch/workers.ts';
 import type { Machinery } from './job/context.ts';
 import { promote, registryOf } from './job/gate.ts';
 import { JobService } from './job/service.ts';
+import { makeProfiler } from './profile/profile.ts';
 import { readFooter } from './snapshot/footer.ts';
 import { cachedFooters } from './snapshot/snapshot.ts';
+import { TriggerService } from './trigger/service.ts';
 
 /** Jobs that run side by side; the rest wait their turn in order of submission. */
 const JOBS_AT_ONCE = 4;
@@ -63,19 +66,25 @@ async function run(stop: AbortSignal): Promise<void> {
     ),
   };
   const jobs = new JobService(machinery, { jobsAtOnce: JOBS_AT_ONCE });
+  const triggers = new TriggerService({ store, jobs, clock, log });
   const app = await buildServer({
     jobs,
+    triggers,
+    samples: () => triggerSamples(triggers.counts),
     workers,
     queue,
     clock,
     log,
     registry: registryOf(machinery),
+    profileDataset: makeProfiler(machinery),
     promote: (promotion) => promote(machinery, promotion),
   });
   log.info('listening', { address: await listen(app, config) });
   await jobs.start();
+  triggers.start();
 
   await untilAborted(stop);
+  await triggers.close();
   await jobs.close();
   await app.close();
   workers.close();

@@ -44,6 +44,15 @@ export const TriggerSchema = Type.Object(
 );
 export type TriggerInput = Static<typeof TriggerSchema>;
 
+/** The schema with an address, for editors: a trigger names it in "$schema". */
+export function triggerSchemaJson(): Readonly<Record<string, unknown>> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    $id: '/schemas/trigger.v1.json',
+    ...(JSON.parse(JSON.stringify(TriggerSchema)) as Record<string, unknown>),
+  };
+}
+
 /** A trigger with every default filled in; `job` as it was sent. */
 export type TriggerSpec = {
   readonly cron: string;
@@ -64,22 +73,32 @@ export type TriggerEntry =
     }
   | { readonly formatVersion: 1; readonly at: number; readonly kind: 'deleted' };
 
-/** triggers/<name>/firings/<slot>.json, create-only: what became of a slot. */
+/** triggers/<name>/firings/<day>/<slot>.json, create-only: what became of a slot. */
 export type Firing = {
   readonly formatVersion: 1;
-  /** `20261123T031500Z`, or `call-<digest>` for one that was asked for over HTTP. */
+  /** `20261123T031500Z`, or `20261123T031512Z-call-<12 hex digits>` for one asked for over HTTP: names sort by time. */
   readonly slot: string;
   /** The slot's moment, ms since 1970; of a call: when it came. */
   readonly dueAt: number;
   /** When this was recorded. */
   readonly at: number;
+  /** The newest job of an earlier slot that had not ended then: a fired one waits for its end. */
+  readonly after: JobId | null;
 } & FiringOutcome;
 
 export type FiringOutcome =
-  /** `after`: the job whose end it waits for first (overlap "queue"). */
-  | { readonly kind: 'fired'; readonly job: JobId; readonly after: JobId | null }
+  /** `entry`: the number of the trigger's entry of which the job is. */
+  | { readonly kind: 'fired'; readonly job: JobId; readonly entry: number }
   | { readonly kind: 'skipped'; readonly reason: string }
   | { readonly kind: 'missed'; readonly reason: string };
+export const FIRING_KINDS = ['fired', 'skipped', 'missed'] as const;
+
+/** triggers/<name>/calls/<digest of the Idempotency-Key>.json, create-only: the slot of a call. */
+export type TriggerCall = {
+  readonly formatVersion: 1;
+  readonly slot: string;
+  readonly dueAt: number;
+};
 
 /** GET /v1/triggers/{name}. */
 export type TriggerView = {
@@ -90,11 +109,16 @@ export type TriggerView = {
   readonly updatedAt: number;
   /** The next slots, ms since 1970, soonest first; none while paused. */
   readonly nextAt: readonly number[];
-  /** The last slots, newest first. */
+  /** The last slots, newest first; in a list of triggers only the last one. */
   readonly firings: readonly FiringView[];
 };
-export type FiringView = Omit<Firing, 'formatVersion'> & {
-  /** Of a fired one: where its job stands; null where it waits to be submitted. */
-  readonly state?: JobState | null;
-  readonly error?: WireError | null;
-};
+/** GET /v1/triggers, in order of names. */
+export type TriggerList = { readonly triggers: readonly TriggerView[] };
+
+export type FiringView = Omit<Firing, 'formatVersion'> &
+  FiringOutcome & {
+    /** Of a fired one: where its job stands; null where nobody knows the job yet. */
+    readonly state?: JobState | null;
+    /** Of a fired one whose job failed: why. */
+    readonly error?: WireError | null;
+  };

@@ -163,6 +163,8 @@ export type IndexEntry = {
   readonly job: JobId;
   readonly name: string;
   readonly at: number;
+  /** A job that waits for the end of this one, and of those that that one waits for. */
+  readonly after?: JobId;
 };
 
 /** jobs/<job>/spec.json: durable before the submit is answered. */

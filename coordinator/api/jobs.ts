@@ -141,7 +141,7 @@ export function addJobRoutes(
 const jobOf = (request: FastifyRequest): JobId => (request.params as { id: string }).id as JobId;
 
 /** `"abc"` and `abc` are one key: the draft standard quotes it, most clients do not. */
-function idempotencyKey(request: FastifyRequest): string | undefined {
+export function idempotencyKey(request: FastifyRequest): string | undefined {
   const header = request.headers['idempotency-key'] as string | undefined;
   return header?.replace(/^"(.*)"$/, '$1');
 }

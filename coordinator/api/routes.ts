@@ -9,7 +9,7 @@ import type { SharedName } from './schemas.ts';
 export const ref = (name: SharedName) => Type.Ref(`${name}#`);
 
 export type Doc = {
-  readonly tag: 'jobs' | 'models' | 'operations';
+  readonly tag: 'jobs' | 'datasets' | 'triggers' | 'models' | 'operations';
   readonly summary: string;
   readonly description?: string;
   readonly params?: TSchema;

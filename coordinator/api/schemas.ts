@@ -2,8 +2,10 @@
 // In: nothing. Out: named schemas; those of requests are the very objects that validate.
 // Why answers have schemas too: a test holds every answer against the one that the documentation shows.
 import Type, { type TSchema } from 'typebox';
+import { LIMITS } from '../../common/limits.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job.ts';
+import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
 
 const nullable = <T extends TSchema>(schema: T, description?: string) =>
@@ -304,6 +306,79 @@ export const AliasHistory = Type.Object({
   entries: Type.Array(Type.Ref('AliasView#'), { description: 'newest first' }),
 });
 
+const kinds = (values: readonly string[], description: string) =>
+  nullable(words(values), description);
+const Value = Type.Union([Type.Number(), Type.String(), Type.Boolean(), Type.Null()]);
+const Edge = nullable(
+  Type.Union([Type.Number(), Type.String()]),
+  'numbers as they are (BOOLEAN: 0 and 1), times as ISO text; null for text, and where every value is missing',
+);
+
+const ColumnViewSchema = Type.Object(
+  {
+    name: Type.String(),
+    type: Type.String({ description: 'as DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…)' }),
+    kind: kinds(['number', 'text', 'time', 'boolean'], 'null: no feature can read it'),
+    nulls: Type.Integer({
+      minimum: 0,
+      description:
+        'sampled rows in which it is missing: NULL, NaN, infinite, a time outside years 1 to 9999',
+    }),
+    distinct: Type.Integer({
+      minimum: 0,
+      description: `different values in the sample: exact where a shard has at most ${LIMITS.profileHashesMax} or no two shards share one, else estimated`,
+    }),
+    min: Edge,
+    max: Edge,
+    mean: nullable(Type.Number(), 'of numbers and BOOLEANs'),
+    std: nullable(Type.Number(), 'of numbers and BOOLEANs'),
+    lengthMean: nullable(Type.Number(), 'mean characters of text'),
+    top: Type.Array(Type.Object({ value: Value, count: Count }), {
+      description: 'the most frequent values, at most ten; text cut at 100 characters',
+    }),
+    labelCorrelation: nullable(
+      Type.Number(),
+      "Pearson's, of numbers, BOOLEANs and times, over rows that have both",
+    ),
+  },
+  { title: 'ColumnView' },
+);
+
+const LabelViewSchema = Type.Object(
+  {
+    expression: Type.String(),
+    kind: words(['binary', 'regression']),
+    columns: Type.Array(Type.String(), { description: 'what it reads: none may be a feature' }),
+    missing: Type.Integer({ minimum: 0, description: 'sampled rows without a label' }),
+    mean: nullable(Type.Number(), 'binary: the share of positives'),
+    std: nullable(Type.Number()),
+    min: nullable(Type.Number()),
+    max: nullable(Type.Number()),
+  },
+  { title: 'LabelView' },
+);
+
+export const DatasetViewSchema = Type.Object(
+  {
+    uri: Type.String(),
+    objects: Count,
+    footers: Type.Integer({
+      minimum: 0,
+      description: 'of these objects; fewer than objects: rows and rowGroups are estimated',
+    }),
+    rowGroups: Count,
+    rows: Count,
+    bytes: Count,
+    sampledRows: Type.Integer({ minimum: 0, description: 'what the figures below are made of' }),
+    columns: Type.Array(ColumnViewSchema),
+    label: nullable(LabelViewSchema, 'null where none was asked for'),
+    sample: Type.Array(Type.Record(Type.String(), Value), {
+      description: 'a few rows, as predictions take them',
+    }),
+  },
+  { title: 'DatasetView', description: 'what a dataset looks like, by its footers and a sample' },
+);
+
 export const WorkerList = Type.Object({
   workers: Type.Array(
     Type.Object({
@@ -333,6 +408,54 @@ export const WorkerList = Type.Object({
 
 export const Health = Type.Object({ status: Type.Literal('ok') });
 
+export const FiringSchema = Type.Object(
+  {
+    slot: Type.String({ description: 'names sort by time; of a call with "-call-" in it' }),
+    dueAt: Time,
+    at: Type.Number({ description: 'when it was recorded, milliseconds since 1970' }),
+    kind: words(FIRING_KINDS),
+    after: nullable(Type.String(), 'the job of an earlier slot that had not ended then'),
+    reason: Type.Optional(Type.String({ description: 'of a skipped or missed slot' })),
+    job: Type.Optional(Type.String({ description: 'of a fired slot' })),
+    entry: Type.Optional(
+      Type.Integer({ description: 'of a fired slot: the entry of the trigger with that job' }),
+    ),
+    state: Type.Optional(nullable(words(JOB_STATES), 'of the job; null: on its way')),
+    error: Type.Optional(nullable(WireError, 'of a job that failed')),
+  },
+  { title: 'FiringView', description: 'what became of a slot: never changed, but for its job' },
+);
+
+export const TriggerViewSchema = Type.Object(
+  {
+    name: Type.String(),
+    entry: Type.Integer({ description: 'number in the journal; the ETag' }),
+    spec: Type.Object(
+      {
+        cron: Type.String(),
+        timeZone: Type.String(),
+        overlap: words(['skip', 'queue']),
+        catchUp: words(['none', 'last']),
+        paused: Type.Boolean(),
+        job: Type.Unknown({ description: 'as it was sent' }),
+      },
+      { description: 'with every default filled in' },
+    ),
+    updatedAt: Time,
+    nextAt: Type.Array(Type.Number(), {
+      description: 'the next slots, milliseconds since 1970, soonest first; none while paused',
+    }),
+    firings: Type.Array(Type.Ref('FiringView#'), { description: 'the last slots, newest first' }),
+  },
+  { title: 'TriggerView' },
+);
+
+export const TriggerListSchema = Type.Object({
+  triggers: Type.Array(Type.Ref('TriggerView#'), {
+    description: 'in order of names, each with its last slot alone',
+  }),
+});
+
 const JOB_EXAMPLE = {
   specVersion: 1,
   name: 'flight-delay',
@@ -357,6 +480,14 @@ const MOVE_EXAMPLE = {
   override: { reason: 'the test set is older than the new route' },
 };
 
+const TRIGGER_EXAMPLE = {
+  cron: '15 3 * * 1-5',
+  timeZone: 'Europe/Berlin',
+  overlap: 'skip',
+  catchUp: 'last',
+  job: JOB_EXAMPLE,
+};
+
 /** Schemas with a name of their own in OpenAPI. */
 export const SHARED = {
   Job: {
@@ -365,6 +496,7 @@ export const SHARED = {
     examples: [JOB_EXAMPLE],
   },
   JobView,
+  DatasetView: DatasetViewSchema,
   Problem,
   Manifest: ManifestSchema,
   GatePolicy: {
@@ -375,5 +507,12 @@ export const SHARED = {
   Evidence,
   AliasMove: { ...AliasMove, examples: [{ version: 2 }, MOVE_EXAMPLE] },
   AliasView,
+  Trigger: {
+    ...TriggerSchema,
+    description: 'submits a job whenever its clock says so',
+    examples: [TRIGGER_EXAMPLE],
+  },
+  TriggerView: TriggerViewSchema,
+  FiringView: FiringSchema,
 } as const;
 export type SharedName = keyof typeof SHARED;

@@ -14,7 +14,9 @@ import { addMetaRoutes } from './meta.ts';
 import { Meters } from './meters.ts';
 import { addModelRoutes } from './models.ts';
 import { answerClientError, answerNotFound, invalidRequest, problemHandler } from './problem.ts';
+import { addSchemaRoutes } from './schema.ts';
 import { SHARED } from './schemas.ts';
+import { addTriggerRoutes } from './triggers.ts';
 import { addWorkerRoutes } from './workers.ts';
 
 export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
@@ -61,6 +63,11 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
       },
       tags: [
         { name: 'jobs', description: 'One JSON job from Parquet to a published version' },
+        { name: 'datasets', description: 'What there is to write a job for' },
+        {
+          name: 'triggers',
+          description: 'What submits jobs by itself, on a cron schedule or when called',
+        },
         { name: 'models', description: 'Versions, gates and aliases' },
         { name: 'operations', description: 'Workers, health and figures' },
       ],
@@ -72,6 +79,8 @@ export async function buildServer(deps: ApiDeps): Promise<FastifyInstance> {
   for (const [$id, schema] of Object.entries(SHARED)) app.addSchema({ ...schema, $id });
   await app.register(async (scope) => {
     addJobRoutes(scope, deps, closing);
+    addSchemaRoutes(scope, deps, closing);
+    addTriggerRoutes(scope, deps);
     addModelRoutes(scope, deps);
     addWorkerRoutes(scope, deps);
     addMetaRoutes(scope, deps, meters);

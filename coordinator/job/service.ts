@@ -10,11 +10,12 @@ import type { JobId } from '../../common/ids.ts';
 import { readAfter } from '../../common/store/journal.ts';
 import type { JobSpec } from '../../common/wire/job.ts';
 import type { IndexEntry, JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
+import type { JobStanding } from '../trigger/triggers.ts';
 import type { JobContext, Machinery } from './context.ts';
 import type { Jobs } from './jobs.ts';
 import { JobJournal } from './journal.ts';
 import { runJob } from './run.ts';
-import { INDEX_PREFIX, loadSpec, submitJob } from './submit.ts';
+import { checkDataset, enlistJob, INDEX_PREFIX, loadSpec, submitJob } from './submit.ts';
 import { foldView, isEnded, NO_PROGRESS, type Progress } from './view.ts';
 
 /** Machinery that may be away for a while: a job waits for it and does not fail. */
@@ -59,6 +60,29 @@ export class JobService implements Jobs {
     await this.#readIndex();
     this.#pump();
     return answer;
+  }
+
+  /** For triggers: what a submit checks. */
+  check(spec: JobSpec): Promise<void> {
+    return checkDataset(this.#machinery, spec);
+  }
+
+  /** For triggers: once per key, and without a look at the dataset. */
+  async enlist(spec: JobSpec, options: { key: string; after: JobId | null }): Promise<JobId> {
+    const job = await enlistJob(this.#machinery, spec, options);
+    await this.#readIndex();
+    this.#pump();
+    return job;
+  }
+
+  /** What the store says of a job by now, whoever runs it; undefined where there is none. */
+  async state(job: JobId): Promise<JobStanding | undefined> {
+    if (!this.#known.has(job)) await this.#readIndex();
+    const known = this.#known.get(job);
+    if (!known) return undefined;
+    if (!isEnded(viewOf(known).state)) await known.journal.refresh();
+    const { state, error } = viewOf(known);
+    return { state, error, after: known.entry.after ?? null };
   }
 
   async list({
@@ -174,10 +198,22 @@ export class JobService implements Jobs {
     for (const job of known) {
       if (room <= 0) return;
       if (job.running || isEnded(viewOf(job).state)) continue;
+      const first = this.#waitsFor(job);
+      job.progress = { ...job.progress, waiting: first && `job ${first} has not ended` };
+      if (first) continue;
       const controller = new AbortController();
       job.running = { controller, done: this.#carry(job, controller.signal) };
       room -= 1;
     }
+  }
+
+  /** The job whose end a job waits for. One that was cancelled before it ran passes its own wait on. */
+  #waitsFor({ entry: { after } }: Known): JobId | null {
+    const first = after && this.#known.get(after);
+    if (!first) return null;
+    const view = viewOf(first);
+    if (!isEnded(view.state)) return after;
+    return view.startedAt === null ? this.#waitsFor(first) : null;
   }
 
   /** Runs one job to its end, riding out a store or broker that is away. */

@@ -6,7 +6,7 @@ import { CODES, GristmillError, pointedAt, toWireError } from '../../common/erro
 import { digestOf, type JobId, jobIdOf } from '../../common/ids.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
-import { parseJob } from '../../common/wire/job.ts';
+import { type JobSpec, parseJob } from '../../common/wire/job.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';
 import { checkSpec } from './check.ts';
@@ -29,20 +29,8 @@ export async function submitJob(
   const bodyDigest = digestOf(spec);
   const first = idempotencyKey === undefined ? undefined : await loadSpec(machinery.store, job);
   if (!first) {
-    const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter).catch(
-      (error: unknown) => {
-        throw CODES[toWireError(error).code].retry ? error : pointedAt('/dataset', error);
-      },
-    );
-    await checkSpec(machinery, spec, schema);
-    const stored: StoredSpec = {
-      formatVersion: 1,
-      job,
-      spec,
-      bodyDigest,
-      at: machinery.clock.now(),
-    };
-    await createJson(machinery.store, specKey(job), stored);
+    await checkDataset(machinery, spec);
+    await storeSpec(machinery, { job, spec, bodyDigest });
   }
   const kept = first ?? (await loadSpec(machinery.store, job));
   if (!kept || kept.bodyDigest !== bodyDigest) {
@@ -55,10 +43,46 @@ export async function submitJob(
   return { job, created };
 }
 
+/** Whether the job can be run on its dataset as it is now: schema and SQL. */
+export async function checkDataset(
+  machinery: Pick<Machinery, 'lake' | 'readFooter' | 'child'>,
+  spec: JobSpec,
+): Promise<void> {
+  const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter).catch(
+    (error: unknown) => {
+      throw CODES[toWireError(error).code].retry ? error : pointedAt('/dataset', error);
+    },
+  );
+  await checkSpec(machinery, spec, schema);
+}
+
+/**
+ * Takes a job in without looking at its dataset: what is wrong with it by now fails the job, not the submission.
+ * Once per key; `after` is a job whose end it waits for.
+ */
+export async function enlistJob(
+  machinery: Pick<Machinery, 'store' | 'clock'>,
+  spec: JobSpec,
+  { key, after }: { readonly key: string; readonly after: JobId | null },
+): Promise<JobId> {
+  const job = jobIdOf(key);
+  if (!(await loadSpec(machinery.store, job)))
+    await storeSpec(machinery, { job, spec, bodyDigest: digestOf(spec) });
+  const kept = await loadSpec(machinery.store, job);
+  const at = kept?.at ?? machinery.clock.now();
+  await enlist(machinery, { job, name: spec.name, at, ...(after ? { after } : {}) });
+  return job;
+}
+
+const storeSpec = (
+  { store, clock }: Pick<Machinery, 'store' | 'clock'>,
+  { job, ...spec }: Pick<StoredSpec, 'job' | 'spec' | 'bodyDigest'>,
+) => createJson(store, specKey(job), { formatVersion: 1, job, ...spec, at: clock.now() });
+
 /** Index first, then the first fact: a job with a fact has its place. False where it had it before. */
 async function enlist(
-  machinery: Machinery,
-  of: { job: JobId; name: string; at: number },
+  machinery: Pick<Machinery, 'store' | 'clock'>,
+  of: Omit<IndexEntry, 'formatVersion'>,
 ): Promise<boolean> {
   const journal = new JobJournal({ ...machinery, job: of.job });
   await journal.refresh();

@@ -8,12 +8,15 @@ import type { AliasMoved } from '../../common/wire/event.ts';
 import type { ApiDeps } from '../../coordinator/api/deps.ts';
 import { buildServer } from '../../coordinator/api/server.ts';
 import { moveAlias } from '../../coordinator/registry/alias.ts';
+import { TriggerService } from '../../coordinator/trigger/service.ts';
 import { type FakeJobs, fakeJobs } from './jobs.ts';
 import { makeEvidence } from './registry.ts';
+import { type StoredJobs, storedJobs } from './triggers.ts';
 
 export type TestApi = {
   readonly app: FastifyInstance;
   readonly jobs: FakeJobs;
+  readonly triggerJobs: StoredJobs;
   readonly store: MemoryStore;
   readonly hints: AliasMoved[];
   /** What the next evidence says. */
@@ -29,9 +32,12 @@ export async function makeApi(change: Partial<ApiDeps> = {}): Promise<TestApi> {
     clock: systemClock,
     hint: (moved: AliasMoved) => void hints.push(moved),
   };
-  const api = { jobs, store, hints, verdict: 'accepted' as TestApi['verdict'] };
+  const triggerJobs = storedJobs(store, systemClock);
+  const trigger = { store, jobs: triggerJobs, clock: systemClock, log: silentLog };
+  const api = { jobs, triggerJobs, store, hints, verdict: 'accepted' as TestApi['verdict'] };
   const app = await buildServer({
     jobs,
+    triggers: new TriggerService(trigger),
     registry,
     clock: systemClock,
     log: silentLog,
@@ -43,6 +49,7 @@ export async function makeApi(change: Partial<ApiDeps> = {}): Promise<TestApi> {
         expected,
         evidence: makeEvidence(version, null, api.verdict),
       }),
+    profileDataset: () => Promise.reject(new Error('no dataset here')),
     ...change,
   });
   return Object.assign(api, { app });

@@ -361,6 +361,7 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   const api = await withVersions(2);
   const { id } = (await submit(api)).json();
   await put(api, ALIAS, { version: 1 }, '"0"');
+  await put(api, '/v1/triggers/nightly', { cron: '15 3 * * *', job: JOB });
   const openapi = (await api.app.inject('/openapi.json')).json();
   expect(openapi.openapi).toBe('3.1.0');
   const ajv = new Ajv2020({ strict: false });
@@ -368,6 +369,8 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   const urls = {
     '/v1/jobs': '/v1/jobs',
     '/v1/jobs/{id}': `/v1/jobs/${id}`,
+    '/v1/triggers': '/v1/triggers',
+    '/v1/triggers/{name}': '/v1/triggers/nightly',
     '/v1/models': '/v1/models',
     '/v1/models/{name}': '/v1/models/flight-delay',
     '/v1/models/{name}/versions/{n}': '/v1/models/flight-delay/versions/1',
@@ -389,7 +392,13 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   expect(problem((await api.app.inject('/v1/jobs/j-0')).json())).toBe(true);
   const documented = Object.keys(openapi.paths).filter((path) => openapi.paths[path].get);
   expect(documented.sort()).toEqual(
-    [...Object.keys(urls), '/metrics', '/schemas/job.v1.json', '/v1/jobs/{id}/events'].sort(),
+    [
+      ...Object.keys(urls),
+      '/metrics',
+      '/schemas/job.v1.json',
+      '/schemas/trigger.v1.json',
+      '/v1/jobs/{id}/events',
+    ].sort(),
   );
 });
 

@@ -1,0 +1,49 @@
+// The job side as triggers see it, over a store alone: jobs are taken in for real, and end when a test says so.
+// In: a store and a clock. Out: TriggerJobs, with what was checked and taken in.
+import type { Clock } from '../../common/clock.ts';
+import type { WireError } from '../../common/errors.ts';
+import type { JobId } from '../../common/ids.ts';
+import { readAll } from '../../common/store/journal.ts';
+import type { Store } from '../../common/store/store.ts';
+import type { JobSpec, JobState } from '../../common/wire/job.ts';
+import type { IndexEntry, JobEvent } from '../../common/wire/view.ts';
+import { JobJournal, journalPrefix } from '../../coordinator/job/journal.ts';
+import { enlistJob, INDEX_PREFIX } from '../../coordinator/job/submit.ts';
+import { foldView, NO_PROGRESS } from '../../coordinator/job/view.ts';
+import type { TriggerJobs } from '../../coordinator/trigger/triggers.ts';
+
+export type StoredJobs = TriggerJobs & {
+  /** Specs that a PUT had checked, in order. */
+  readonly checked: JobSpec[];
+  /** What the next check throws. */
+  refusal: Error | undefined;
+  end(job: JobId, state?: JobState, error?: WireError): Promise<void>;
+};
+
+export function storedJobs(store: Store, clock: Clock): StoredJobs {
+  const checked: JobSpec[] = [];
+  const jobs: StoredJobs = {
+    checked,
+    refusal: undefined,
+    async check(spec) {
+      checked.push(spec);
+      if (jobs.refusal) throw jobs.refusal;
+    },
+    enlist: (spec, options) => enlistJob({ store, clock }, spec, options),
+    async state(id) {
+      const entries = await readAll<JobEvent>(store, journalPrefix(id));
+      if (entries.length === 0) return undefined;
+      const { state, error } = foldView({ id, name: '', at: 0 }, entries, NO_PROGRESS);
+      const index = await readAll<IndexEntry>(store, INDEX_PREFIX);
+      const after = index.find(({ value }) => value.job === id)?.value.after ?? null;
+      return { state, error, after };
+    },
+    async end(job, state = 'succeeded', error) {
+      const journal = new JobJournal({ store, clock, job });
+      await journal.refresh();
+      await journal.record({ kind: 'state', state: 'running' });
+      await journal.record({ kind: 'state', state, ...(error ? { error } : {}) });
+    },
+  };
+  return jobs;
+}
