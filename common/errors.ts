@@ -39,6 +39,18 @@ export const CODES = {
     status: 412,
     remedy: 'Read the alias again: somebody moved it',
   },
+  // the command line
+  USAGE: { retry: false, status: 400, remedy: 'See the command with --help' },
+  FILE_UNREADABLE: {
+    retry: false,
+    status: 400,
+    remedy: 'Name a file that is there; "-" is standard input',
+  },
+  SERVER_UNREACHABLE: {
+    retry: true,
+    status: 503,
+    remedy: 'Start a cluster with "gristmill up", or say where it runs',
+  },
   // SQL in specs
   SQL_SYNTAX: { retry: false, status: 422, remedy: 'Correct the expression at the position given' },
   SQL_REFUSED: {
@@ -197,6 +209,16 @@ export const CODES = {
     retry: true,
     status: 503,
     remedy: 'None: it starts or stops, and others carry on meanwhile',
+  },
+  WORKERS_NONE: {
+    retry: true,
+    status: 503,
+    remedy: 'Start a worker: gristmill worker, or all of a cluster: gristmill up',
+  },
+  WORKERS_BUSY: {
+    retry: true,
+    status: 503,
+    remedy: 'Ask again in a moment: what was done is kept; or start another worker',
   },
   WORKER_LOST: { retry: true, status: 503, remedy: 'None: another worker carries on' },
   CANCELLED: { retry: false, status: 409, remedy: 'None: the job was cancelled' },

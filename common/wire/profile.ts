@@ -9,6 +9,8 @@ export type ColumnKind = 'number' | 'text' | 'time' | 'boolean';
 export type DatasetView = {
   readonly uri: string;
   readonly objects: number;
+  /** Objects whose footers were read. Fewer than `objects`: rows and rowGroups are estimated from these, by bytes. */
+  readonly footers: number;
   readonly rowGroups: number;
   readonly rows: number;
   readonly bytes: number;
@@ -16,7 +18,7 @@ export type DatasetView = {
   readonly sampledRows: number;
   readonly columns: readonly ColumnView[];
   readonly label: LabelView | null;
-  /** A few rows, as the gateway takes them. */
+  /** A few rows, as the gateway takes them: columns that have a kind; null also for integers beyond 2^53. */
   readonly sample: readonly Readonly<Record<string, unknown>>[];
 };
 
@@ -25,22 +27,31 @@ export type ColumnView = {
   /** As DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…). */
   readonly type: string;
   readonly kind: ColumnKind | null;
-  /** Of the sampled rows: how many are NULL (or NaN). */
+  /** Of the sampled rows: how many are missing to a feature: NULL, NaN, infinite, a time outside years 1 to 9999. */
   readonly nulls: number;
-  /** Different values in the sample, counted up to LIMITS.profileDistinctMax. */
+  /**
+   * Different values in the sample, missing ones left out. Exact where a shard has at most
+   * LIMITS.profileHashesMax of them, and where no value is in two shards (so an identifier has as many as
+   * rows); between these estimated, to some per cent. 0 where kind is null.
+   */
   readonly distinct: number;
-  /** Numbers as they are, times as ISO text; null for text and where every value is missing. */
+  /** Numbers as they are (BOOLEAN: 0 and 1), times as ISO text, DATEs without a time; null for text and where every value is missing. */
   readonly min: number | string | null;
   readonly max: number | string | null;
-  /** Of numbers; NULLs left out. */
+  /** Of numbers and BOOLEANs; missing ones left out. `std` divides by the count. */
   readonly mean: number | null;
   readonly std: number | null;
   /** Mean characters of text. */
   readonly lengthMean: number | null;
-  /** The most frequent values, at most ten, with their counts; text cut at 100 characters. */
+  /** The most frequent values, at most ten, with their counts; text cut at 100 characters; ties by UTF-8 bytes. */
   readonly top: readonly { readonly value: unknown; readonly count: number }[];
-  /** Pearson's correlation with the label over rows that have both; null where it has none. */
+  /** Pearson's correlation of numbers, BOOLEANs and times with the label, over rows that have both; null where it has none. */
   readonly labelCorrelation: number | null;
+  /**
+   * The share of the label's variance that goes with this column alone, 0 … 1, corrected for the number of groups: values
+   * of text and booleans, 64 runs of the ordered values of numbers and times, missing apart. Null where rows are too few.
+   */
+  readonly labelExplained?: number | null;
 };
 
 export type LabelView = {

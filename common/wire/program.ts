@@ -2,6 +2,7 @@
 // In: a spec and what earlier stages found. Out: one JSON object at stages/<digest>.json per stage of a job.
 // Why content-addressed: two jobs that compile to one program share every result.
 import type { Digest } from '../ids.ts';
+import type { ColumnKind } from './profile.ts';
 import type { BlobRef, PartRef } from './task.ts';
 
 /** How a raw column is handled everywhere: float64, UTF-8 text, or int64 microseconds UTC. */
@@ -17,7 +18,8 @@ export type Program =
   | ScoreProgram
   | MetricsProgram
   | CompareProgram
-  | ProveProgram;
+  | ProveProgram
+  | ProfileProgram;
 
 /**
  * One pass over a shard. The relation is `input`: every column of the file under its own name.
@@ -276,3 +278,62 @@ export type ProveResult = {
 };
 
 export type ProgramRef = { readonly digest: Digest };
+
+/** A look at a shard: rows of it, evenly spaced, and figures of each column. No part is written. */
+export type ProfileProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'profile';
+  /** Every column of the file; `sql` casts to DOUBLE, VARCHAR or TIMESTAMP and gives NULL where one is missing. */
+  readonly columns: readonly (
+    | { readonly name: string; readonly kind: ColumnKind; readonly sql: string }
+    | { readonly name: string; readonly kind: null }
+  )[];
+  readonly label: { readonly sql: string; readonly kind: LabelKind } | null;
+  readonly rowsMax: number;
+  readonly hashesMax: number;
+  readonly topMax: number;
+  readonly textMax: number;
+};
+
+export type ProfileResult = {
+  readonly rows: number;
+  /** In the order of the program. */
+  readonly columns: readonly ProfileColumn[];
+  readonly label: ProfileLabel | null;
+  /** The first row of the sample, one from its middle and its last, with the columns that have a kind. */
+  readonly sample: readonly Readonly<Record<string, ProfileValue>>[];
+};
+/** A number, a text, a time as ISO text, or a BOOLEAN; null is missing. */
+export type ProfileValue = number | string | boolean | null;
+
+export type ProfileColumn = {
+  readonly missing: number;
+  /** Different values, counted exactly. */
+  readonly distinct: number;
+  /** The lowest 40-bit hashes of the values, ascending: all of them, or hashesMax. */
+  readonly hashes: readonly number[];
+  readonly min: number | string | null;
+  readonly max: number | string | null;
+  /** Count, mean and sum of squared deviations: of numbers, and of the lengths of text. */
+  readonly moments: Moments | null;
+  /** Over rows that have both: the value, and the label as a number. */
+  readonly pairs: Pairs | null;
+  /** The most frequent values with their hashes; ties in order of the values. */
+  readonly top: readonly { value: ProfileValue; count: number; hash: number }[];
+};
+export type ProfileLabel = {
+  readonly missing: number;
+  readonly min: number | null;
+  readonly max: number | null;
+  readonly moments: Moments | null;
+};
+type Moments = readonly [n: number, mean: number, squares: number];
+/** Count, both means, and the sums of squared deviations and of their products. */
+export type Pairs = {
+  readonly n: number;
+  readonly x: number;
+  readonly y: number;
+  readonly xx: number;
+  readonly yy: number;
+  readonly xy: number;
+};

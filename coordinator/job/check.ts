@@ -10,8 +10,9 @@ import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { LabelKind, PrepareProgram, RawColumn } from '../../common/wire/program.ts';
 import { findColumn } from '../compile/allowlist.ts';
-import { columnTypeOf, type FeatureSet } from '../compile/features.ts';
+import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';
+import type { FeatureSet } from '../compile/tree.ts';
 import { splitKeySql } from '../plan/split.ts';
 import type { CheckAnswer, CheckRequest } from './check-thread.ts';
 import type { Machinery } from './context.ts';
@@ -60,6 +61,19 @@ export function checkTestRows(
     features: {},
     extra: columns.map(({ name }) => name),
   });
+}
+
+/** A label alone, as the profile of a dataset reads it. */
+export async function checkLabel(
+  { child }: Pick<Machinery, 'child'>,
+  sql: string,
+  schema: readonly SchemaColumn[],
+): Promise<NonNullable<CheckAnswer['label']>> {
+  const label = { pointer: '/label', sql };
+  const request: CheckRequest = { schema, filters: [], features: {}, label };
+  const answer = await child.call<CheckAnswer>('check', request, { deadlineMs: CHECK_DEADLINE_MS });
+  if (answer.label) return answer.label;
+  throw new GristmillError('INTERNAL', 'Cannot check a label: the answer holds none');
 }
 
 type Texts = {
@@ -117,7 +131,7 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
 type FindColumn = (name: string, pointer: string) => SchemaColumn;
 
 /** Names that begin like our own columns would be mistaken for them. */
-function checkNames(schema: readonly SchemaColumn[]): void {
+export function checkNames(schema: readonly SchemaColumn[]): void {
   const bad = schema.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
   if (!bad) return;
   throw new GristmillError(

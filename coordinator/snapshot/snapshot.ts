@@ -4,6 +4,7 @@
 // Flow: job → [snapshot] → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { type Digest, digestOf } from '../../common/ids.ts';
+import { mapParallel } from '../../common/parallel.ts';
 import { createJson, getJson, type ObjectInfo, type Store } from '../../common/store/store.ts';
 import type { SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
 import type { ReadFooter } from './footer.ts';
@@ -45,15 +46,16 @@ export async function takeSnapshot(
   dataset: string,
   read: FooterReader,
 ): Promise<Snapshot> {
-  const listing = await listDataset(lake, dataset);
-  const footers: ReadFooter[] = new Array(listing.length);
-  let next = 0;
-  await Promise.all(
-    Array.from({ length: Math.min(FOOTERS_AT_ONCE, listing.length) }, async () => {
-      for (let i = next++; i < listing.length; i = next++) footers[i] = await read(listing[i]!);
-    }),
-  );
-  return buildSnapshot(dataset, listing, footers);
+  return snapshotOf(dataset, await listDataset(lake, dataset), read);
+}
+
+/** Reads the footers of these objects. */
+export async function snapshotOf(
+  dataset: string,
+  listing: readonly ObjectInfo[],
+  read: FooterReader,
+): Promise<Snapshot> {
+  return buildSnapshot(dataset, listing, await mapParallel(listing, FOOTERS_AT_ONCE, read));
 }
 
 /** Pure: listing and footers to a snapshot; SCHEMA_DRIFT names file and column. */

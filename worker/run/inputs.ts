@@ -38,6 +38,7 @@ function programBlobs(program: TaskProgram): readonly BlobRef[] {
     case 'fitMerge':
     case 'metrics':
     case 'compare':
+    case 'profile':
       return [];
   }
 }

@@ -1,0 +1,53 @@
+// Chooses what of a dataset is looked at: which footers, and which shards.
+// In: a listing; a snapshot of some of its objects. Out: objects and shards, spread from first to last.
+// Why spread: files follow each other in time or by region, and the first of them is like no other. Pure.
+import { LIMITS } from '../../common/limits.ts';
+import type { Snapshot } from '../../common/wire/plan.ts';
+import type { Shard } from '../../common/wire/task.ts';
+import { cutShards } from '../plan/shards.ts';
+
+/** At most `max` items: the first, the last, and others evenly between. */
+export function spread<T>(items: readonly T[], max: number): readonly T[] {
+  if (items.length <= max) return items;
+  if (max === 1) return items.slice(0, 1);
+  return Array.from(
+    { length: max },
+    (_, i) => items[Math.round((i * (items.length - 1)) / (max - 1))]!,
+  );
+}
+
+/** Few shards where they hold enough rows, more where row groups and files are tiny; bounded by bytes. */
+export function chooseShards(snapshot: Snapshot): readonly Shard[] {
+  const all = cutShards(snapshot, {
+    reads: snapshot.schema.map(({ name }) => name),
+    shardBytesMax: LIMITS.profileShardBytesMax,
+  });
+  let count: number = LIMITS.profileShards;
+  let chosen = spread(all, count);
+  while (sampledRows(chosen) < LIMITS.profileRowsEnough && count < LIMITS.profileShardsMax) {
+    count *= 2;
+    chosen = spread(all, count);
+  }
+  return withinBytes(chosen);
+}
+
+const sampledRows = (shards: readonly Shard[]): number =>
+  shards.reduce(
+    (sum, { rowStart, rowEnd }) => sum + Math.min(rowEnd - rowStart, LIMITS.profileRowsMax),
+    0,
+  );
+
+const bytesOf = ({ ranges }: Shard): number => ranges.reduce((sum, [, length]) => sum + length, 0);
+
+/** Lets go of the largest shards until what is left fits, or one is left. */
+function withinBytes(shards: readonly Shard[]): readonly Shard[] {
+  const kept = new Set(shards);
+  const largestFirst = [...shards].sort((a, b) => bytesOf(b) - bytesOf(a));
+  let bytes = shards.reduce((sum, shard) => sum + bytesOf(shard), 0);
+  for (const shard of largestFirst) {
+    if (bytes <= LIMITS.profileBytesMax || kept.size === 1) break;
+    kept.delete(shard);
+    bytes -= bytesOf(shard);
+  }
+  return shards.filter((shard) => kept.has(shard));
+}

@@ -1,0 +1,201 @@
+// Tells what a dataset looks like, before a job is written for it.
+// In: a dataset pattern, perhaps a label. Out: a DatasetView: footers, and a sample that workers have looked at.
+// Why by tasks: whoever decides reads no row; and a look that was taken is kept under its content's name.
+import { GristmillError, pointedAt } from '../../common/errors.ts';
+import type { TaskId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import type { SchemaColumn, Snapshot } from '../../common/wire/plan.ts';
+import type { ColumnKind, DatasetView } from '../../common/wire/profile.ts';
+import type { ProfileProgram, ProfileResult } from '../../common/wire/program.ts';
+import type { Descriptor, Shard, Task } from '../../common/wire/task.ts';
+import { columnTypeOf } from '../compile/features.ts';
+import { castSql } from '../compile/sql.ts';
+import { runTasks } from '../dispatch/offer.ts';
+import { chooseProfile } from '../dispatch/workers.ts';
+import { checkLabel, checkNames } from '../job/check.ts';
+import type { Machinery } from '../job/context.ts';
+import { makeTask, saveProgram } from '../plan/tasks.ts';
+import { listDataset } from '../snapshot/list.ts';
+import { snapshotOf } from '../snapshot/snapshot.ts';
+import { chooseShards, spread } from './choose.ts';
+import { mergeColumn, mergeLabel, mergeSample, type ProfiledColumn } from './merge.ts';
+import { makeTurns } from './turns.ts';
+
+export type ProfileRequest = {
+  readonly uri: string;
+  readonly label: string | null;
+  /** The client has gone, or the coordinator stops. */
+  readonly signal: AbortSignal;
+};
+
+export type ProfileDataset = (request: ProfileRequest) => Promise<DatasetView>;
+
+export function makeProfiler(machinery: Machinery): ProfileDataset {
+  const takeTurn = makeTurns({
+    atOnce: LIMITS.profilesAtOnce,
+    waitingMax: LIMITS.profilesWaitingMax,
+    what: 'profile',
+  });
+  return (request) => takeTurn(request.signal, () => profileDataset(machinery, request));
+}
+
+export async function profileDataset(
+  machinery: Machinery,
+  { uri, label: expression, signal }: ProfileRequest,
+): Promise<DatasetView> {
+  const looked = await lookAt(machinery, uri).catch((error: unknown) => {
+    throw pointedAt('/uri', error);
+  });
+  const { schema } = looked.snapshot;
+  const label = expression === null ? null : await checkLabel(machinery, expression, schema);
+  const columns = schema.map((column) => ({ ...column, kind: kindOf(column) }));
+  const shards = chooseShards(looked.snapshot);
+  const program = programOf(columns, label);
+  const results = await sample(machinery, { uri, program, shards, signal }).catch(
+    (error: unknown) => {
+      const isLabels = error instanceof GristmillError && error.code === 'SQL_RUNTIME';
+      throw isLabels ? pointedAt('/label', error) : error;
+    },
+  );
+  return {
+    uri,
+    ...looked.size,
+    sampledRows: results.reduce((sum, { rows }) => sum + rows, 0),
+    columns: columns.map((column, i) =>
+      mergeColumn(
+        column,
+        results.map((result) => result.columns[i]!),
+      ),
+    ),
+    label:
+      label &&
+      mergeLabel(
+        { expression: expression!, kind: label.kind, columns: label.columns },
+        results.flatMap((result) => result.label ?? []),
+      ),
+    sample: mergeSample(columns, results),
+  };
+}
+
+type Size = Pick<DatasetView, 'objects' | 'footers' | 'rowGroups' | 'rows' | 'bytes'>;
+
+/** Footers of all objects, or of some of very many: then rows and row groups follow from the bytes. */
+async function lookAt(
+  { lake, readFooter }: Machinery,
+  uri: string,
+): Promise<{ snapshot: Snapshot; size: Size }> {
+  const listing = await listDataset(lake, uri);
+  const some = spread(listing, LIMITS.profileFootersMax);
+  const snapshot = await snapshotOf(uri, some, readFooter);
+  checkNames(snapshot.schema);
+  const bytes = sumOf(listing, (object) => object.bytes);
+  const scale = bytes / sumOf(some, (object) => object.bytes);
+  const size = {
+    objects: listing.length,
+    footers: some.length,
+    rowGroups: Math.round(scale * sumOf(snapshot.objects, ({ rowGroups }) => rowGroups.length)),
+    rows: Math.round(scale * sumOf(snapshot.objects, ({ rows }) => rows)),
+    bytes,
+  };
+  return { snapshot, size };
+}
+
+const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
+  items.reduce((sum, item) => sum + of(item), 0);
+
+/** What features may make of a column; none may read what is called like a column of our own. */
+export function kindOf({ name, type }: SchemaColumn): ColumnKind | null {
+  if (name.startsWith('__')) return null;
+  switch (columnTypeOf(type)) {
+    case 'number':
+      return type === 'BOOLEAN' ? 'boolean' : 'number';
+    case 'string':
+      return 'text';
+    case 'time':
+      return 'time';
+    case undefined:
+      return null;
+  }
+}
+
+export const programOf = (
+  columns: readonly ProfiledColumn[],
+  label: ProfileProgram['label'],
+): ProfileProgram => ({
+  formatVersion: 1,
+  kind: 'profile',
+  columns: columns.map(({ name, type, kind }) =>
+    kind === null ? { name, kind } : { name, kind, sql: castSql({ name, type }) },
+  ),
+  label: label && { sql: label.sql, kind: label.kind },
+  rowsMax: LIMITS.profileRowsMax,
+  hashesMax: LIMITS.profileHashesMax,
+  topMax: LIMITS.profileTopMax,
+  textMax: LIMITS.profileTextMax,
+});
+
+type Sampling = {
+  readonly uri: string;
+  readonly program: ProfileProgram;
+  readonly shards: readonly Shard[];
+  readonly signal: AbortSignal;
+};
+
+/** One task a shard. Results in the order of the shards. */
+async function sample(machinery: Machinery, of: Sampling): Promise<ProfileResult[]> {
+  if (of.shards.length === 0) return [];
+  const { store, clock } = machinery;
+  const profile = await awaitProfile(machinery, of);
+  const program = await saveProgram(store, of.program);
+  const tasks = of.shards.map((shard) =>
+    makeTask({ stage: 'profile', program, input: { kind: 'shard', shard }, profile }),
+  );
+  const late = new AbortController();
+  const over = new AbortController();
+  void clock.sleep(LIMITS.profileMs, over.signal).then(() => late.abort());
+  try {
+    const results = await runTasks({
+      ...machinery,
+      tasks,
+      signal: AbortSignal.any([of.signal, late.signal]),
+    });
+    return tasks.map((task) => resultOf(results, task));
+  } catch (error) {
+    if (!late.signal.aborted || of.signal.aborted) throw error;
+    throw tooLate(machinery, of.uri);
+  } finally {
+    over.abort();
+  }
+}
+
+const resultOf = (results: ReadonlyMap<TaskId, Descriptor>, { task }: Task): ProfileResult =>
+  results.get(task)!.result as ProfileResult;
+
+/** The profile with the most threads alive; a first worker may still be starting. */
+async function awaitProfile(
+  { workers, clock }: Machinery,
+  { uri, signal }: Sampling,
+): Promise<string> {
+  const endMs = clock.monotonicMs() + LIMITS.profileWaitMs;
+  for (;;) {
+    const profile = chooseProfile(workers.live());
+    if (profile !== undefined) return profile;
+    if (clock.monotonicMs() >= endMs) throw noWorker(uri, LIMITS.profileWaitMs);
+    await clock.sleep(LIMITS.heartbeatMs / 2, signal);
+    signal.throwIfAborted();
+  }
+}
+
+const noWorker = (uri: string, waitedMs: number): GristmillError =>
+  new GristmillError(
+    'WORKERS_NONE',
+    `Cannot look into dataset ${JSON.stringify(uri)}: no worker is alive after ${waitedMs / 1000} s, expected at least 1`,
+  );
+
+function tooLate({ workers }: Machinery, uri: string): GristmillError {
+  if (workers.live().length === 0) return noWorker(uri, LIMITS.profileMs);
+  return new GristmillError(
+    'WORKERS_BUSY',
+    `Cannot look into dataset ${JSON.stringify(uri)}: workers have not come to it within ${LIMITS.profileMs / 1000} s`,
+  );
+}
