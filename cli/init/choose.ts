@@ -3,10 +3,10 @@
 // Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
 import { GristmillError } from '../../common/errors.ts';
 import type { JobInput } from '../../common/wire/job.ts';
-import type { ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
-import { type ColumnChoice, chooseColumn } from './columns.ts';
+import type { DatasetView, LabelView } from '../../common/wire/profile.ts';
+import { type ColumnChoice, chooseColumn, explainedOf } from './columns.ts';
 import { columnSql, featureNames, figure, percent } from './names.ts';
-import { chooseSplit, type SplitChoice } from './split.ts';
+import { chooseSplit, type SplitChoice, spanOf } from './split.ts';
 import { chooseTraining } from './train.ts';
 
 export type Choice = { readonly job: JobInput; readonly reasons: Reasons };
@@ -37,7 +37,12 @@ export function chooseJob(
   >;
   if (Object.keys(features).length === 0) throw noFeatures(view, columns);
   const labelled = view.rows * (1 - label.missing / view.sampledRows);
-  const { model, train, why } = chooseTraining(labelled);
+  const signal = signalOf(view, columns);
+  const { model, train, why } = chooseTraining({
+    rows: labelled,
+    inputs: inputsOf(view, columns),
+    signal,
+  });
   const required = requiredColumns(view, label, split);
   const job: JobInput = {
     $schema: schemaUrl,
@@ -64,7 +69,8 @@ export function chooseJob(
       warnings: [
         ...labelWarnings(label, view),
         ...split.warnings,
-        ...columns.filter(({ suspect }) => suspect).map(({ column, why }) => `${column}: ${why}`),
+        ...leakWarnings(view, columns),
+        ...signalWarnings(signal),
         ...sampleWarnings(view),
       ],
     },
@@ -136,6 +142,25 @@ function checkColumnNames({ uri, columns }: DatasetView): void {
   }
 }
 
+/** What the first layer has weights for: a number counts once, a category once a value. */
+function inputsOf(view: DatasetView, columns: readonly ColumnChoice[]): number {
+  return columns.reduce((sum, { features, column }) => {
+    const { distinct, kind } = view.columns.find(({ name }) => name === column)!;
+    const sizes = Object.values(features).map((sql) => {
+      if (kind !== 'text') return kind === 'time' ? 12 : 1;
+      return Math.min(distinct, Number(/, (\d+)\)$/.exec(sql)?.[1] ?? 1));
+    });
+    return sum + sizes.reduce((a, b) => a + b, 0);
+  }, 0);
+}
+
+/** What the best column says of the label; null where no such figure is known of any. */
+function signalOf(view: DatasetView, columns: readonly ColumnChoice[]): number | null {
+  const used = view.columns.filter((_, i) => Object.keys(columns[i]!.features).length > 0);
+  const isKnown = used.every(({ labelExplained }) => typeof labelExplained === 'number');
+  return isKnown ? Math.max(...used.map(explainedOf)) : null;
+}
+
 const FEATURES_MAX = 1000;
 
 function chooseColumns(
@@ -144,13 +169,14 @@ function chooseColumns(
   { split }: SplitChoice,
 ): ColumnChoice[] {
   const names = featureNames();
-  const context = { dataset: view, label, isSplitByTime: split.by === 'time', names };
+  const column = split.by === 'time' && view.columns.find(({ name }) => name === split.column);
+  const timeSpanDays = column ? spanOf(column).days : null;
+  const context = { dataset: view, label, timeSpanDays, names };
   let count = 0;
   const chosen = new Map<string, ColumnChoice>();
-  const strength = ({ labelCorrelation }: ColumnView): number => Math.abs(labelCorrelation ?? 0.1);
   const byStrength =
     view.columns.length > FEATURES_MAX / 12
-      ? [...view.columns].sort((a, b) => strength(b) - strength(a))
+      ? [...view.columns].sort((a, b) => explainedOf(b) - explainedOf(a))
       : view.columns;
   for (const column of byStrength) {
     const choice = chooseColumn(column, context);
@@ -207,6 +233,30 @@ function labelWarnings(label: LabelView, view: DatasetView): string[] {
   const hint = `the label has a long tail: its few largest values decide the error; consider --label 'ln(1 + (${expression}))'`;
   return isLong ? [...few, hint] : few;
 }
+
+function leakWarnings(view: DatasetView, columns: readonly ColumnChoice[]): string[] {
+  const left = columns
+    .filter(({ suspect }) => suspect)
+    .map(({ column, why }) => `${column} is left out: it ${why}`);
+  const asked = columns.filter(({ isAsked }) => isAsked).map(({ column }) => column);
+  const most = Math.max(
+    ...view.columns.filter(({ name }) => asked.includes(name)).map(explainedOf),
+  );
+  if (asked.length === 0) return left;
+  const [them, are] = asked.length === 1 ? ['it', 'is'] : ['they', 'are'];
+  const told = `${asked.join(', ')} ${are} close to the label (up to ${percent(most)} of it): take ${asked.length === 1 ? 'it' : 'them'} out unless ${them} ${are} known when you predict`;
+  return [...left, told];
+}
+
+/** Below this even the best column is near to chance. */
+const SIGNAL_MIN = 0.01;
+
+const signalWarnings = (signal: number | null): string[] =>
+  signal !== null && signal < SIGNAL_MIN
+    ? [
+        `no column alone says more than ${percent(Math.max(signal, 0.001))} of the label: the model may be no better than always saying the mean`,
+      ]
+    : [];
 
 function sampleWarnings({ rows, sampledRows }: DatasetView): string[] {
   return sampledRows < rows

@@ -13,41 +13,43 @@ export type ColumnChoice = {
   /** Name → expression; none: left out. */
   readonly features: Readonly<Record<string, string>>;
   readonly why: string;
-  /** It seems to know the label: left out, or kept with a question. Told loudly either way. */
+  /** Left out because it says what the label says: told loudly. */
   readonly suspect: boolean;
+  /** Kept, and so close to the label that it is asked whether it is known in time. */
+  readonly isAsked: boolean;
 };
 
 export type ColumnContext = {
   readonly dataset: Pick<DatasetView, 'rows' | 'sampledRows'>;
   readonly label: LabelView;
-  readonly isSplitByTime: boolean;
+  /** Days from the oldest row to the newest, where the split is by time. */
+  readonly timeSpanDays: number | null;
   readonly names: FeatureNames;
 };
 
-/** Above this a column says what the label says. */
-const LEAK_CORRELATION = 0.98;
+/** Above this share of the label's variance a column says what the label says. */
+const LEAK_SHARE = 0.95;
 /** Above this it is asked whether the column is known when the prediction is made. */
-const ASK_CORRELATION = 0.85;
+const ASK_SHARE = 0.5;
 
 export function chooseColumn(column: ColumnView, context: ColumnContext): ColumnChoice {
-  const outcome = whyNot(column, context) ?? featuresOf(column as Usable, context);
-  const { name, type, labelCorrelation } = column;
-  const r = Math.abs(labelCorrelation ?? 0);
-  const isKept = Object.keys(outcome.features).length > 0;
-  const isAsked = isKept && r >= ASK_CORRELATION;
-  const asked = isAsked
-    ? `; correlation with the label ${r.toFixed(2)}: make sure that it is known when you predict`
-    : '';
-  return {
-    column: name,
-    type,
-    features: outcome.features,
-    why: `${outcome.why}${asked}`,
-    suspect: isAsked || outcome.suspect === true,
-  };
+  const { name, type } = column;
+  const {
+    features,
+    why,
+    suspect = false,
+  } = whyNot(column, context) ?? featuresOf(column as Usable, context);
+  const share = explainedOf(column);
+  const isAsked = Object.keys(features).length > 0 && share >= ASK_SHARE;
+  const asked = isAsked ? `; says ${percent(share)} of the label` : '';
+  return { column: name, type, features, why: `${why}${asked}`, suspect, isAsked };
 }
 
-type Outcome = Pick<ColumnChoice, 'features' | 'why'> & { readonly suspect?: boolean };
+/** How much of the label's variance goes with this column, alone. */
+export const explainedOf = ({ labelExplained, labelCorrelation }: ColumnView): number =>
+  Math.max(labelExplained ?? 0, (labelCorrelation ?? 0) ** 2);
+
+type Outcome = Pick<ColumnChoice, 'features' | 'why'> & { readonly suspect?: true };
 type Usable = ColumnView & { readonly kind: ColumnKind };
 
 const leftOut = (why: string): Outcome => ({ features: {}, why });
@@ -57,15 +59,16 @@ const UNSERVABLE = /^(?:codes|numbers|prediction|(?:model|features)\/.*)?$/;
 
 /** Reasons that hold for a column of any kind; undefined where it may be used. */
 function whyNot(column: ColumnView, { dataset, label }: ColumnContext): Outcome | undefined {
-  const { name, type, kind, nulls, distinct, labelCorrelation } = column;
+  const { name, type, kind, nulls, distinct } = column;
   if (label.columns.includes(name)) return leftOut('the label is made of it');
   if (kind === null) return leftOut(`no feature can read ${typeName(type)}`);
   if (UNSERVABLE.test(name)) return leftOut("a model's own value has this name");
   if (nulls >= dataset.sampledRows) return leftOut('always missing');
   if (distinct <= 1 && nulls === 0)
     return leftOut(`constant: always ${show(column.top[0]?.value)}`);
-  if (labelCorrelation !== null && Math.abs(labelCorrelation) >= LEAK_CORRELATION) {
-    const why = `says what the label says: correlation ${labelCorrelation.toFixed(3)}. Is it known before the label is?`;
+  const share = explainedOf(column);
+  if (share >= LEAK_SHARE) {
+    const why = `says ${percent(share)} of the label: is it known before the label is?`;
     return { ...leftOut(why), suspect: true };
   }
   return undefined;
@@ -123,6 +126,8 @@ function numberFeatures(column: Usable, context: ColumnContext, filled: number):
       `an identifier by its name, ${figure(distinct)} different values without an order; as text it could be a vocabulary`,
     );
   }
+  const past = calendarNumber(column, context);
+  if (past !== undefined) return leftOut(past);
   const sql = columnSql(column.name);
   if (distinct === 2) {
     const why = `two values, ${show(column.min)} and ${show(column.max)}${missingToo(column, context)}`;
@@ -144,6 +149,16 @@ function numberFeatures(column: Usable, context: ColumnContext, filled: number):
     features: { ...feature, ...ifMissing(column, context) },
     why: `${why}${missingToo(column, context)}`,
   };
+}
+
+/** A year or a month by its name, where the test lies in years or months that training has not seen. */
+function calendarNumber({ name }: ColumnView, { timeSpanDays }: ColumnContext): string | undefined {
+  if (timeSpanDays === null) return undefined;
+  const words = wordsOf(name);
+  if (/(^|[^a-z])(year|yr)$/.test(words)) return 'a year: the test lies in later ones';
+  if (timeSpanDays >= SEASONS_DAYS) return undefined;
+  if (!/(^|[^a-z])(month|quarter|week|doy|day_?of_?year)$/.test(words)) return undefined;
+  return 'a part of the year: the test lies in one that training has not seen';
 }
 
 /** Codes above this many values would be too many features. */
@@ -197,6 +212,8 @@ function valuesOf({ top, distinct, min, max }: ColumnView): number[] {
 
 /** Deviations from the mean at which a tail is long. */
 const LONG_TAIL = 6;
+/** log1p of what stays below is a straight line. */
+const LOG_MAX_MIN = 10;
 const CLIP_AT = 5;
 
 /** A number made fit for a model: missing filled in, long tails drawn in, mean 0, deviation 1. */
@@ -211,15 +228,15 @@ function scaled(column: ColumnView): { expression: string; why: string } {
   const range = `${figure(min)} to ${figure(max)}, mean ${figure(mean)}`;
   const above = std > 0 ? (max - mean) / std : 0;
   const below = std > 0 ? (mean - min) / std : 0;
-  if (min >= 0 && (above > LONG_TAIL || std > 1.2 * mean) && max > 10) {
+  if (min >= 0 && max > LOG_MAX_MIN && (std > mean || (above > LONG_TAIL && std > mean / 3))) {
     return {
       expression: `standardize(log1p(${filled}))`,
       why: `a number with a long tail: ${range}, the largest ${above.toFixed(1)} deviations above it`,
     };
   }
   if (Math.max(above, below) > 2 * CLIP_AT) {
-    const low = Number((mean - CLIP_AT * std).toPrecision(2));
-    const high = Number((mean + CLIP_AT * std).toPrecision(2));
+    const low = Math.max(min, Number((mean - CLIP_AT * std).toPrecision(2)));
+    const high = Math.min(max, Number((mean + CLIP_AT * std).toPrecision(2)));
     return {
       expression: `standardize(clip(${filled}, ${low}, ${high}))`,
       why: `a number with far outliers: ${range}; cut at ${CLIP_AT} deviations`,
@@ -249,7 +266,7 @@ const DATE_TEXT =
 /** Mean characters above which text is read by people, not compared. */
 const FREE_TEXT_LENGTH = 60;
 /** Rows that a value of a vocabulary should have in the mean, or it learns chance. */
-const VALUE_ROWS = 30;
+const VALUE_ROWS = 8;
 const VALUES_ALWAYS = 20;
 
 function textFeatures(column: Usable, context: ColumnContext, filled: number): Outcome {
@@ -295,26 +312,35 @@ function roundUp(count: number): number {
   }
 }
 
-const DAY_MS = 86_400_000;
+/** Days after which the oldest 70 % of the rows have seen each month. */
+const SEASONS_DAYS = 550;
+/** Fewer different times, and they are dates of a calendar such as each 1 January. */
+const TIMES_MIN = 30;
 
 /** Parts of a time that come again; the time itself never does. */
 function timeFeatures(column: Usable, context: ColumnContext): Outcome {
-  const span = spanOf(column);
-  const days = span.ms / DAY_MS;
+  const { timeSpanDays, names } = context;
+  const { days, hasHours, from, to } = spanOf(column);
   const sql = columnSql(column.name);
-  const parts: string[] = [];
-  if (span.hasHours && days >= 1) parts.push('hour');
-  if (days >= 21) parts.push('weekday');
-  // every month must have been seen in training, the oldest 70 % of the rows
-  if (days >= (context.isSplitByTime ? 550 : 365)) parts.push('month');
-  const from = `from ${span.from} to ${span.to}`;
-  if (parts.length === 0) return leftOut(`${from}: too short for what comes again`);
-  const features = parts.map((part) => [
-    context.names.take(`${column.name}_${part}`),
-    `category(${part}(${sql}))`,
-  ]);
-  const why = `a time ${from}: the parts that come again${missingToo(column, context)}`;
-  return { features: Object.fromEntries(features), why };
+  const features: Record<string, string> = {};
+  const add = (part: string, expression: string): void => {
+    features[names.take(`${column.name}_${part}`)] = expression;
+  };
+  if (column.distinct >= TIMES_MIN) {
+    if (hasHours && days >= 1) add('hour', `category(hour(${sql}))`);
+    if (days >= 21) add('weekday', `category(weekday(${sql}))`);
+    const seasons = timeSpanDays === null ? 365 : SEASONS_DAYS;
+    if (days >= seasons) add('month', `category(month(${sql}))`);
+  }
+  // of rows split at random: a later year is no year that training has not seen
+  if (timeSpanDays === null && days >= 2 * 365) {
+    add('year', `standardize(impute(year(${sql}), 'median'))`);
+  }
+  const when = `from ${from} to ${to}`;
+  if (Object.keys(features).length === 0)
+    return leftOut(`a time ${when}: no part of it comes again`);
+  const why = `a time ${when}: the parts that come again${missingToo(column, context)}`;
+  return { features, why };
 }
 
 const typeName = (type: string): string => (type.length > 40 ? `${type.slice(0, 39)}…` : type);

@@ -25,7 +25,7 @@ export function chooseSplit(view: DatasetView, labelColumns: readonly string[]):
 
 /** Where a time column begins and ends, and whether it knows hours. */
 export function spanOf(column: ColumnView): {
-  readonly ms: number;
+  readonly days: number;
   readonly from: string;
   readonly to: string;
   readonly hasHours: boolean;
@@ -37,7 +37,7 @@ export function spanOf(column: ColumnView): {
     column.type !== 'DATE' &&
     texts.some((text) => /\d[T ](?!00:00(:00(\.0+)?)?(?!\d|:))\d/.test(text));
   return {
-    ms: Number.isFinite(ms) ? ms : 0,
+    days: Number.isFinite(ms) ? ms / 86_400_000 : 0,
     from: from.slice(0, 10),
     to: to.slice(0, 10),
     hasHours,
@@ -61,7 +61,7 @@ function canSplit(column: ColumnView, { sampledRows }: DatasetView): boolean {
     column.nulls <= NULLS_MAX * sampledRows &&
     column.distinct >= DISTINCT_MIN &&
     largest < SHARE * filled &&
-    spanOf(column).ms > 0
+    spanOf(column).days > 0
   );
 }
 
@@ -101,6 +101,7 @@ function byTime(
 const COLUMNS_MAX = 16;
 /** Key combinations a row at least, or rows fall into the shares in lumps. */
 const ROOM = 20;
+const ROOM_ENOUGH = 1000;
 
 function byHash(view: DatasetView, labelColumns: readonly string[]): SplitChoice {
   const { sampledRows } = view;
@@ -116,28 +117,38 @@ function byHash(view: DatasetView, labelColumns: readonly string[]): SplitChoice
   }
   const own = whole.find(({ distinct }) => distinct === sampledRows);
   if (own) return hashOf([own.name], { why: `by hash of ${own.name}, different in each row` });
-  const others = whole.filter(({ name }) => !labelColumns.includes(name));
-  const wide = combine(others.length > 0 ? others : whole, sampledRows);
-  if (wide.names.length > 0) {
-    const lumpy = wide.room < ROOM * sampledRows;
-    return hashOf(wide.names, {
-      why: `by hash of ${wide.names.join(', ')}: no column tells rows apart alone, and these miss no value`,
-      warnings: lumpy
-        ? ['the columns of the split tell few rows apart: the shares may be lumpy']
-        : [],
-    });
-  }
-  const [least] = usable.sort((a, b) => a.nulls - b.nulls);
-  if (!least)
-    return hashOf(
-      view.columns.slice(0, 1).map(({ name }) => name),
-      { why: 'by hash' },
-    );
-  return hashOf([least.name], {
-    why: `by hash of ${least.name}: every column misses values, and it the fewest`,
-    require: [least.name],
+  const others = usable.filter(({ name }) => !labelColumns.includes(name));
+  return combined(others.length > 0 ? others : usable, view);
+}
+
+/** Rows without one of the key columns are lost; so many at most may be, before lumps are preferred. */
+const LOST_MAX = 0.05;
+
+function combined(
+  columns: readonly ColumnView[],
+  { sampledRows, columns: all }: DatasetView,
+): SplitChoice {
+  const isWhole = ({ nulls }: ColumnView): boolean => nulls === 0;
+  const isAlmost = ({ nulls }: ColumnView): boolean => nulls <= LOST_MAX * sampledRows;
+  const tries = [columns.filter(isWhole), columns.filter(isAlmost), columns]
+    .map((some) => combine(some, sampledRows))
+    .filter(({ chosen }) => chosen.length > 0);
+  const found = tries.find(({ room }) => room >= ROOM * sampledRows) ?? tries[0];
+  const chosen = found?.chosen ?? all.slice(0, 1);
+  const names = chosen.map(({ name }) => name);
+  const gaps = chosen.filter(({ nulls }) => nulls > 0);
+  const most = Math.max(0, ...gaps.map(({ nulls }) => nulls));
+  const isLumpy = (found?.room ?? 1) < ROOM * sampledRows;
+  return hashOf(names, {
+    why: `by hash of ${names.join(', ')}: no column alone tells rows apart`,
+    require: gaps.map(({ name }) => name),
     warnings: [
-      `${percent(least.nulls / sampledRows)} of the rows have no ${least.name} and are dropped`,
+      ...(gaps.length > 0
+        ? [
+            `${percent(most / sampledRows)} of the rows or more miss ${gaps.map(({ name }) => name).join(' or ')}: without them they have no split, and are dropped`,
+          ]
+        : []),
+      ...(isLumpy ? ['the columns of the split tell few rows apart: the shares may be lumpy'] : []),
     ],
   });
 }
@@ -155,15 +166,16 @@ function isEntity({ name, distinct }: ColumnView, sampledRows: number): boolean 
 function combine(
   columns: readonly ColumnView[],
   sampledRows: number,
-): { readonly names: string[]; readonly room: number } {
-  const names: string[] = [];
+): { readonly chosen: readonly ColumnView[]; readonly room: number } {
+  const chosen: ColumnView[] = [];
   let room = 1;
-  for (const column of [...columns].sort((a, b) => b.distinct - a.distinct)) {
-    if (names.length >= COLUMNS_MAX || room > 1e4 * sampledRows) break;
-    names.push(column.name);
+  const byNulls = (a: ColumnView, b: ColumnView): number => a.nulls - b.nulls;
+  for (const column of [...columns].sort((a, b) => b.distinct - a.distinct || byNulls(a, b))) {
+    if (chosen.length >= COLUMNS_MAX || room > ROOM_ENOUGH * sampledRows) break;
+    chosen.push(column);
     room *= column.distinct;
   }
-  return { names, room };
+  return { chosen, room };
 }
 
 function hashOf(
