@@ -11,6 +11,8 @@ export type Setting<T> = {
   readonly help: string;
   /** Text that stands for an absent value; undefined: it must be given. */
   readonly standard: string | undefined;
+  /** The default in words, where it differs from machine to machine. */
+  readonly shown?: string;
   /** Why that default. */
   readonly reason: string;
   /** The value, or undefined where the text is none; `expected` says what would be. */
@@ -72,7 +74,12 @@ export function maskSettings<S extends Table>(
   return Object.fromEntries(entries);
 }
 
-type Described = { readonly name: SettingName; readonly help: string; readonly reason: string };
+type Described = {
+  readonly name: SettingName;
+  readonly help: string;
+  readonly reason: string;
+  readonly shown?: string;
+};
 
 export const text = (
   of: Described & { standard?: string; isSecret?: boolean; pattern?: RegExp; expected?: string },
@@ -97,6 +104,7 @@ export const whole = (
   name: of.name,
   help: of.help,
   reason: of.reason,
+  ...(of.shown === undefined ? {} : { shown: of.shown }),
   standard: String(of.standard),
   parse(given) {
     const number = /^\d{1,15}$/.test(given) ? Number(given) : Number.NaN;
