@@ -1,13 +1,12 @@
-// The typed tree of all features: what both targets are made from.
+// From parsed SQL to the typed tree of all features (tree.ts), which both targets are made from.
 // In: parsed expressions and the snapshot's columns. Out: a frozen FeatureSet, or one error with a line a feature.
-// Why a tree of its own: SQL's has many ways to say one thing; here each kind has one meaning, written once in
-// sql.ts and once in onnx.ts, and a kind that a target forgets does not type-check. Pure.
+// Why every message says how to write it instead: whoever writes a feature knows SQL, not what serving can do. Pure.
 
 import { nearestName, unreachable } from '../../common/errors.ts';
 import { canonicalJson, sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { ColumnType, RawColumn } from '../../common/wire/program.ts';
+import type { ColumnType } from '../../common/wire/program.ts';
 import { findColumn, SCALAR_FUNCTIONS, VOLATILE } from './allowlist.ts';
 import { type CompareOp, type Expr, refuseAt, shorten } from './ast.ts';
 import {
@@ -17,97 +16,19 @@ import {
   FUNCTION_NAMES,
   UNARY,
   type UnaryName,
-  unaryTarget,
 } from './functions.ts';
 import { collect, NUMERIC, type ParsedExpression } from './parse.ts';
-
-export type NumberNode =
-  | { readonly kind: 'column'; readonly name: string }
-  | { readonly kind: 'constant'; readonly value: number }
-  | { readonly kind: 'negate'; readonly of: NumberNode }
-  | { readonly kind: 'unary'; readonly name: UnaryName; readonly of: NumberNode }
-  | {
-      readonly kind: 'arithmetic';
-      readonly op: '+' | '-' | '*' | '/';
-      readonly left: NumberNode;
-      readonly right: NumberNode;
-    }
-  | { readonly kind: 'clip'; readonly of: NumberNode; readonly low: number; readonly high: number }
-  /** The first that is not missing. */
-  | { readonly kind: 'first'; readonly of: readonly NumberNode[] }
-  | {
-      readonly kind: 'choose';
-      readonly cases: readonly { readonly when: BooleanNode; readonly value: NumberNode }[];
-      /** null is missing. */
-      readonly otherwise: NumberNode | null;
-    }
-  | {
-      readonly kind: 'impute';
-      readonly of: NumberNode;
-      readonly by: 'median' | 'mean';
-      readonly statistic: string;
-    }
-  | { readonly kind: 'standardize'; readonly of: NumberNode; readonly statistic: string }
-  | { readonly kind: 'datePart'; readonly part: DatePartName; readonly of: TimeNode }
-  /** 1 where true, 0 where false. */
-  | { readonly kind: 'indicator'; readonly of: BooleanNode };
-
-/** Never missing: a comparison with something missing is false. */
-export type BooleanNode =
-  | { readonly kind: 'truth'; readonly value: boolean }
-  | {
-      readonly kind: 'compare';
-      readonly op: '=' | '<>' | '<' | '<=' | '>' | '>=';
-      readonly left: NumberNode;
-      readonly right: NumberNode;
-    }
-  | {
-      readonly kind: 'oneOfNumbers';
-      readonly of: NumberNode;
-      readonly values: readonly number[];
-      readonly negated: boolean;
-    }
-  | {
-      readonly kind: 'oneOfTexts';
-      readonly of: TextNode;
-      readonly values: readonly string[];
-      readonly negated: boolean;
-    }
-  | { readonly kind: 'isMissing'; readonly of: NumberNode | TextNode | TimeNode }
-  | { readonly kind: 'logic'; readonly op: 'and' | 'or'; readonly of: readonly BooleanNode[] }
-  | { readonly kind: 'not'; readonly of: BooleanNode };
-
-export type TextNode = { readonly kind: 'text'; readonly name: string };
-export type TimeNode = { readonly kind: 'time'; readonly name: string };
-
-/** A code: 0 missing, 1 unseen, 2… the values. */
-export type CategoryNode =
-  | { readonly kind: 'datePartCode'; readonly part: DatePartName; readonly of: TimeNode }
-  | { readonly kind: 'conditionCode'; readonly of: BooleanNode }
-  | {
-      readonly kind: 'vocabulary';
-      readonly of: TextNode;
-      readonly limit: number;
-      readonly statistic: string;
-    };
-
-export type FeatureNode = NumberNode | BooleanNode | TextNode | TimeNode | CategoryNode;
-
-export type FeatureSet = {
-  /** Raw columns that features read, in schema order: what a request must send. */
-  readonly columns: readonly (RawColumn & { readonly fileType: string })[];
-  /** In the order of the spec. */
-  readonly codes: readonly {
-    readonly feature: string;
-    readonly sql: string;
-    readonly node: CategoryNode;
-  }[];
-  readonly numbers: readonly {
-    readonly feature: string;
-    readonly sql: string;
-    readonly node: NumberNode;
-  }[];
-};
+import {
+  type BooleanNode,
+  type CategoryNode,
+  expandedTerms,
+  type FeatureNode,
+  type FeatureSet,
+  isCategory,
+  type NumberNode,
+  type TextNode,
+  type TimeNode,
+} from './tree.ts';
 
 /** Builds the tree of all features. The record's order is the model's order. */
 export function buildFeatures(
@@ -140,45 +61,6 @@ export function columnTypeOf(type: string): ColumnType | undefined {
   if (type === 'VARCHAR') return 'string';
   if (/^(?:DATE|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIMESTAMPTZ)$/.test(type)) return 'time';
   return undefined;
-}
-
-/** The nodes directly below. */
-export function childrenOf(node: FeatureNode): readonly FeatureNode[] {
-  switch (node.kind) {
-    case 'column':
-    case 'constant':
-    case 'truth':
-    case 'text':
-    case 'time':
-      return [];
-    case 'arithmetic':
-    case 'compare':
-      return [node.left, node.right];
-    case 'first':
-    case 'logic':
-      return node.of;
-    case 'choose': {
-      const cases = node.cases.flatMap(({ when, value }) => [when, value]);
-      return node.otherwise ? [...cases, node.otherwise] : cases;
-    }
-    case 'negate':
-    case 'unary':
-    case 'clip':
-    case 'impute':
-    case 'standardize':
-    case 'datePart':
-    case 'indicator':
-    case 'oneOfNumbers':
-    case 'oneOfTexts':
-    case 'isMissing':
-    case 'not':
-    case 'datePartCode':
-    case 'conditionCode':
-    case 'vocabulary':
-      return [node.of];
-    default:
-      return unreachable(node);
-  }
 }
 
 /** What an expression turns out to be. A flag is a BOOLEAN column: a number 0/1 and a condition alike. */
@@ -669,9 +551,6 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** A category has a row of weights a value. */
 const CATEGORY_SPAN_MAX = 1000;
 
-const isCategory = (node: NumberNode | CategoryNode): node is CategoryNode =>
-  node.kind === 'datePartCode' || node.kind === 'conditionCode' || node.kind === 'vocabulary';
-
 /** Named by what it is computed from, so that equal statistics of two features are one. */
 function statisticId(
   kind: 'median' | 'moments' | 'frequent',
@@ -680,14 +559,6 @@ function statisticId(
 ): string {
   const digest = sha256Hex(canonicalJson([kind, of, limit ?? null])).slice(0, 16);
   return `${kind}:${digest}`;
-}
-
-/** Terms of the SQL: forms that write their argument more than once multiply. */
-function expandedTerms(node: FeatureNode): number {
-  const copies =
-    node.kind === 'clip' ? 3 : node.kind === 'unary' ? unaryTarget(node.name).copies : 1;
-  const below = childrenOf(node).reduce((sum, child) => sum + expandedTerms(child), 0);
-  return 1 + copies * below;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -3,7 +3,6 @@
 // Why levels: the mean of log1p(impute(x, 'median')) can only be taken when the median is known. Pure.
 import type { Statistic } from '../../common/wire/program.ts';
 import type { FittedFeature } from '../../common/wire/view.ts';
-import { childrenOf, type FeatureNode, type FeatureSet } from './features.ts';
 import {
   type FittedValues,
   fittedMoments,
@@ -12,6 +11,7 @@ import {
   numberSql,
   textSql,
 } from './sql.ts';
+import { childrenOf, type FeatureNode, type FeatureSet } from './tree.ts';
 
 /** How many scans of the training rows fitting takes; 0 where nothing is fitted. */
 export function levelCount(set: FeatureSet): number {

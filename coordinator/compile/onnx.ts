@@ -8,14 +8,6 @@ import { canonicalJson } from '../../common/ids.ts';
 import { GraphBuilder, int, ints, texts } from '../../common/onnx/build.ts';
 import type { ElementType, Graph, ValueInfo } from '../../common/onnx/graph.ts';
 import type { ColumnType } from '../../common/wire/program.ts';
-import type {
-  BooleanNode,
-  CategoryNode,
-  FeatureNode,
-  FeatureSet,
-  NumberNode,
-  TextNode,
-} from './features.ts';
 import { type CalendarNames, datePart, unaryTarget } from './functions.ts';
 import {
   type FittedValues,
@@ -25,6 +17,14 @@ import {
   TIME_END,
   TIME_MIN,
 } from './sql.ts';
+import type {
+  BooleanNode,
+  CategoryNode,
+  FeatureNode,
+  FeatureSet,
+  NumberNode,
+  TextNode,
+} from './tree.ts';
 
 export function featureGraph(set: FeatureSet, fitted: FittedValues): Graph {
   return new FeatureCompiler(set, fitted).compile();

@@ -6,16 +6,16 @@ import { quoteName, quoteText } from '../../common/engine/duckdb.ts';
 import { GristmillError, unreachable } from '../../common/errors.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { FittedValue, LoadSql, RawColumn } from '../../common/wire/program.ts';
-import {
-  type BooleanNode,
-  type CategoryNode,
-  columnTypeOf,
-  type FeatureSet,
-  type NumberNode,
-  type TextNode,
-  type TimeNode,
-} from './features.ts';
+import { columnTypeOf } from './features.ts';
 import { datePart, unaryTarget } from './functions.ts';
+import type {
+  BooleanNode,
+  CategoryNode,
+  FeatureSet,
+  NumberNode,
+  TextNode,
+  TimeNode,
+} from './tree.ts';
 
 export type FittedValues = Readonly<Record<string, FittedValue>>;
 

@@ -8,7 +8,7 @@ import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { LabelKind } from '../../common/wire/program.ts';
 import { checkScalarSql, type ScalarSql } from '../compile/allowlist.ts';
-import { buildFeatures, type FeatureSet } from '../compile/features.ts';
+import { buildFeatures } from '../compile/features.ts';
 import {
   bindExpressions,
   collect,
@@ -17,6 +17,7 @@ import {
   type ParsedExpression,
   parseExpressions,
 } from '../compile/parse.ts';
+import type { FeatureSet } from '../compile/tree.ts';
 
 export type CheckRequest = {
   readonly schema: readonly SchemaColumn[];

@@ -16,7 +16,6 @@ import type {
   SplitRanges,
   Statistic,
 } from '../../common/wire/program.ts';
-import type { FeatureSet } from '../compile/features.ts';
 import {
   describeFitted,
   levelCount,
@@ -25,6 +24,7 @@ import {
 } from '../compile/levels.ts';
 import type { LabelScale } from '../compile/model.ts';
 import { loadSql } from '../compile/sql.ts';
+import type { FeatureSet } from '../compile/tree.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
 import type { JobContext } from './context.ts';
 import type { PreparedRows } from './prepare.ts';

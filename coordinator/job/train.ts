@@ -13,8 +13,8 @@ import type {
 } from '../../common/wire/program.ts';
 import type { BlobRef } from '../../common/wire/task.ts';
 import type { TrainingView } from '../../common/wire/view.ts';
-import type { FeatureSet } from '../compile/features.ts';
 import { buildModel, type Model } from '../compile/model.ts';
+import type { FeatureSet } from '../compile/tree.ts';
 import { saveProgram } from '../plan/tasks.ts';
 import { assembleProgram, trainProgram } from '../plan/train.ts';
 import { runTraining } from '../rounds/run.ts';

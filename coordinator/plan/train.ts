@@ -13,11 +13,11 @@ import type {
   TrainProgram,
 } from '../../common/wire/program.ts';
 import type { BlobRef, PartRef } from '../../common/wire/task.ts';
-import type { FeatureSet } from '../compile/features.ts';
 import type { Model } from '../compile/model.ts';
 import { featureGraph } from '../compile/onnx.ts';
 import { servingGraph } from '../compile/serving.ts';
 import { type FittedValues, rawColumns } from '../compile/sql.ts';
+import type { FeatureSet } from '../compile/tree.ts';
 
 export type TrainPlan = Pick<TrainProgram, 'load' | 'label' | 'seed'> & {
   readonly train: TrainSpec;

@@ -16,11 +16,12 @@ import { encodeModel } from '../../common/onnx/proto.ts';
 import { type ColumnBatch, parseRows } from '../../common/predict/rows.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { FittedValue, Statistic } from '../../common/wire/program.ts';
-import { buildFeatures, type FeatureSet } from '../../coordinator/compile/features.ts';
+import { buildFeatures } from '../../coordinator/compile/features.ts';
 import { levelCount, levelStatistics } from '../../coordinator/compile/levels.ts';
 import { featureGraph } from '../../coordinator/compile/onnx.ts';
 import { parseExpressions } from '../../coordinator/compile/parse.ts';
 import { castSql, type FittedValues, loadSql, rawColumns } from '../../coordinator/compile/sql.ts';
+import type { FeatureSet } from '../../coordinator/compile/tree.ts';
 import { verifyGraph } from '../../coordinator/compile/verify.ts';
 
 export async function openTestDuck(files: readonly string[] = []): Promise<Duck> {

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Duck } from '../../common/engine/duckdb.ts';
 import { parseTime, TIME_MISSING } from '../../common/predict/rows.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { FeatureSet } from '../../coordinator/compile/features.ts';
 import {
   EXAMPLE_FITTED,
   type FeatureFunction,
@@ -17,6 +16,7 @@ import {
   missingStatistics,
 } from '../../coordinator/compile/levels.ts';
 import { type FittedValues, rawColumns } from '../../coordinator/compile/sql.ts';
+import type { FeatureSet } from '../../coordinator/compile/tree.ts';
 import { bySql, compileFeatures, openTestDuck, runGraph } from './both.ts';
 
 const SCHEMA: readonly SchemaColumn[] = [

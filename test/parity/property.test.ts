@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { Duck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { FeatureSet } from '../../coordinator/compile/features.ts';
+import type { FeatureSet } from '../../coordinator/compile/tree.ts';
 import {
   byOnnx,
   bySql,

@@ -4,7 +4,6 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Duck } from '../../../common/engine/duckdb.ts';
 import { GristmillError } from '../../../common/errors.ts';
 import type { SchemaColumn } from '../../../common/wire/plan.ts';
-import type { FeatureSet } from '../../../coordinator/compile/features.ts';
 import {
   describeFitted,
   levelCount,
@@ -12,6 +11,7 @@ import {
   missingStatistics,
 } from '../../../coordinator/compile/levels.ts';
 import { castSql, loadSql, rawColumns } from '../../../coordinator/compile/sql.ts';
+import type { FeatureSet } from '../../../coordinator/compile/tree.ts';
 import { compileFeatures, openTestDuck } from '../../parity/both.ts';
 
 const SCHEMA: readonly SchemaColumn[] = [
