@@ -1,0 +1,1760 @@
+// Generated from both services' /openapi.json by deploy/openapi/types.ts; test/house/generated.test.ts holds it current.
+// In: nothing. Out: types of every request and answer. Do not edit: change the schemas, then run
+// "npx vitest run test/house/generated.test.ts --update".
+
+/** from Parquet to a served model; /docs/job explains every field */
+export type Job = {
+  $schema?: string;
+  /** always 1 */
+  specVersion: 1;
+  /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+  name: string;
+  /** of first weights and of the order of rows: the same seed gives the same bytes */
+  seed?: number;
+  /** URI pattern of Parquet objects; without a scheme, below the lake */
+  dataset: string;
+  /** rules that choose rows, in order: a row counts for the first that it fails */
+  clean?: (
+    | {
+        /** columns */
+        require: string[];
+      }
+    | {
+        /** keeps rows for which this is true; NULL drops */
+        filter: string;
+      }
+  )[];
+  /** SQL; BOOLEAN: binary classification, a number: regression */
+  label?: string;
+  split?:
+    | {
+        by: 'time';
+        /** a column of times */
+        column: string;
+        validation: string | number;
+        test: string | number;
+        /** rows left out before validation and before test, a duration such as "1d" */
+        gap?: string;
+      }
+    | {
+        by: 'hash';
+        /** rows that agree in these stay together */
+        columns: string[];
+        /** a fraction of the rows between 0 and 1 */
+        validation: number;
+        /** a fraction of the rows between 0 and 1 */
+        test: number;
+      };
+  /** name → expression: a letter or "_", then letters, digits and "_" */
+  features?: Record<string, string>;
+  model?:
+    | {
+        kind: 'linear';
+      }
+    | {
+        kind: 'mlp';
+        /** units of each hidden layer */
+        hidden: number[];
+        /** a category adds its row to the first layer */
+        categories?: 'sum';
+      };
+  /** how the model learns */
+  train?: {
+    optimizer?: 'adam' | 'sgd';
+    /** size of a step */
+    learningRate?: number;
+    /** sgd only */
+    momentum?: number;
+    /** rows per step over all lanes; a multiple of lanes */
+    batchRows?: number;
+    /** passes over all rows */
+    epochs?: number;
+    /** virtual ranks: also the most threads that can train */
+    lanes?: 1 | 2 | 4 | 8 | 16 | 32 | 64;
+  };
+  /** what is measured on test rows beside the metrics */
+  evaluate?: {
+    /** columns: metrics are told for each of their values, too */
+    slices?: string[];
+  };
+  /** where the version goes: absent, the job ends with its evaluation */
+  publish?: {
+    /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+    model: string;
+    /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+    environment?: string;
+    /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+    alias?: string;
+  };
+};
+
+/** where a job stands and what it has found so far */
+export type JobView = {
+  id: string;
+  name: string;
+  state: 'queued' | 'running' | 'cancelling' | 'succeeded' | 'failed' | 'cancelled';
+  /** what the gate said; a refused version is a succeeded job */
+  decision: 'accepted' | 'refused' | 'none';
+  /** milliseconds since 1970 */
+  submittedAt: number;
+  startedAt: number | null;
+  finishedAt: number | null;
+  error: {
+    code: string;
+    message: string;
+    errors?: {
+      /** JSON pointer of the wrong field */
+      pointer: string;
+      detail: string;
+    }[];
+    /** what helps */
+    remedy?: string;
+  } | null;
+  /** why it waits, where it does */
+  waiting: string | null;
+  snapshot: {
+    digest: string;
+    objects: number;
+    rowGroups: number;
+    rows: number;
+    bytes: number;
+  } | null;
+  rows: {
+    rowsIn: number;
+    rowsOut: number;
+    dropped: Record<string, number>;
+  } | null;
+  split: {
+    train: number;
+    validation: number;
+    test: number;
+    edges: Record<string, number | string | null>;
+  } | null;
+  stages: {
+    stage: 'prepare' | 'fit' | 'train' | 'evaluate' | 'prove' | 'profile';
+    tasks: {
+      done: number;
+      total: number;
+      reused: number;
+    };
+    rows: number;
+    bytes: number;
+    seconds: number;
+    cpuSeconds: number;
+    etaSeconds: number | null;
+  }[];
+  training: {
+    round: number;
+    rounds: number;
+    /** binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit) */
+    loss: number | null;
+    rowsPerSecond: number | null;
+    workers: number;
+    generation: number;
+  } | null;
+  features: {
+    name: string;
+    expression: string;
+    fitted: string;
+  }[];
+  epochs: {
+    epoch: number;
+    /** on training rows, while they are learnt: binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit) */
+    loss: number;
+    /** on validation rows: binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit) */
+    validationLoss: number | null;
+    /** binary labels only; exact to 1e-4 */
+    validationAuc: number | null;
+  }[];
+  evaluation: {
+    /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+    metrics: Record<string, number>;
+    /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+    baseline: Record<string, number>;
+    rows: number;
+    /** by column: each value with its rows and metrics, the largest first */
+    slices: Record<
+      string,
+      {
+        value: string;
+        rows: number;
+        /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+        metrics: Record<string, number>;
+      }[]
+    >;
+  } | null;
+  proof: {
+    rows: number;
+    maxDifference: number;
+  } | null;
+  published: {
+    model: string;
+    version: number;
+    reused: boolean;
+  } | null;
+  gate: {
+    environment: string;
+    alias: string;
+    /** what the gate said; a refused version is a succeeded job */
+    decision: 'accepted' | 'refused' | 'none';
+    evidence: Evidence | null;
+  } | null;
+};
+
+/** what a dataset looks like, by its footers and a sample */
+export type DatasetView = {
+  uri: string;
+  objects: number;
+  /** of these objects; fewer than objects: rows and rowGroups are estimated */
+  footers: number;
+  rowGroups: number;
+  rows: number;
+  bytes: number;
+  /** what the figures below are made of */
+  sampledRows: number;
+  columns: {
+    name: string;
+    /** as DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…) */
+    type: string;
+    /** null: no feature can read it */
+    kind: 'number' | 'text' | 'time' | 'boolean' | null;
+    /** sampled rows in which it is missing: NULL, NaN, infinite, a time outside years 1 to 9999 */
+    nulls: number;
+    /** different values in the sample: exact where a shard has at most 512 or no two shards share one, else estimated */
+    distinct: number;
+    /** numbers as they are (BOOLEAN: 0 and 1), times as ISO text; null for text, and where every value is missing */
+    min: number | string | null;
+    /** numbers as they are (BOOLEAN: 0 and 1), times as ISO text; null for text, and where every value is missing */
+    max: number | string | null;
+    /** of numbers and BOOLEANs */
+    mean: number | null;
+    /** of numbers and BOOLEANs */
+    std: number | null;
+    /** mean characters of text */
+    lengthMean: number | null;
+    /** the most frequent values, at most ten; text cut at 100 characters */
+    top: {
+      value: number | string | boolean | null;
+      count: number;
+    }[];
+    /** Pearson's, of numbers, BOOLEANs and times, over rows that have both */
+    labelCorrelation: number | null;
+    /** share of the label's variance that goes with this column alone: with each value of text and BOOLEAN, with 64 runs of different numbers and times, missing apart */
+    labelExplained: number | null;
+  }[];
+  /** null where none was asked for */
+  label: {
+    expression: string;
+    kind: 'binary' | 'regression';
+    /** what it reads: none may be a feature */
+    columns: string[];
+    /** sampled rows without a label */
+    missing: number;
+    /** binary: the share of positives */
+    mean: number | null;
+    std: number | null;
+    min: number | null;
+    max: number | null;
+  } | null;
+  /** a few rows, as predictions take them */
+  sample: Record<string, number | string | boolean | null>[];
+};
+
+/** RFC 9457 problem details */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  /** one of the codes below; never reused for another meaning */
+  code: string;
+  /** what was attempted, with which value, and what was expected */
+  detail: string;
+  /** what to do */
+  remedy: string;
+  errors?: {
+    /** JSON pointer of the wrong field */
+    pointer: string;
+    detail: string;
+  }[];
+  /** GATE_REFUSED: the figures */
+  evidence?: unknown;
+  /** INTERNAL: to be found in the log */
+  requestId?: string;
+};
+
+/** a version: immutable; blobs are named by their SHA-256 */
+export type Manifest = {
+  formatVersion: 1;
+  model: string;
+  version: number;
+  onnx: {
+    sha256: string;
+    bytes: number;
+  };
+  golden: {
+    sha256: string;
+    bytes: number;
+  };
+  report: {
+    sha256: string;
+    bytes: number;
+  };
+  signature: {
+    inputs: {
+      name: string;
+      type: 'number' | 'string' | 'time';
+    }[];
+    label: 'binary' | 'regression';
+    codes: string[];
+    numbers: string[];
+  };
+  label: {
+    sql: string;
+  };
+  trainDigest: string;
+  split: {
+    /** as in the job */
+    definition: unknown;
+    ranges: {
+      /** split keys (after, upTo]; null is open */
+      train: {
+        after: number | null;
+        upTo: number | null;
+      };
+      /** split keys (after, upTo]; null is open */
+      validation: {
+        after: number | null;
+        upTo: number | null;
+      };
+      /** split keys (after, upTo]; null is open */
+      test: {
+        after: number | null;
+        upTo: number | null;
+      };
+    };
+  };
+  metrics: {
+    validation: Record<string, number> | null;
+    /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+    test: Record<string, number>;
+  };
+  /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+  baseline: Record<string, number>;
+  lineage: {
+    job: string;
+    snapshot: string;
+    /** the job, with every default filled in */
+    spec: unknown;
+    seed: number;
+    profile: string;
+    /** milliseconds since 1970 */
+    createdAt: number;
+  };
+  bitExact: boolean;
+};
+
+/** what a version must show before an alias may move to it */
+export type GatePolicy = {
+  /** metrics that are better when higher → the least that passes: {"auc": 0.65} */
+  min?: Record<string, number>;
+  /** metrics that are better when lower → the most that passes: {"logLoss": 0.6} */
+  max?: Record<string, number>;
+  /** checked where there is a champion */
+  change?: {
+    /** auc, logLoss, brier, accuracy, r2, mse or mae */
+    metric: string;
+    /** least change against the champion, positive is better; slightly negative: non-inferiority */
+    min: number;
+    /** the change lies above its lower bound with this confidence */
+    confidence: number;
+  };
+};
+
+/** what a version showed on the test set of the model */
+export type Evidence = {
+  testset: {
+    snapshot: string;
+    /** split keys (after, upTo]; null is open */
+    range: {
+      after: number | null;
+      upTo: number | null;
+    };
+    rows: number;
+  };
+  challenger: {
+    version: number;
+    /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+    metrics: Record<string, number>;
+  };
+  champion: {
+    version: number;
+    /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+    metrics: Record<string, number>;
+  } | null;
+  comparison: {
+    metric: string;
+    confidence: number;
+    rows: number;
+    champion: number;
+    challenger: number;
+    change: number;
+    low: number;
+    high: number;
+  } | null;
+  policy: GatePolicy;
+  verdict: 'accepted' | 'refused';
+  /** one line a check, with its figures */
+  reasons: string[];
+};
+
+/** to which version an alias shall move, and on what ground */
+export type AliasMove = {
+  version: number;
+  /** kept with a return */
+  reason?: string;
+  /** moves past the gate; recorded */
+  override?: {
+    reason: string;
+  };
+};
+
+/** what an alias serves, and the last decision on it */
+export type AliasView = {
+  model: string;
+  environment: string;
+  alias: string;
+  /** number in the journal; the ETag */
+  entry: number;
+  /** what is served; null: only refusals so far */
+  version: number | null;
+  kind: 'moved' | 'refused' | 'returned' | 'overridden';
+  candidate: number;
+  evidence: Evidence | null;
+  by: {
+    job?: string;
+    reason?: string;
+  };
+  /** milliseconds since 1970 */
+  at: number;
+};
+
+/** submits a job whenever its clock says so */
+export type Trigger = {
+  $schema?: string;
+  /** minute hour day-of-month month day-of-week: "15 3 * * 1-5" */
+  cron: string;
+  /** IANA name such as "Europe/Berlin"; the cron expression is read on its clocks */
+  timeZone?: string;
+  /** a slot whose predecessor still runs: is skipped, or waits for its end */
+  overlap?: 'skip' | 'queue';
+  /** slots missed while no coordinator ran: none is made up for, or the last one */
+  catchUp?: 'none' | 'last';
+  /** true: its slots pass without a trace */
+  paused?: boolean;
+  job: {
+    $schema?: string;
+    /** always 1 */
+    specVersion: 1;
+    /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+    name: string;
+    /** of first weights and of the order of rows: the same seed gives the same bytes */
+    seed?: number;
+    /** URI pattern of Parquet objects; without a scheme, below the lake */
+    dataset: string;
+    /** rules that choose rows, in order: a row counts for the first that it fails */
+    clean?: (
+      | {
+          /** columns */
+          require: string[];
+        }
+      | {
+          /** keeps rows for which this is true; NULL drops */
+          filter: string;
+        }
+    )[];
+    /** SQL; BOOLEAN: binary classification, a number: regression */
+    label?: string;
+    split?:
+      | {
+          by: 'time';
+          /** a column of times */
+          column: string;
+          validation: string | number;
+          test: string | number;
+          /** rows left out before validation and before test, a duration such as "1d" */
+          gap?: string;
+        }
+      | {
+          by: 'hash';
+          /** rows that agree in these stay together */
+          columns: string[];
+          /** a fraction of the rows between 0 and 1 */
+          validation: number;
+          /** a fraction of the rows between 0 and 1 */
+          test: number;
+        };
+    /** name → expression: a letter or "_", then letters, digits and "_" */
+    features?: Record<string, string>;
+    model?:
+      | {
+          kind: 'linear';
+        }
+      | {
+          kind: 'mlp';
+          /** units of each hidden layer */
+          hidden: number[];
+          /** a category adds its row to the first layer */
+          categories?: 'sum';
+        };
+    /** how the model learns */
+    train?: {
+      optimizer?: 'adam' | 'sgd';
+      /** size of a step */
+      learningRate?: number;
+      /** sgd only */
+      momentum?: number;
+      /** rows per step over all lanes; a multiple of lanes */
+      batchRows?: number;
+      /** passes over all rows */
+      epochs?: number;
+      /** virtual ranks: also the most threads that can train */
+      lanes?: 1 | 2 | 4 | 8 | 16 | 32 | 64;
+    };
+    /** what is measured on test rows beside the metrics */
+    evaluate?: {
+      /** columns: metrics are told for each of their values, too */
+      slices?: string[];
+    };
+    /** where the version goes: absent, the job ends with its evaluation */
+    publish?: {
+      /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+      model: string;
+      /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+      environment?: string;
+      /** a name: 1–63 of a–z, 0–9 and "-", beginning with a letter or digit */
+      alias?: string;
+    };
+  };
+};
+
+export type TriggerView = {
+  name: string;
+  /** number in the journal; the ETag */
+  entry: number;
+  /** with every default filled in */
+  spec: {
+    cron: string;
+    timeZone: string;
+    overlap: 'skip' | 'queue';
+    catchUp: 'none' | 'last';
+    paused: boolean;
+    /** as it was sent */
+    job: unknown;
+  };
+  /** milliseconds since 1970 */
+  updatedAt: number;
+  /** the next slots, milliseconds since 1970, soonest first; none while paused */
+  nextAt: number[];
+  /** the last slots, newest first */
+  firings: FiringView[];
+};
+
+/** what became of a slot: never changed, but for its job */
+export type FiringView = {
+  /** names sort by time; of a call with "-call-" in it */
+  slot: string;
+  /** milliseconds since 1970 */
+  dueAt: number;
+  /** when it was recorded, milliseconds since 1970 */
+  at: number;
+  kind: 'fired' | 'skipped' | 'missed';
+  /** the job of an earlier slot that had not ended then */
+  after: string | null;
+  /** of a skipped or missed slot */
+  reason?: string;
+  /** of a fired slot */
+  job?: string;
+  /** of a fired slot: the entry of the trigger with that job */
+  entry?: number;
+  /** of the job; null: on its way */
+  state?: 'queued' | 'running' | 'cancelling' | 'succeeded' | 'failed' | 'cancelled' | null;
+  /** of a job that failed */
+  error?: {
+    code: string;
+    message: string;
+    errors?: {
+      /** JSON pointer of the wrong field */
+      pointer: string;
+      detail: string;
+    }[];
+    /** what helps */
+    remedy?: string;
+  } | null;
+};
+
+export type CoordinatorPaths = {
+  '/v1/jobs': {
+    /** List jobs, newest first */
+    get: {
+      parameters: {
+        query?: {
+          /** "next" of the page before */
+          before?: string;
+          /** jobs a page: 1 to 200, 50 if not said */
+          limit?: string;
+        };
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              jobs: JobView[];
+              /** pass as "before" for the next page; null: this was the last */
+              next: number | null;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+    /** Submit a job */
+    post: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** any text of your own; quotes around it do not count */
+          'idempotency-key'?: string;
+        };
+        path?: never;
+      };
+      requestBody: {
+        content: {
+          'application/json': Job;
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            'application/json': JobView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/jobs/{id}': {
+    /** See a job */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the job, as its Location says */
+          id: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': JobView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/jobs/{id}/cancel': {
+    /** Cancel a job */
+    post: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the job, as its Location says */
+          id: string;
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            'application/json': JobView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/jobs/{id}/events': {
+    /** Follow a job (server-sent events) */
+    get: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** number of the last fact seen */
+          'last-event-id'?: string;
+        };
+        path: {
+          /** the job, as its Location says */
+          id: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': string;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/schema': {
+    /** See what a dataset looks like */
+    get: {
+      parameters: {
+        query: {
+          /** the dataset, as in a job: "flights/**\/*.parquet", relative to the lake */
+          uri: string;
+          /** a label, as in a job: "delay > 15"; checked, and told how it behaves */
+          label?: string;
+        };
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': DatasetView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/triggers': {
+    /** List triggers, each with its last slot and its next ones */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              /** in order of names, each with its last slot alone */
+              triggers: TriggerView[];
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/triggers/{name}': {
+    /** See a trigger: its last slots with their jobs, and its next ones */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the trigger */
+          name: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': TriggerView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+    /** Put a trigger */
+    put: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** the ETag of a GET; "0": only where there is no such trigger */
+          'if-match'?: string;
+        };
+        path: {
+          /** the trigger */
+          name: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': Trigger;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': TriggerView;
+          };
+        };
+        201: {
+          content: {
+            'application/json': TriggerView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+    /** Remove a trigger */
+    delete: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** the ETag of a GET */
+          'if-match'?: string;
+        };
+        path: {
+          /** the trigger */
+          name: string;
+        };
+      };
+      responses: {
+        204: { content?: never };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/schemas/trigger.v1.json': {
+    /** The JSON schema of a trigger, for editors and checks */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': Record<string, unknown>;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/triggers/{name}/fire': {
+    /** Fire a trigger now */
+    post: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** any text of your own; quotes around it do not count */
+          'idempotency-key'?: string;
+        };
+        path: {
+          /** the trigger */
+          name: string;
+        };
+      };
+      responses: {
+        202: {
+          content: {
+            'application/json': FiringView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models': {
+    /** List models */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              models: {
+                name: string;
+                /** the newest version */
+                latest: number;
+                /** environment → alias → version served */
+                environments: Record<string, Record<string, number | null>>;
+              }[];
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}': {
+    /** See a model: its versions and aliases */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              name: string;
+              environments: Record<string, Record<string, number | null>>;
+              /** newest first; metrics on the test rows of its own job */
+              versions: {
+                version: number;
+                /** milliseconds since 1970 */
+                createdAt: number;
+                job: string;
+                label: string;
+                /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+                metrics: Record<string, number>;
+                /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+                baseline: Record<string, number>;
+                bitExact: boolean;
+                modelBytes: number;
+              }[];
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/versions/{n}': {
+    /** See a version: its manifest */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+          /** the version, from 1 */
+          n: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': Manifest;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/environments/{env}/gate': {
+    /** See the gate */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+          /** the environment */
+          env: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              model: string;
+              environment: string;
+              policy: GatePolicy;
+              /** true: nobody has set one */
+              isDefault: boolean;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+    /** Set the gate */
+    put: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+          /** the environment */
+          env: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': GatePolicy;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              model: string;
+              environment: string;
+              policy: GatePolicy;
+              /** true: nobody has set one */
+              isDefault: boolean;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/environments/{env}/aliases/{alias}': {
+    /** See an alias: what it serves, and the last decision with its evidence */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+          /** the environment */
+          env: string;
+          /** the alias */
+          alias: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': AliasView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+    /** Move an alias */
+    put: {
+      parameters: {
+        query?: never;
+        header?: {
+          /** the ETag of a GET; "0" where the alias does not exist yet */
+          'if-match'?: string;
+        };
+        path: {
+          /** the model */
+          name: string;
+          /** the environment */
+          env: string;
+          /** the alias */
+          alias: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': AliasMove;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': AliasView;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/environments/{env}/aliases/{alias}/history': {
+    /** See every decision on an alias, refusals too */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          /** the model */
+          name: string;
+          /** the environment */
+          env: string;
+          /** the alias */
+          alias: string;
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              /** newest first */
+              entries: AliasView[];
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/v1/workers': {
+    /** List live workers */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              workers: {
+                worker: string;
+                host: string;
+                pid: number;
+                /** engines and instruction set that decide bits */
+                profile: string;
+                device: 'cpu' | 'cuda';
+                threads: number;
+                threadsFree: number;
+                memoryBytes: number;
+                tasks: string[];
+                runs: {
+                  run: string;
+                  generation: number;
+                  round: number;
+                  lanesLoaded: number[];
+                  phase: 'loading' | 'ready' | 'running' | 'done' | 'failed';
+                }[];
+                draining: boolean;
+                /** milliseconds since 1970 */
+                startedAt: number;
+              }[];
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/healthz': {
+    /** Is the process alive? */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              status: 'ok';
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/readyz': {
+    /** Can it work? Asks the store and the queue */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              status: 'ok';
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/metrics': {
+    /** Figures for Prometheus */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': string;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/schemas/job.v1.json': {
+    /** The JSON schema of a job, for editors and checks */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': Record<string, unknown>;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': Problem;
+          };
+        };
+      };
+    };
+  };
+};
+
+export type GatewayPaths = {
+  '/v1/models/{name}:predict': {
+    /** Predict with the version that the alias "champion" names */
+    post: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          name: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': {
+            /** rows, up to 1000: raw column → value, times as ISO 8601 */
+            instances: Record<string, unknown>[];
+          };
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              /** one a row, in order: a probability, or a number in the label's unit */
+              predictions: number[];
+              model: string;
+              /** which one has answered */
+              version: number;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/versions/{version}:predict': {
+    /** Predict with one version, loaded when it is asked for */
+    post: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          name: string;
+          version: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': {
+            /** rows, up to 1000: raw column → value, times as ISO 8601 */
+            instances: Record<string, unknown>[];
+          };
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              /** one a row, in order: a probability, or a number in the label's unit */
+              predictions: number[];
+              model: string;
+              /** which one has answered */
+              version: number;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+      };
+    };
+  };
+  '/v1/models/{name}/aliases/{alias}:predict': {
+    /** Predict with the version that an alias names */
+    post: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path: {
+          name: string;
+          alias: string;
+        };
+      };
+      requestBody: {
+        content: {
+          'application/json': {
+            /** rows, up to 1000: raw column → value, times as ISO 8601 */
+            instances: Record<string, unknown>[];
+          };
+        };
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              /** one a row, in order: a probability, or a number in the label's unit */
+              predictions: number[];
+              model: string;
+              /** which one has answered */
+              version: number;
+            };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+        '5XX': {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+      };
+    };
+  };
+  '/v1/models': {
+    /** What is served */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              environment: string;
+              store: {
+                uri: string;
+                error: string | null;
+              };
+              /** Process ids of the inference children */
+              children: number[];
+              models: {
+                name: string;
+                aliases: {
+                  alias: string;
+                  version: number | null;
+                  wanted: number | null;
+                  error: {
+                    code: string;
+                    detail: string;
+                  } | null;
+                }[];
+                versions: {
+                  version: number;
+                  /** binary: a probability; regression: a number */
+                  label: string;
+                  inputs: {
+                    name: string;
+                    /** number, string, or time (ISO 8601) */
+                    type: string;
+                  }[];
+                }[];
+              }[];
+            };
+          };
+        };
+      };
+    };
+  };
+  '/healthz': {
+    /** The process is alive */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              status: string;
+              detail: string;
+            };
+          };
+        };
+      };
+    };
+  };
+  '/readyz': {
+    /** Some model answers */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': {
+              status: string;
+              detail: string;
+            };
+          };
+        };
+        503: {
+          content: {
+            'application/json': {
+              type: string;
+              title: string;
+              status: number;
+              code: string;
+              detail: string;
+              remedy: string;
+              errors?: {
+                pointer: string;
+                detail: string;
+              }[];
+            };
+          };
+        };
+      };
+    };
+  };
+  '/metrics': {
+    /** Figures in the text form of Prometheus */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: { content?: never };
+      };
+    };
+  };
+};

@@ -1,0 +1,8 @@
+// gristmill predict. In: the context. Out: its exit code.
+// Why here: the table names this file.
+import { GristmillError } from '../../common/errors.ts';
+import type { Run } from '../context.ts';
+
+export const run: Run = async ({ command }) => {
+  throw new GristmillError('USAGE', `Cannot run ${command}: it is not part of this build`);
+};

@@ -1,0 +1,70 @@
+// The command line's settings and what it knows of itself.
+// In: the environment. Out: addresses of the services with where each came from; whether colours are wanted; the version.
+// Why "where from": an address that nobody answers at is named with the flag or the setting to correct.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { type Env, readSettings, type SettingName, text } from '../common/config.ts';
+import { GristmillError } from '../common/errors.ts';
+
+const url = { pattern: /^https?:\/\/[^/\s?#]+(\/[^\s?#]*)?$/, expected: 'http://host:port' };
+
+export const SETTINGS = {
+  coordinator: text({
+    name: 'GRISTMILL_COORDINATOR',
+    help: 'where the command line finds the coordinator: http://host:port',
+    standard: 'http://127.0.0.1:8080',
+    reason: 'where "gristmill up" puts it',
+    ...url,
+  }),
+  gateway: text({
+    name: 'GRISTMILL_GATEWAY',
+    help: 'where the command line finds the gateway: http://host:port',
+    standard: 'http://127.0.0.1:8090',
+    reason: 'where "gristmill up" puts it',
+    ...url,
+  }),
+};
+
+export type Address = { readonly url: string; readonly from: string };
+export type Addresses = { readonly coordinator: Address; readonly gateway: Address };
+
+/** Flags before settings before defaults. */
+export function readAddresses(
+  env: Env,
+  flags: { readonly coordinator?: string | undefined; readonly gateway?: string | undefined },
+): Addresses {
+  const values = readSettings(SETTINGS, env);
+  const addressOf = (name: 'coordinator' | 'gateway', setting: SettingName): Address => {
+    const flag = flags[name];
+    if (flag === undefined) {
+      const from = env[setting] ? setting : `the default of ${setting}`;
+      return { url: trimmed(values[name]), from };
+    }
+    if (url.pattern.test(flag)) return { url: trimmed(flag), from: `--${name}` };
+    const message = `Cannot use --${name} ${JSON.stringify(flag)}: expected ${url.expected}`;
+    throw new GristmillError('USAGE', message);
+  };
+  return {
+    coordinator: addressOf('coordinator', 'GRISTMILL_COORDINATOR'),
+    gateway: addressOf('gateway', 'GRISTMILL_GATEWAY'),
+  };
+}
+
+const trimmed = (address: string): string => address.replace(/\/+$/, '');
+
+/** https://no-color.org; FORCE_COLOR for logs that keep colours. */
+export function wantsColours(env: Env, isTerminal: boolean): boolean {
+  if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '') return env.FORCE_COLOR !== '0';
+  return isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';
+}
+
+/** Of package.json, which lies one folder up in a checkout and two in the package. */
+export function readVersion(folder: string): string {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      const found = JSON.parse(readFileSync(join(folder, path), 'utf8')) as Record<string, unknown>;
+      if (found.name === 'gristmill') return String(found.version);
+    } catch {} // not there: the other one is
+  }
+  return 'unknown';
+}

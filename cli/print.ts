@@ -1,0 +1,172 @@
+// How figures, tables and errors look; and where they go.
+// In: values. Out: text on standard output, errors on standard error; with --json nothing but JSON.
+// Why `style` is a parameter of everything: colours are for terminals, and NO_COLOR is obeyed in one place.
+import { stripVTControlCharacters, styleText } from 'node:util';
+import { makeScreen, type Screen } from './screen.ts';
+
+export type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
+/** Text in a tone, or the same text where there are no colours. */
+export type Style = (tone: Tone | readonly Tone[], text: string) => string;
+
+export type Output = {
+  /** --json: line() and table() print nothing. */
+  readonly isJson: boolean;
+  readonly isTerminal: boolean;
+  /** Of the terminal; Infinity where there is none: nothing is cut in a file. */
+  readonly columns: number;
+  readonly style: Style;
+  line(text?: string): void;
+  /** For a person, on standard error, also with --json. */
+  note(text: string): void;
+  table(table: Table): void;
+  /** One JSON document, or one of several lines of JSON. */
+  json(value: unknown): void;
+  /** Lines that are painted over, for things that change. */
+  screen(): Screen;
+};
+
+export type Stream = {
+  write(text: string): unknown;
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  readonly rows?: number;
+};
+
+export type Table = {
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
+  /** Columns of figures, by index. */
+  readonly right?: readonly number[];
+};
+
+export function makeOutput(options: {
+  readonly stdout: Stream;
+  readonly stderr: Stream;
+  readonly isJson: boolean;
+  readonly hasColours: boolean;
+}): Output {
+  const { stdout, stderr, isJson } = options;
+  const style = styleOf(options.hasColours);
+  const isTerminal = stdout.isTTY === true;
+  const line = (text = ''): void => {
+    if (!isJson) stdout.write(`${harmless(text)}\n`);
+  };
+  return {
+    isJson,
+    isTerminal,
+    get columns() {
+      return isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+    },
+    style,
+    line,
+    note: (text) => void stderr.write(`${harmless(text)}\n`),
+    table(table) {
+      const width = isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+      for (const one of tableLines(table, style)) line(cut(one, width));
+    },
+    json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
+    screen: () => makeScreen(stdout),
+  };
+}
+
+export const styleOf =
+  (hasColours: boolean): Style =>
+  (tone, text) =>
+    hasColours ? styleText(tone as Tone, text, { validateStream: false }) : text;
+
+/** What a server or a dataset says must not steer the terminal: only colours pass. */
+export const harmless = (text: string): string =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+  text.replace(/(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (_all, colour?: string) =>
+    colour === undefined ? '�' : colour,
+  );
+
+export function tableLines({ head, rows, right = [] }: Table, style: Style): string[] {
+  const widths = head.map((title, index) =>
+    Math.max(widthOf(title), ...rows.map((row) => widthOf(row[index] ?? ''))),
+  );
+  const lineOf = (cells: readonly string[]): string =>
+    cells
+      .map((cell, index) => pad(cell, widths[index]!, right.includes(index)))
+      .join('  ')
+      .trimEnd();
+  return [style('dim', lineOf(head)), ...rows.map(lineOf)];
+}
+
+export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
+
+export function pad(text: string, width: number, isRight = false): string {
+  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
+  return isRight ? space + text : text + space;
+}
+
+/** At most `width` columns; colours are kept and closed, a cut shows as "…". */
+export function cut(text: string, width: number): string {
+  if (widthOf(text) <= width) return text;
+  let seen = 0;
+  let out = '';
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no room
+  for (const piece of text.match(/\x1b\[[0-9;]*m|./gsu) ?? []) {
+    if (piece.startsWith('\x1b[')) out += piece;
+    else if (seen < width - 1) {
+      out += piece;
+      seen += 1;
+    } else if (seen === width - 1) {
+      out += '…';
+      seen += 1;
+    }
+  }
+  return out;
+}
+
+export const whole = (n: number): string => Math.round(n).toLocaleString('en-US');
+export const count = (n: number, noun: string): string =>
+  `${whole(n)} ${noun}${n === 1 ? '' : 's'}`;
+
+export function size(bytes: number): string {
+  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
+  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes >= 1e3) return `${(bytes / 1e3).toFixed(1)} kB`;
+  return `${bytes} B`;
+}
+
+/** 0.8 s, 41 s, 3 min 5 s, 2 h 10 min, 4 d. */
+export function duration(seconds: number): string {
+  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
+  const whole = Math.round(seconds);
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+  return `${Math.floor(whole / 86_400)} d`;
+}
+
+export const age = (at: number, now: number): string =>
+  now - at < 10_000 ? 'now' : `${duration((now - at) / 1000)} ago`;
+
+/** 2026-11-23 03:15:00Z: as in the coordinator's record, and sorted as text. */
+export const moment = (at: number): string =>
+  `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z`;
+
+/** Three digits that matter, never more than a person compares. */
+export function figure(value: number): string {
+  const size = Math.abs(value);
+  if (value === 0) return '0';
+  if (size >= 1e6 || size < 1e-4) return value.toExponential(3);
+  if (size >= 1000) return whole(value);
+  return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
+}
+
+const METRIC_WORDS: Readonly<Record<string, string>> = {
+  auc: 'AUC',
+  logLoss: 'log loss',
+  brier: 'Brier',
+  accuracy: 'accuracy',
+  mse: 'MSE',
+  mae: 'MAE',
+  r2: 'R²',
+};
+export const metricName = (metric: string): string => METRIC_WORDS[metric] ?? metric;
+
+/** The metric by which a person tells two models apart. */
+export const mainMetric = (metrics: Readonly<Record<string, number>>): string =>
+  ['auc', 'r2', 'logLoss', 'mse'].find((name) => name in metrics) ?? Object.keys(metrics)[0] ?? '';
