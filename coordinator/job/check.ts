@@ -72,7 +72,10 @@ export async function checkLabel(
   const label = { pointer: '/label', sql };
   const request: CheckRequest = { schema, filters: [], features: {}, label };
   const answer = await child.call<CheckAnswer>('check', request, { deadlineMs: CHECK_DEADLINE_MS });
-  if (answer.label) return answer.label;
+  if (answer.label) {
+    atPointer('/label', () => checkReads(answer.label!.columns));
+    return answer.label;
+  }
   throw new GristmillError('INTERNAL', 'Cannot check a label: the answer holds none');
 }
 
@@ -87,7 +90,7 @@ type Texts = {
 
 async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Promise<CheckedSpec> {
   const { schema } = texts;
-  checkNames(schema);
+  checkSchema(schema);
   const filters = texts.clean.flatMap((rule, i) =>
     'filter' in rule ? [{ pointer: `/clean/${i}/filter`, sql: rule.filter }] : [],
   );
@@ -115,6 +118,7 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
   ]);
   for (const name of kept) reads.add(name);
   const inOrder = schema.filter(({ name }) => reads.has(name)).map(({ name }) => name);
+  checkReads(inOrder);
   return {
     schema,
     rules,
@@ -123,22 +127,40 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
     features: answer.features,
     keep: schema.filter(({ name }) => kept.has(name)),
     // a job that reads no column at all still counts rows: one column gives it some
-    reads: inOrder.length > 0 ? inOrder : schema.slice(0, 1).map(({ name }) => name),
+    reads: inOrder.length > 0 ? inOrder : countable(schema),
   };
 }
 
 /** A column of the schema, or an error at this place of the spec. */
 type FindColumn = (name: string, pointer: string) => SchemaColumn;
 
-/** Names that begin like our own columns would be mistaken for them. */
-export function checkNames(schema: readonly SchemaColumn[]): void {
-  const bad = schema.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
-  if (!bad) return;
-  throw new GristmillError(
-    'SQL_COLUMN',
-    `Cannot read column ${JSON.stringify(bad.name)}: names that begin with "__" are our own, expected another name`,
-  );
+/** Reading rows by their numbers gives them this name. */
+export function checkSchema(schema: readonly SchemaColumn[]): void {
+  const taken = schema.find(({ name }) => name.toLowerCase() === 'file_row_number');
+  if (taken) throw ownName(taken.name, 'rows are numbered under this name');
 }
+
+/** Names that begin like our own columns would be mistaken for them; unread, as an index of pandas, they are not. */
+function checkReads(names: readonly string[]): void {
+  const own = names.find(isOwnName);
+  if (own !== undefined) throw ownName(own, 'names that begin with "__" are our own');
+}
+
+/** Any one column that may be read. */
+const countable = (schema: readonly SchemaColumn[]): readonly string[] => {
+  const [first] = schema;
+  const { name } = schema.find((column) => !isOwnName(column.name)) ?? first!;
+  checkReads([name]);
+  return [name];
+};
+
+export const isOwnName = (name: string): boolean => name.startsWith('__');
+
+const ownName = (name: string, why: string): GristmillError =>
+  new GristmillError(
+    'SQL_COLUMN',
+    `Cannot read column ${JSON.stringify(name)}: ${why}, expected another name`,
+  );
 
 function rulesOf(
   clean: readonly CleanRule[],

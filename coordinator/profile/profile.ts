@@ -12,7 +12,7 @@ import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';
 import { runTasks } from '../dispatch/offer.ts';
 import { chooseProfile } from '../dispatch/workers.ts';
-import { checkLabel, checkNames } from '../job/check.ts';
+import { checkLabel, checkSchema, isOwnName } from '../job/check.ts';
 import type { Machinery } from '../job/context.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { listDataset } from '../snapshot/list.ts';
@@ -87,7 +87,7 @@ async function lookAt(
   const listing = await listDataset(lake, uri);
   const some = spread(listing, LIMITS.profileFootersMax);
   const snapshot = await snapshotOf(uri, some, readFooter);
-  checkNames(snapshot.schema);
+  checkSchema(snapshot.schema);
   const bytes = sumOf(listing, (object) => object.bytes);
   const scale = bytes / sumOf(some, (object) => object.bytes);
   const size = {
@@ -105,7 +105,7 @@ const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
 
 /** What features may make of a column; none may read what is called like a column of our own. */
 export function kindOf({ name, type }: SchemaColumn): ColumnKind | null {
-  if (name.startsWith('__')) return null;
+  if (isOwnName(name)) return null;
   switch (columnTypeOf(type)) {
     case 'number':
       return type === 'BOOLEAN' ? 'boolean' : 'number';

@@ -5,6 +5,7 @@ import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
 import { type MemoryStore, memoryStore } from '../../common/store/memory.ts';
 import type { AliasMoved } from '../../common/wire/event.ts';
+import type { DatasetView, LabelView } from '../../common/wire/profile.ts';
 import type { ApiDeps } from '../../coordinator/api/deps.ts';
 import { buildServer } from '../../coordinator/api/server.ts';
 import { moveAlias } from '../../coordinator/registry/alias.ts';
@@ -49,8 +50,25 @@ export async function makeApi(change: Partial<ApiDeps> = {}): Promise<TestApi> {
         expected,
         evidence: makeEvidence(version, null, api.verdict),
       }),
-    profileDataset: () => Promise.reject(new Error('no dataset here')),
+    profileDataset: async (request) => exampleDataset(request),
     ...change,
   });
   return Object.assign(api, { app });
 }
+
+const exampleDataset = (of: { uri: string; label: string | null }): DatasetView => ({
+  uri: of.uri,
+  ...{ objects: 1, footers: 1, rowGroups: 1, rows: 2, bytes: 500, sampledRows: 2 },
+  columns: [
+    {
+      ...{ name: 'x', type: 'DOUBLE', kind: 'number', nulls: 1, distinct: 1, min: 1.5, max: 1.5 },
+      ...{ mean: 1.5, std: 0, lengthMean: null, labelCorrelation: null, labelExplained: null },
+      top: [{ value: 1.5, count: 1 }],
+    },
+  ],
+  label: of.label === null ? null : { ...EXAMPLE_LABEL, expression: of.label },
+  sample: [{ x: 1.5 }, { x: null }],
+});
+const EXAMPLE_LABEL: Omit<LabelView, 'expression'> = {
+  ...{ kind: 'regression', columns: ['x'], missing: 1, mean: 1.5, std: 0, min: 1.5, max: 1.5 },
+};

@@ -45,12 +45,13 @@ export function foldRange(values: Float64Array): {
 
 /** The mean of `values` over rows where both are finite. */
 function meanOf(values: Float64Array, others: Float64Array): { count: number; mean: number } {
-  let [count, mean] = [0, 0];
+  let [count, sum, mean] = [0, 0, 0];
   for (let row = 0; row < values.length; row++) {
     const x = values[row]!;
     if (!Number.isFinite(x) || !Number.isFinite(others[row]!)) continue;
     count += 1;
-    mean += (x - mean) / count; // a running mean: the sum of large numbers may not be finite
+    sum += x;
+    mean += (x - mean) / count; // for where the sum of large numbers is not finite
   }
-  return { count, mean };
+  return { count, mean: count > 0 && Number.isFinite(sum) ? sum / count : mean };
 }

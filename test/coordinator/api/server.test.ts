@@ -369,6 +369,7 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   const urls = {
     '/v1/jobs': '/v1/jobs',
     '/v1/jobs/{id}': `/v1/jobs/${id}`,
+    '/v1/schema': '/v1/schema?uri=trips/*.parquet&label=x',
     '/v1/triggers': '/v1/triggers',
     '/v1/triggers/{name}': '/v1/triggers/nightly',
     '/v1/models': '/v1/models',
