@@ -51,7 +51,7 @@ export type ColumnView = {
    * The share of the label's variance that goes with this column alone, 0 … 1, corrected for the number of groups: values
    * of text and booleans, 64 runs of the ordered values of numbers and times, missing apart. Null where rows are too few.
    */
-  readonly labelExplained?: number | null;
+  readonly labelExplained: number | null;
 };
 
 export type LabelView = {

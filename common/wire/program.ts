@@ -318,6 +318,8 @@ export type ProfileColumn = {
   readonly moments: Moments | null;
   /** Over rows that have both: the value, and the label as a number. */
   readonly pairs: Pairs | null;
+  /** Of rows with a label: how many, and the share of the label's variance that goes with this column. */
+  readonly explained: { readonly n: number; readonly share: number } | null;
   /** The most frequent values with their hashes; ties in order of the values. */
   readonly top: readonly { value: ProfileValue; count: number; hash: number }[];
 };

@@ -340,6 +340,10 @@ const ColumnViewSchema = Type.Object(
       Type.Number(),
       "Pearson's, of numbers, BOOLEANs and times, over rows that have both",
     ),
+    labelExplained: nullable(
+      Type.Number({ minimum: 0, maximum: 1 }),
+      "share of the label's variance that goes with this column alone: with each value of text and BOOLEAN, with 64 runs of different numbers and times, missing apart",
+    ),
   },
   { title: 'ColumnView' },
 );

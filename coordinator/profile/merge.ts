@@ -40,6 +40,7 @@ export function mergeColumn(
     lengthMean: kind === 'text' && moments ? moments[1] : null,
     top: mergeTop(shards).map(({ value, count }) => ({ value: shownTime(type, value), count })),
     labelCorrelation: min === max ? null : correlation(shards),
+    labelExplained: explainedShare(shards),
   };
 }
 
@@ -158,6 +159,13 @@ function correlation(shards: readonly Pick<ProfileColumn, 'pairs'>[]): number | 
   if (xx <= ROUNDING * n * x * x || yy <= ROUNDING * n * y * y) return null;
   const r = xy / (Math.sqrt(xx) * Math.sqrt(yy));
   return Number.isFinite(r) ? Math.max(-1, Math.min(1, r)) : null;
+}
+
+/** The mean of the shards' shares, weighed by rows: what tells shards apart says nothing about their rows. */
+function explainedShare(shards: readonly Pick<ProfileColumn, 'explained'>[]): number | null {
+  const some = shards.flatMap(({ explained }) => explained ?? []);
+  const rows = some.reduce((sum, { n }) => sum + n, 0);
+  return rows === 0 ? null : some.reduce((sum, { n, share }) => sum + (share * n) / rows, 0);
 }
 
 type Pairs = NonNullable<ProfileColumn['pairs']>;

@@ -14,6 +14,7 @@ import type {
   ProfileValue,
 } from '../../common/wire/program.ts';
 import type { Shard } from '../../common/wire/task.ts';
+import { foldExplained } from './profile-explained.ts';
 import { foldMoments, foldPairs, foldRange } from './profile-figures.ts';
 import type { Prepared, Runner } from './runner.ts';
 
@@ -177,10 +178,33 @@ async function describeColumns(
     some.forEach(({ column, at }, i) => {
       const moments = column.kind === 'time' ? null : foldMoments(columns[i]!);
       const pairs = sampled.labels && foldPairs(columns[i]!, sampled.labels);
-      described[at] = { ...described[at]!, moments, pairs };
+      const runs = column.kind === 'boolean' ? null : RUNS;
+      const explained = sampled.labels && foldExplained(columns[i]!, sampled.labels, runs);
+      described[at] = { ...described[at]!, moments, pairs, explained };
     });
   }
-  return described;
+  return explainText(duck, program, sampled, described);
+}
+
+/** Runs of different numbers or times: fine enough for a threshold, and 300 rows a run in a full sample. */
+const RUNS = 64;
+
+/** Text is told apart by its hash: 40 bits of it are a number. */
+async function explainText(
+  duck: Duck,
+  program: ProfileProgram,
+  { rows, labels }: Sampled,
+  described: readonly ProfileColumn[],
+): Promise<ProfileColumn[]> {
+  if (!labels) return [...described];
+  const all = [...described];
+  for (const [at, column] of program.columns.entries()) {
+    if (column.kind !== 'text' || all[at]!.distinct > rows / 2) continue;
+    const hash = `CASE WHEN (${column.sql}) IS NOT NULL THEN (hash(${column.sql}) >> 24)::DOUBLE END`;
+    const [values] = await readNumbers(duck, [hash], rows);
+    all[at] = { ...all[at]!, explained: foldExplained(values!, labels, null) };
+  }
+  return all;
 }
 
 const NO_FIGURES = {
@@ -190,6 +214,7 @@ const NO_FIGURES = {
   max: null,
   moments: null,
   pairs: null,
+  explained: null,
   top: [],
 } as const;
 
@@ -237,6 +262,7 @@ async function describeValues(
     moments:
       kind === 'text' && present > 0 ? [present, Number(sums!.characters) / present, 0] : null,
     pairs: null,
+    explained: null,
     top: top.map(({ s, n, h }) => ({ value: valueAs(kind, s), count: Number(n), hash: Number(h) })),
   };
 }
