@@ -68,6 +68,8 @@ export type Prediction =
   GatewayPaths['/v1/models/{name}:predict']['post']['responses'][200]['content']['application/json'];
 
 export type Client = {
+  /** Where editors find the schema of a job. */
+  readonly schemaUrl: string;
   /** The bytes as they are: the coordinator tells a repeated key or a number that does not fit. */
   submitJob(
     body: Uint8Array,
@@ -134,6 +136,7 @@ export function createClient(options: ClientOptions): Client {
   });
 
   return {
+    schemaUrl: `${options.coordinator.url}/schemas/job.v1.json`,
     async submitJob(body, { idempotencyKey } = {}) {
       const header = idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey };
       const call = api.POST('/v1/jobs', { params: { header }, ...bytesAs(body) });

@@ -117,6 +117,7 @@ export const COMMANDS: readonly Command[] = [
         standard: '.',
         names: 'folder',
       },
+      { name: 'force', help: 'write over files that are there' },
     ],
     asks: ['coordinator'],
     example: "gristmill init 'trips/*.parquet' --label late",

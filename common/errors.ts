@@ -46,6 +46,16 @@ export const CODES = {
     status: 400,
     remedy: 'Name a file that is there; "-" is standard input',
   },
+  FILE_EXISTS: {
+    retry: false,
+    status: 400,
+    remedy: 'Use --force to write over it, or another --name or --out',
+  },
+  FILE_UNWRITABLE: {
+    retry: false,
+    status: 400,
+    remedy: 'Name another folder with --out',
+  },
   SERVER_UNREACHABLE: {
     retry: true,
     status: 503,

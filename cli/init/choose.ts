@@ -11,6 +11,13 @@ import { chooseTraining } from './train.ts';
 
 export type Choice = { readonly job: JobInput; readonly reasons: Reasons };
 
+export type ChoiceOptions = {
+  readonly name: string;
+  readonly schemaUrl: string;
+  /** Milliseconds since 1970: rows later than this have wrong times. */
+  readonly now: number;
+};
+
 export type Reasons = {
   readonly label: string;
   /** In the order of the dataset, each column once. */
@@ -23,12 +30,8 @@ export type Reasons = {
   readonly warnings: readonly string[];
 };
 
-export function chooseJob(
-  view: DatasetView,
-  { name, schemaUrl }: { readonly name: string; readonly schemaUrl: string },
-): Choice {
+export function chooseJob(view: DatasetView, { name, schemaUrl, now }: ChoiceOptions): Choice {
   const label = checkLabel(view);
-  checkColumnNames(view);
   const split = chooseSplit(view, label.columns);
   const columns = chooseColumns(view, label, split);
   const features = Object.assign({}, ...columns.map((column) => column.features)) as Record<
@@ -69,6 +72,7 @@ export function chooseJob(
       warnings: [
         ...labelWarnings(label, view),
         ...split.warnings,
+        ...futureWarnings(view, split, now),
         ...leakWarnings(view, columns),
         ...signalWarnings(signal),
         ...sampleWarnings(view),
@@ -130,16 +134,6 @@ function checkLabel(view: DatasetView): LabelView {
     }
   }
   return label;
-}
-
-/** The coordinator refuses a dataset with such a column, whoever reads it. */
-function checkColumnNames({ uri, columns }: DatasetView): void {
-  const bad = columns.find(({ name }) => name.startsWith('__') || name === 'file_row_number');
-  if (bad) {
-    throw impossible(
-      `${uri}: the name of column ${JSON.stringify(bad.name)} is reserved, expected another name`,
-    );
-  }
 }
 
 /** What the first layer has weights for: a number counts once, a category once a value. */
@@ -232,6 +226,18 @@ function labelWarnings(label: LabelView, view: DatasetView): string[] {
     min !== null && max !== null && min >= 0 && (max - (mean ?? 0)) / (std || 1) > LABEL_TAIL;
   const hint = `the label has a long tail: its few largest values decide the error; consider --label 'ln(1 + (${expression}))'`;
   return isLong ? [...few, hint] : few;
+}
+
+const DAY_MS = 86_400_000;
+
+/** The newest rows are the test: wrong times come first. */
+function futureWarnings(view: DatasetView, { split }: SplitChoice, now: number): string[] {
+  const column = split.by === 'time' && view.columns.find(({ name }) => name === split.column);
+  if (!column || !(Date.parse(String(column.max)) > now + DAY_MS)) return [];
+  const { to } = spanOf(column);
+  return [
+    `${column.name} goes up to ${to}, in the future: rows with wrong times are in the test unless a filter such as ${columnSql(column.name)} < '${new Date(now).toISOString().slice(0, 10)}' in "clean" drops them`,
+  ];
 }
 
 function leakWarnings(view: DatasetView, columns: readonly ColumnChoice[]): string[] {
