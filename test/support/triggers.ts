@@ -3,7 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { readAll } from '../../common/store/journal.ts';
+import { readAfter, readAll } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { JobSpec, JobState } from '../../common/wire/job.ts';
 import type { IndexEntry, JobEvent } from '../../common/wire/view.ts';
@@ -22,6 +22,16 @@ export type StoredJobs = TriggerJobs & {
 
 export function storedJobs(store: Store, clock: Clock): StoredJobs {
   const checked: JobSpec[] = [];
+  const index = new Map<JobId, IndexEntry>();
+  let indexed = 0;
+  const indexOf = async (job: JobId): Promise<IndexEntry | undefined> => {
+    if (!index.has(job))
+      for (const { n, value } of await readAfter<IndexEntry>(store, INDEX_PREFIX, indexed)) {
+        indexed = n;
+        index.set(value.job, value);
+      }
+    return index.get(job);
+  };
   const jobs: StoredJobs = {
     checked,
     refusal: undefined,
@@ -34,9 +44,7 @@ export function storedJobs(store: Store, clock: Clock): StoredJobs {
       const entries = await readAll<JobEvent>(store, journalPrefix(id));
       if (entries.length === 0) return undefined;
       const { state, error } = foldView({ id, name: '', at: 0 }, entries, NO_PROGRESS);
-      const index = await readAll<IndexEntry>(store, INDEX_PREFIX);
-      const after = index.find(({ value }) => value.job === id)?.value.after ?? null;
-      return { state, error, after };
+      return { state, error, after: (await indexOf(id))?.after ?? null };
     },
     async end(job, state = 'succeeded', error) {
       const journal = new JobJournal({ store, clock, job });
