@@ -52,6 +52,7 @@ export function parseWords(
   const root = dress(new Commander('gristmill'), said, columns)
     .description('gristmill grinds Parquet into served models.')
     .version(version, '-V, --version', 'print the version')
+    .enablePositionalOptions() // "predict --version 3" means the model's, not ours
     .addHelpText('after', `\n${rootNotes}`);
   for (const row of Object.values(COMMON)) root.addOption(optionOf(row));
   const groups = new Map<string, Commander>();
