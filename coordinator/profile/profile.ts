@@ -43,7 +43,7 @@ export async function profileDataset(
   machinery: Machinery,
   { uri, label: expression, signal }: ProfileRequest,
 ): Promise<DatasetView> {
-  const looked = await lookAt(machinery, uri).catch((error: unknown) => {
+  const looked = await lookAt(machinery, { uri, signal }).catch((error: unknown) => {
     throw pointedAt('/uri', error);
   });
   const { schema } = looked.snapshot;
@@ -80,13 +80,16 @@ export async function profileDataset(
 type Size = Pick<DatasetView, 'objects' | 'footers' | 'rowGroups' | 'rows' | 'bytes'>;
 
 /** Footers of all objects, or of some of very many: then rows and row groups follow from the bytes. */
-async function lookAt(
-  { lake, readFooter }: Machinery,
-  uri: string,
+export async function lookAt(
+  { lake, readFooter }: Pick<Machinery, 'lake' | 'readFooter'>,
+  { uri, signal }: Pick<ProfileRequest, 'uri' | 'signal'>,
 ): Promise<{ snapshot: Snapshot; size: Size }> {
   const listing = await listDataset(lake, uri);
   const some = spread(listing, LIMITS.profileFootersMax);
-  const snapshot = await snapshotOf(uri, some, readFooter);
+  const snapshot = await snapshotOf(uri, some, async (object) => {
+    signal.throwIfAborted();
+    return readFooter(object);
+  });
   checkSchema(snapshot.schema);
   const bytes = sumOf(listing, (object) => object.bytes);
   const scale = bytes / sumOf(some, (object) => object.bytes);

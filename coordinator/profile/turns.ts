@@ -1,5 +1,6 @@
 // Lets so many act at once; others wait for their turn, and more than that are turned away.
-// In: two bounds. Out: a way to act in turn, in order of arrival. Why: whoever asks often must not fill the queue.
+// In: two bounds. Out: a way to act in turn, in order of arrival.
+// Why: whoever asks often must not fill the queue.
 import { GristmillError } from '../../common/errors.ts';
 
 export type Turns = <T>(signal: AbortSignal, act: () => Promise<T>) => Promise<T>;

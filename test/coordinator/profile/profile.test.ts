@@ -5,14 +5,15 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../common/clock.ts';
 import { openDuck } from '../../../common/engine/duckdb.ts';
 import { readProfile } from '../../../common/engine/profile.ts';
+import { LIMITS } from '../../../common/limits.ts';
 import { silentLog as log } from '../../../common/log.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import type { Machinery } from '../../../coordinator/job/context.ts';
-import { makeProfiler, type ProfileDataset } from '../../../coordinator/profile/profile.ts';
+import { lookAt, makeProfiler, type ProfileDataset } from '../../../coordinator/profile/profile.ts';
 import { readFooter } from '../../../coordinator/snapshot/footer.ts';
-import { cachedFooters } from '../../../coordinator/snapshot/snapshot.ts';
+import { cachedFooters, type FooterReader } from '../../../coordinator/snapshot/snapshot.ts';
 import coordinatorThread from '../../../coordinator/thread.ts';
 import { makeExecute } from '../../../worker/execute.ts';
 import { Fetcher } from '../../../worker/fetch.ts';
@@ -198,6 +199,29 @@ test('profileDataset() says so where nobody works, and ends with its client', as
     message:
       'Cannot look into dataset "trips/*": no worker is alive after 30 s, expected at least 1',
   });
+});
+
+test('lookAt() of very many objects reads some footers, and estimates the rest by bytes', async () => {
+  const [many, read] = [memoryStore(), [] as string[]];
+  for (let i = 0; i < 1000; i++) {
+    await many.create(`${String(i).padStart(4, '0')}.parquet`, new Uint8Array(i < 500 ? 100 : 300));
+  }
+  const readFooter: FooterReader = async ({ key, bytes }) => {
+    read.push(key);
+    const rowGroups = [{ rows: bytes * 10, bytes, chunks: [[4, bytes - 4]] as const }];
+    const schema = [{ name: 'x', type: 'DOUBLE' }];
+    return { schema, rowGroups, rows: bytes * 10, footerBytes: 4 };
+  };
+  const { size } = await lookAt({ lake: many, readFooter }, { uri: '*.parquet', signal });
+  expect(size).toMatchObject({ objects: 1000, footers: LIMITS.profileFootersMax, bytes: 200_000 });
+  expect(size.rows).toBe(2_000_000);
+  expect(size.rowGroups / 1000).toBeCloseTo(1, 1);
+  expect(read.sort()).toHaveLength(LIMITS.profileFootersMax);
+  expect([read[0], read.at(-1)]).toEqual(['0000.parquet', '0999.parquet']);
+
+  const gone = AbortSignal.abort(new Error('hung up'));
+  const left = lookAt({ lake: many, readFooter }, { uri: '*.parquet', signal: gone });
+  await expect(left).rejects.toThrow('hung up');
 });
 
 /** Lets a minute pass: footers are read meanwhile, in real time. */

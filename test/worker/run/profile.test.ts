@@ -236,3 +236,30 @@ test('runProfile() survives numbers whose squares are none', async () => {
   expect(by.x).toMatchObject({ moments: null, pairs: null, min: -1e308, max: 1e308 });
   expect(result.label).toMatchObject({ missing: 0, moments: null });
 });
+
+test('runProfile() takes many columns a few at a time, and puts their rows together', async () => {
+  const columns = Array.from({ length: 150 }, (_, i) => `r + ${i} AS c${i}`);
+  const { result } = await profile(`SELECT ${columns.join(', ')} FROM range(5) t(r)`, {
+    label: { sql: '("c0" + "c149")', kind: 'regression' },
+  });
+  expect(result.columns.map(({ min }) => min)).toEqual(columns.map((_, i) => i));
+  expect(result.label).toMatchObject({ min: 149, max: 157 });
+  expect(result.sample.map((row) => [row.c0, row.c149])).toEqual([
+    [0, 149],
+    [2, 151],
+    [4, 153],
+  ]);
+});
+
+test('runProfile() says which object has other rows than its footer claims', async () => {
+  const written = await writeParquet('SELECT r FROM range(100) t(r)');
+  const task = runTask(runProfile, {
+    program: programOf([{ name: 'r', type: 'BIGINT', kind: 'number' }], null),
+    input: { kind: 'shard', shard: wholeFile('a', 1000) },
+    files: { a: written.path },
+  });
+  await expect(task).rejects.toMatchObject({
+    code: 'SHARD_UNREADABLE',
+    message: 'Cannot profile rows 0 to 1000 of a: found 100 rows, expected 1000',
+  });
+});
