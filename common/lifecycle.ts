@@ -13,7 +13,7 @@ export type Program = {
 
 /** The whole of a main.ts. SIGTERM and SIGINT abort `stop`; a second one ends the process at once. */
 export async function runProgram({ help, log, run }: Program): Promise<void> {
-  if (process.argv.includes('--help')) {
+  if (process.argv.some((word) => word === '--help' || word === '-h')) {
     process.stdout.write(help);
     return;
   }

@@ -1,6 +1,7 @@
 // From a fresh clone to a running TypeScript entry: checks Node and npm, installs packages, starts Node 24.
-// In: the checkout, whatever Node (20 or newer) and npm the machine has. Out: node_modules as the lockfile
-// says, and an exit code. Why dependency-free JavaScript: nothing is installed yet, and Node 20 reads no TypeScript.
+// In: the checkout, whatever Node (20.17 or newer) and npm the machine has. Out: node_modules as the lockfile
+// says, and an exit code. In a package all is installed and emitted: then only where things are is asked here.
+// Why dependency-free JavaScript: nothing is installed yet, and Node 20 reads no TypeScript.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { constants as osConstants } from 'node:os';
@@ -8,8 +9,10 @@ import { delimiter, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export const root = resolve(fileURLToPath(new URL('..', import.meta.url)));
-export const home = join(root, '.gristmill');
-const NODE_MAJOR_MIN = 20;
+/** A checkout has TypeScript and a lockfile; a package has JavaScript, and whoever installed it has the lockfile. */
+export const isCheckout = existsSync(join(root, 'package-lock.json'));
+export const home = join(isCheckout ? root : shellFolder(), '.gristmill');
+const NODE_MIN = [20, 17]; // what package.json says under `engines`
 const INSTALL_TRIES = 2; // registries drop a connection now and then; a second try has been enough
 
 /** Something the user can act on: printed as one line, without a stack. */
@@ -18,11 +21,17 @@ export class SetupError extends Error {}
 /** Words for the person who waits; on standard error, so that `--json` output stays clean. */
 export const say = (line) => process.stderr.write(`${line}\n`);
 
+/** The folder in which a person typed: npm starts scripts in the checkout's and tells the other. */
+export function shellFolder() {
+  const here = process.cwd();
+  return resolve(here) === root ? (process.env.INIT_CWD ?? here) : here;
+}
+
 /** Installs what is missing and starts `entry` (relative to the checkout) with Node 24; does not return. */
-export async function launch(entry, args = process.argv.slice(2)) {
+export async function launch(entry, args = process.argv.slice(2), { cwd = root } = {}) {
   await finish(async () => {
     await install();
-    return run([nodePath(), join(root, entry), ...args]);
+    return run([nodePath(), join(root, entry), ...args], { cwd });
   });
 }
 
@@ -40,18 +49,20 @@ export async function finish(main) {
 
 /** Brings node_modules to what package-lock.json says; silent and quick where it is already. */
 export async function install() {
-  const major = Number(process.versions.node.split('.')[0]);
-  if (major < NODE_MAJOR_MIN) {
+  if (!isCheckout) return;
+  const [major, minor] = process.versions.node.split('.').map(Number);
+  if (major < NODE_MIN[0] || (major === NODE_MIN[0] && minor < NODE_MIN[1])) {
     throw new SetupError(
-      `Cannot start with Node ${process.versions.node}, expected ${NODE_MAJOR_MIN} or newer (Node 24 itself then comes through npm)`,
+      `Cannot start with Node ${process.versions.node}, expected ${NODE_MIN.join('.')} or newer (Node 24 itself then comes through npm)`,
     );
   }
   if (!isInstalled()) await installPackages();
   nodePath();
 }
 
-/** The Node that runs TypeScript: the one that npm installed, else the running one if it is new enough. */
+/** The Node that runs our sources: in a checkout the one that npm installed, else the running one if it is new enough. */
 export function nodePath() {
+  if (!isCheckout) return process.execPath;
   const installed = join(root, 'node_modules/node/bin/node');
   if (existsSync(installed)) return installed;
   if (Number(process.versions.node.split('.')[0]) >= 24) return process.execPath;
@@ -78,10 +89,13 @@ export function environment() {
   return { ...env, HOME: ours, npm_config_cache: join(home, 'cache/npm') };
 }
 
-/** Runs a command in the checkout with our streams; signals reach it, and its exit code comes back. */
-export function run([command, ...args], { env = environment(), output = 'inherit' } = {}) {
+/** Runs a command, in the checkout if nothing else is said, with our streams; signals reach it, and its exit code comes back. */
+export function run(
+  [command, ...args],
+  { env = environment(), output = 'inherit', cwd = root } = {},
+) {
   return new Promise((resolveExit, reject) => {
-    const child = spawn(command, args, { cwd: root, env, stdio: ['inherit', output, 'inherit'] });
+    const child = spawn(command, args, { cwd, env, stdio: ['inherit', output, 'inherit'] });
     const forward = (signal) => child.kill(signal);
     const signals = ['SIGINT', 'SIGTERM', 'SIGHUP'];
     for (const signal of signals) process.on(signal, forward);

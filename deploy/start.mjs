@@ -1,6 +1,7 @@
-// `npm start`, on whatever Node the machine has: installs what is missing, then deploy/cluster/main.ts.
+// `npm start`: `gristmill up` on the objects of the last quickstart, on whatever Node the machine has.
 // In: the arguments, passed on. Out: its exit code.
 // Why apart: see bootstrap.mjs.
-import { launch } from './bootstrap.mjs';
+import { launch, shellFolder } from './bootstrap.mjs';
 
-await launch('deploy/cluster/main.ts');
+const options = { cwd: shellFolder() };
+await launch('deploy/cluster/main.ts', ['--last', ...process.argv.slice(2)], options);

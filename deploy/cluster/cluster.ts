@@ -1,17 +1,17 @@
 // A cluster on one machine: NATS, perhaps MinIO, coordinator, workers and a gateway as real processes on free loopback ports.
 // In: folders and binaries. Out: addresses, and a handle that starts more, kills some, and stops all.
-// Why shared: the quickstart, `npm start` and live tests start the very same processes.
+// Why shared: the quickstart, `gristmill up` and `npm start` start the very same processes.
 //
 //   nats-server ◄── coordinator ◄── HTTP jobs
 //        ▲   ▲            │
 //        │   └─ workers ──┴──► store (file:// or MinIO) ◄── gateway ◄── HTTP predictions
 import { mkdir } from 'node:fs/promises';
-import { createServer, type Server } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { openStore } from '../../common/store/open.ts';
-import { nodePath, root } from '../bootstrap.mjs';
+import { isCheckout, nodePath, root } from '../bootstrap.mjs';
 import { requestJson, untilReady } from './http.ts';
+import { freePorts } from './ports.ts';
 import { type Env, type Guard, type Running, startGuard, startProcess } from './process.ts';
 
 export type Role = 'coordinator' | 'worker' | 'gateway';
@@ -27,8 +27,13 @@ export type ClusterOptions = {
   /** Holds all that the cluster writes: store, lake, NATS, scratch, logs. */
   readonly folder: string;
   readonly natsServer: string;
-  /** A MinIO binary: then store and lake lie in it. */
+  /** A MinIO binary: then store and lake lie in it, unless they are named. */
   readonly minio?: string;
+  /** URIs of what is not to lie in `folder`. The lake is there already. */
+  readonly lake?: string;
+  readonly store?: string;
+  /** What it takes to reach them: AWS_* variables. */
+  readonly storeEnv?: Env;
   readonly workers?: number;
   readonly environment?: string;
   /** More settings by role, such as GRISTMILL_THREADS. */
@@ -37,6 +42,8 @@ export type ClusterOptions = {
   readonly signal?: AbortSignal;
   /** Ports that shall stay the same from run to run; free ones otherwise. */
   readonly ports?: Partial<Record<'coordinator' | 'gateway', number>>;
+  /** Told what is being waited for. */
+  readonly onStep?: (what: string) => void;
 };
 
 export type Cluster = {
@@ -101,10 +108,8 @@ class Parts {
     const [nats, coordinator, gateway, minio] = await freePorts(4);
     const natsUrl = `nats://127.0.0.1:${nats}`;
     await this.#startNats(nats!);
-    const at = this.#options.minio ? await this.#startMinio(minio!) : fileStore(folder);
-    for (const uri of [at.storeUri, at.lakeUri]) {
-      await (await openStore(uri, at.storeEnv, { create: true })).close();
-    }
+    const made = this.#options.minio ? await this.#startMinio(minio!) : fileStore(folder);
+    const at = await this.#open(made);
     this.#storeEnv = at.storeEnv;
     this.#settings = {
       STORE: at.storeUri,
@@ -140,6 +145,19 @@ class Parts {
         return this.#guard.release();
       },
     };
+  }
+
+  /** Makes what is ours to make: a lake that was named is there, or was misspelt. */
+  async #open(made: Place): Promise<Place> {
+    const { lake, store, storeEnv } = this.#options;
+    const at = {
+      storeUri: store ?? made.storeUri,
+      lakeUri: lake ?? made.lakeUri,
+      storeEnv: { ...storeEnv, ...made.storeEnv },
+    };
+    await (await openStore(at.storeUri, at.storeEnv, { create: true })).close();
+    await (await openStore(at.lakeUri, at.storeEnv, { create: lake === undefined })).close();
+    return at;
   }
 
   /** In the reverse order of need: who uses the store and NATS goes first. */
@@ -199,7 +217,7 @@ class Parts {
     await mkdir(scratch, { recursive: true });
     const all: Env = { ...this.#settings, SCRATCH: scratch };
     const shared = SHARED[role].map((setting) => [`GRISTMILL_${setting}`, all[setting]]);
-    return this.#start(name, [nodePath(), join(role, 'main.ts')], {
+    return this.#start(name, [nodePath(), mainOf(role)], {
       ...this.#storeEnv,
       ...Object.fromEntries(shared),
       ...own,
@@ -208,6 +226,7 @@ class Parts {
   }
 
   #start(name: string, command: readonly string[], settings: Env): Running {
+    this.#options.onStep?.(name);
     const running = startProcess({
       name,
       command,
@@ -252,6 +271,9 @@ class Parts {
   }
 }
 
+/** Relative to `root`, which is where it runs: short in lists of processes. */
+const mainOf = (role: Role): string => join(role, isCheckout ? 'main.ts' : 'main.js');
+
 type Place = Pick<Cluster, 'storeUri' | 'lakeUri' | 'storeEnv'>;
 
 const fileStore = (folder: string): Place => ({
@@ -271,20 +293,4 @@ function endedEarly(running: Running, how: string): ClusterError {
   return new ClusterError(
     `The ${running.name} ended by itself (${how}); its log ${running.logPath} ends with:\n${running.tail()}`,
   );
-}
-
-/** Free loopback ports, all different: held at once, then let go. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, listenAnywhere));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map((server) => new Promise((closed) => server.close(closed))));
-  return ports;
-}
-
-function listenAnywhere(): Promise<Server> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => resolve(server));
-  });
 }

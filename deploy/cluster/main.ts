@@ -1,102 +1,114 @@
-// `npm start`: the cluster, kept running until Ctrl-C, on the objects of the last quickstart or on an empty store.
-// In: `--stop`, `--store minio`, signals. Out: addresses; everything stopped at the end.
-// Why on the last quickstart's folder: all state is objects, so a cluster started anew carries on where that one was.
+// A cluster on this machine: `gristmill up` and `down`, and `npm start`.
+// In: words of options.ts, the shell's folder, signals. Out: addresses and what to type next; an exit code.
+// Why one folder: all state is objects, so a cluster started anew carries on where the one before it was.
+//
+//   options ── taken ports, a cluster that runs already: an error ──► binaries ──► start ──┬─ --detach: noted, left running
+//                                                                                          └─ until Ctrl-C, or one of them dies
 import { mkdir } from 'node:fs/promises';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { parseArgs } from 'node:util';
+import { pathToFileURL } from 'node:url';
+import { CODES, GristmillError } from '../../common/errors.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
-import { home } from '../bootstrap.mjs';
-import { startCluster } from './cluster.ts';
+import { isCheckout, SetupError, shellFolder } from '../bootstrap.mjs';
+import { type Cluster, startCluster } from './cluster.ts';
+import { HELP, readOptions, type UpOptions } from './options.ts';
+import { claimPorts } from './ports.ts';
+import { documentOf, welcome } from './said.ts';
 import { untilSignal } from './signals.ts';
-import { readLast, readRunning, stopRunning, writeLast, writeRunning } from './state.ts';
+import { CLUSTER, LAKE, readLast, readRunning, stopRunning, writeRunning } from './state.ts';
 
-const HELP = `npm start -- [options]
-
-Runs NATS, coordinator, worker and gateway on the objects of the last quickstart, or on an empty
-store below .gristmill/, until Ctrl-C.
-
-  --workers N     that many workers (1)
-  --store minio   begin with an empty store in a MinIO server, where no quickstart has run
-  --stop          end what "npm run quickstart -- --keep" left running
-  --help          this
-`;
-const PORTS = { coordinator: 8080, gateway: 8090 };
+/** How the command line is called here. */
+const program = isCheckout
+  ? 'npm run gristmill --'
+  : process.env.npm_command === 'exec'
+    ? 'npx gristmill'
+    : 'gristmill';
+const interrupt = untilSignal();
+const folder = shellFolder();
 
 async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      workers: { type: 'string' },
-      store: { type: 'string' },
-      stop: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help) return say(HELP);
-  if (values.stop) return say(`${await stopRunning()} processes stopped.\n`);
-  const last = (await readLast()) ?? {
-    folder: join(home, 'cluster'),
-    store: values.store === 'minio' ? ('minio' as const) : ('file' as const),
-  };
-  const running = await readRunning(last.folder);
-  if (running) {
-    throw new Error(
-      `Cannot start a second cluster on ${last.folder}: one runs at ${running.coordinatorUrl}${running.isKept ? '; "npm start -- --stop" ends it' : ''}`,
-    );
-  }
-  return keepRunning(last, Number(values.workers ?? 1));
+  const asked = await readOptions(process.argv.slice(2), { folder, env: process.env });
+  if (asked.kind === 'help') return say(HELP);
+  if (asked.kind === 'down') return down(asked.isJson);
+  return up(asked);
 }
 
-async function keepRunning(
-  last: { folder: string; store: 'file' | 'minio' },
-  workers: number,
-): Promise<number> {
-  if (!Number.isInteger(workers) || workers < 1 || workers > 64) {
-    throw new Error(`Cannot start ${workers} workers: expected a whole number from 1 to 64`);
-  }
+async function up(options: UpOptions): Promise<number> {
+  const last = options.isLast ? await readLast() : undefined;
+  const at = last?.folder ?? CLUSTER;
+  await refuseSecond(at);
+  const [coordinator, gateway] = await claimPorts([
+    { name: 'coordinator', flag: '--port', port: options.ports.coordinator },
+    { name: 'gateway', flag: '--gateway-port', port: options.ports.gateway },
+  ]);
+  const isMinio = options.store === 'minio' || last?.store === 'minio';
   const natsServer = await getNatsServer();
-  const minio = last.store === 'minio' ? { minio: await getMinio() } : {};
-  await mkdir(last.folder, { recursive: true });
-  const { folder } = last;
-  const ports = await freeOf(PORTS);
+  const minio = isMinio ? { minio: await getMinio() } : {};
+  await mkdir(at, { recursive: true });
+  if (!last && !isMinio) await mkdir(LAKE, { recursive: true });
+  const lake = options.lake ?? (last || isMinio ? undefined : pathToFileURL(LAKE).href);
+  const cluster = await startCluster({
+    folder: at,
+    natsServer,
+    ...minio,
+    ...(lake === undefined ? {} : { lake }),
+    ...(typeof options.store === 'object' ? { store: options.store.uri } : {}),
+    storeEnv: options.storeEnv,
+    workers: options.workers,
+    ports: { coordinator: coordinator!, gateway: gateway! },
+    signal: interrupt.signal,
+    onStep: (what) => note(`starting ${what} …`),
+  });
+  return options.isDetached ? leave(at, cluster, options) : keep(at, cluster, options);
+}
+
+async function leave(at: string, cluster: Cluster, options: UpOptions): Promise<number> {
+  await writeRunning(at, { ...cluster, isKept: true });
+  await cluster.release();
+  return announce(cluster, options);
+}
+
+async function keep(at: string, cluster: Cluster, options: UpOptions): Promise<number> {
   const { signal } = interrupt;
-  const cluster = await startCluster({ folder, natsServer, ...minio, workers, ports, signal });
   try {
-    await writeLast(last);
-    await writeRunning(folder, { ...cluster, isKept: false });
-    say(
-      [
-        `jobs         ${cluster.coordinatorUrl}/v1/jobs (documentation: ${cluster.coordinatorUrl}/docs)`,
-        `predictions  ${cluster.gatewayUrl}/v1/models`,
-        `lake         ${cluster.lakeUri}`,
-        `objects      ${cluster.storeUri}`,
-        `logs         ${cluster.logs}`,
-        'Running until Ctrl-C …\n',
-      ].join('\n'),
-    );
-    await Promise.race([
-      cluster.broken,
-      new Promise<void>((stop) => signal.addEventListener('abort', () => stop())),
-    ]);
+    await writeRunning(at, { ...cluster, isKept: false });
+    await announce(cluster, options);
+    const stopped = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener('abort', () => resolve());
+    });
+    await Promise.race([cluster.broken, stopped]);
   } finally {
     await cluster.stop();
   }
-  return say('Stopped.\n');
+  note('Stopped.');
+  return 0;
 }
 
-/** The usual ports where they are free; left out, and so any free one, where they are not. */
-async function freeOf(ports: Readonly<Record<string, number>>): Promise<Record<string, number>> {
-  const found: Record<string, number> = {};
-  for (const [name, port] of Object.entries(ports)) if (await isFree(port)) found[name] = port;
-  return found;
+async function down(isJson: boolean): Promise<number> {
+  const stopped = await stopRunning();
+  if (isJson) return say(`${JSON.stringify({ stopped })}\n`);
+  if (stopped.length > 0) return say(`Stopped: ${stopped.join(', ')}.\n`);
+  const running = await readRunning(CLUSTER);
+  if (!running) return say(`Nothing was left running here (${CLUSTER}).\n`);
+  throw new GristmillError(
+    'USAGE',
+    `Cannot end the cluster at ${running.coordinatorUrl}: it was started without --detach, expected Ctrl-C where it runs`,
+  );
 }
 
-function isFree(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const server = createServer();
-    server.once('error', () => resolve(false));
-    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
-  });
+async function refuseSecond(at: string): Promise<void> {
+  const running = await readRunning(at);
+  if (!running) return;
+  const how = running.isKept ? `"${program} down"` : 'Ctrl-C where it runs';
+  throw new GristmillError(
+    'USAGE',
+    `Cannot start a second cluster on ${at}: one runs at ${running.coordinatorUrl}, expected none (${how} ends it)`,
+  );
+}
+
+async function announce(cluster: Cluster, options: UpOptions): Promise<number> {
+  if (options.isJson) return say(`${JSON.stringify(documentOf(cluster))}\n`);
+  return say(await welcome(cluster, { program, folder, isDetached: options.isDetached }));
 }
 
 function say(text: string): 0 {
@@ -104,11 +116,25 @@ function say(text: string): 0 {
   return 0;
 }
 
-const interrupt = untilSignal();
+function note(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+function explain(error: unknown): string {
+  if (error instanceof GristmillError) {
+    return `error ${error.code}  ${error.message}\n  → ${CODES[error.code].remedy}`;
+  }
+  if (error instanceof SetupError) return `error: ${error.message}`;
+  return `error: ${(error as Error).message}`;
+}
+
+const exitOf = (error: unknown): number =>
+  error instanceof GristmillError && ['USAGE', 'CONFIG_INVALID'].includes(error.code) ? 2 : 1;
+
 try {
   process.exitCode = await main();
 } catch (error) {
-  process.exitCode = interrupt.exitCode ?? 1;
-  process.stderr.write(interrupt.exitCode ? 'Stopped.\n' : `error: ${(error as Error).message}\n`);
+  process.exitCode = interrupt.exitCode ?? exitOf(error);
+  note(interrupt.exitCode ? 'Stopped.' : explain(error));
 }
 interrupt.close();

@@ -1,4 +1,4 @@
-// Which clusters run on this machine's checkout, and which one was the last: small files below .gristmill.
+// Which clusters of this checkout or folder run, and which one was the last: small files below .gristmill.
 // In: folders of clusters. Out: what runs there, and how to end it.
 // Why a command is kept beside each process id: ids are used again, and nobody else's process may be ended.
 import { spawnSync } from 'node:child_process';
@@ -21,6 +21,11 @@ export type RunningCluster = {
 };
 export type LastRun = { readonly folder: string; readonly store: 'file' | 'minio' };
 
+/** The cluster that stays: `gristmill up` runs it, and `npm start` where there was no quickstart. */
+export const CLUSTER = join(home, 'cluster');
+/** Where its datasets lie, unless told otherwise. */
+export const LAKE = join(home, 'lake');
+
 const runs = join(home, 'runs');
 const lastPath = join(home, 'last.json');
 const STOP_MS = 15_000;
@@ -40,7 +45,7 @@ export async function makeRunFolder(): Promise<string> {
 /** The folder's maker is at work in it still. */
 function isOwned(name: string): boolean {
   const pid = Number(name.split('-')[0]);
-  return commandOf(pid)?.includes('main.ts') === true;
+  return commandOf(pid)?.includes('quickstart/main.') === true;
 }
 
 export async function readLast(): Promise<LastRun | undefined> {
@@ -79,10 +84,11 @@ export async function readRunning(folder: string): Promise<RunningCluster | unde
   return noted && processes.length > 0 ? { ...noted, processes } : undefined;
 }
 
-/** Ends the clusters that were left running; tells how many processes there were. */
-export async function stopRunning(): Promise<number> {
+/** Ends the clusters that were left running; tells whose processes these were. */
+export async function stopRunning(): Promise<readonly string[]> {
   const names = await readdir(runs).catch(() => []);
-  const found = await Promise.all(names.map((name) => readRunning(join(runs, name))));
+  const folders = [CLUSTER, ...names.map((name) => join(runs, name))];
+  const found = await Promise.all(folders.map(readRunning));
   const processes = found.flatMap((cluster) => (cluster?.isKept ? cluster.processes : []));
   const isServer = (name: string): boolean => name === 'nats-server' || name === 'minio';
   for (const { pid, name } of processes) if (!isServer(name)) killLeader(pid);
@@ -90,7 +96,7 @@ export async function stopRunning(): Promise<number> {
   for (const { pid, name } of processes) if (isServer(name)) killLeader(pid);
   await untilGone(processes);
   for (const { pid } of processes) killGroup(pid);
-  return processes.length;
+  return processes.map(({ name }) => name);
 }
 
 function killLeader(pid: number): void {

@@ -1,0 +1,70 @@
+// Ports on the loopback address: free ones, or the one that was asked for.
+// In: numbers. Out: numbers that nobody listens at, or PORT_TAKEN that says who does.
+// Why asked before anything starts: a coordinator that cannot listen says so in a log that nobody reads.
+import { createServer, type Server } from 'node:net';
+import { GristmillError } from '../../common/errors.ts';
+import { requestJson } from './http.ts';
+
+export type Wanted = { readonly name: string; readonly flag: string; readonly port: number };
+
+const ASK_MS = 1_000;
+
+/** The ports as wanted; any free one for 0. */
+export async function claimPorts(wanted: readonly Wanted[]): Promise<number[]> {
+  for (const one of wanted) {
+    const twin = wanted.find((other) => other !== one && other.port === one.port);
+    if (one.port !== 0 && twin) {
+      const message = `Cannot start on ${one.flag} ${one.port}: the ${twin.name} has it, expected two different ports`;
+      throw new GristmillError('USAGE', message);
+    }
+    if (one.port !== 0 && !(await isFree(one.port))) throw await taken(one);
+  }
+  const free = await freePorts(wanted.length);
+  return wanted.map(({ port }, i) => (port === 0 ? free[i]! : port));
+}
+
+/** Free loopback ports, all different: held at once, then let go. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = await Promise.all(Array.from({ length: count }, () => listenAt(0)));
+  const ports = servers.map((server) => (server.address() as { port: number }).port);
+  await Promise.all(servers.map(close));
+  return ports;
+}
+
+async function isFree(port: number): Promise<boolean> {
+  try {
+    await close(await listenAt(port));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function taken({ name, flag, port }: Wanted): Promise<GristmillError> {
+  const message = `Cannot start the ${name} on port ${port}: ${await whoListens(port)}, expected a free port`;
+  return new GristmillError('PORT_TAKEN', `${message} (${flag} N; 0 takes a free one)`);
+}
+
+async function whoListens(port: number): Promise<string> {
+  try {
+    const url = `http://127.0.0.1:${port}/openapi.json`;
+    const { info } = await requestJson<{ info?: { title?: string } }>(url, {
+      signal: AbortSignal.timeout(ASK_MS),
+    });
+    if (/gristmill/i.test(info?.title ?? ''))
+      return `another cluster's ${info?.title} answers there`;
+  } catch {
+    // it speaks something else
+  }
+  return 'another program listens there';
+}
+
+function listenAt(port: number): Promise<Server> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(port, '127.0.0.1', () => resolve(server));
+  });
+}
+
+const close = (server: Server): Promise<unknown> => new Promise((closed) => server.close(closed));
