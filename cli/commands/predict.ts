@@ -1,8 +1,53 @@
-// gristmill predict. In: the context. Out: its exit code.
-// Why here: the table names this file.
+// gristmill predict. In: a model's name and rows as JSON. Out: a prediction a row, with the version that made it.
+// Why two shapes of a file: an array is what people have, {"instances": […]} is what services send.
 import { GristmillError } from '../../common/errors.ts';
-import type { Run } from '../context.ts';
+import type { Row } from '../client.ts';
+import { EXIT, type Run } from '../context.ts';
+import { nameOf, readJson } from '../input.ts';
+import { count } from '../print.ts';
 
-export const run: Run = async ({ command }) => {
-  throw new GristmillError('USAGE', `Cannot run ${command}: it is not part of this build`);
+export const run: Run<{ alias: string; version?: number }> = async (
+  context,
+  [model = '', file = ''],
+  { alias, version },
+) => {
+  const { client, out } = context;
+  const rows = rowsOf(await readJson(context, file), nameOf(file));
+  const by = version === undefined ? { alias } : { version };
+  const answer = await client.predict(model, rows, by);
+  if (out.isJson) out.json(answer);
+  else if (!out.isTerminal)
+    for (const prediction of answer.predictions) out.line(String(prediction));
+  else {
+    const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+    out.table({
+      head: ['PREDICTION', ...columns],
+      right: [0],
+      rows: rows.map((row, index) => [
+        out.style('bold', String(answer.predictions[index])),
+        ...columns.map((column) => cell(row[column])),
+      ]),
+    });
+    out.line(
+      out.style('dim', `${count(rows.length, 'row')} by ${answer.model} version ${answer.version}`),
+    );
+  }
+  return EXIT.done;
 };
+
+function rowsOf(value: unknown, name: string): Row[] {
+  const rows = isRow(value) ? value.instances : value;
+  if (Array.isArray(rows) && rows.length > 0 && rows.every(isRow)) return rows;
+  const found = Array.isArray(rows) && rows.length === 0 ? 'it has no rows' : 'it holds no rows';
+  const message = `Cannot predict ${name}: ${found}, expected an array of objects: [{"column": value, …}, …]`;
+  throw new GristmillError('USAGE', message);
+}
+
+const isRow = (value: unknown): value is Row =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const cell = (value: unknown): string =>
+  (typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)).slice(
+    0,
+    30,
+  );

@@ -1,0 +1,311 @@
+// What a job looks like while it runs and once it has ended: a line a stage, as many as there are to tell.
+// In: a JobView. Out: lines; for a log, the lines that one fact is worth.
+// Why pure: what a terminal shows is read in a test from recorded views, without a cluster.
+import type { JobFact } from '../common/wire/view.ts';
+import type { JobView } from './api.ts';
+import { EXIT } from './context.ts';
+import { errorLines } from './failure.ts';
+import {
+  count,
+  duration,
+  figure,
+  mainMetric,
+  metricName,
+  type Style,
+  size,
+  whole,
+} from './print.ts';
+
+type StageView = JobView['stages'][number];
+type Figures = Readonly<Record<string, number>>;
+const BAR = 8;
+const LABEL = 9;
+
+/** The frame that a terminal shows now. */
+export function watchLines(view: JobView, style: Style): string[] {
+  const lines = [headLine(view, style)];
+  for (const stage of view.stages) lines.push(stageLine(stage, view, style));
+  if (view.published) lines.push(entry('publish', publishedWords(view.published), style));
+  if (view.gate) lines.push(...gateLines(view.gate, style));
+  if (view.waiting) lines.push(entry('waits', style('yellow', view.waiting), style));
+  else if (view.state === 'queued') lines.push(entry('queued', 'until its turn comes', style));
+  return [...lines, ...endLines(view, style)];
+}
+
+/** What a log says of a fact: one line, or none. */
+export function factLines(fact: JobFact, style: Style): string[] {
+  const one = (label: string, text: string): string[] => [entry(label, text, style)];
+  switch (fact.kind) {
+    case 'state':
+      return fact.error
+        ? [...errorLines(fact.error, { style })]
+        : one('job', stateWords(fact.state, style));
+    case 'snapshot':
+      return one('snapshot', snapshotWords(fact));
+    case 'stage':
+      return one(fact.view.stage, doneWords(fact.view));
+    case 'rows':
+      return one('rows', rowsWords(fact));
+    case 'split':
+      return one('split', splitWords(fact));
+    case 'fitted':
+      return one('features', fact.features.map(({ name }) => name).join(', '));
+    case 'epoch':
+      return one('epoch', `${fact.epoch}  ${epochWords(fact)}`);
+    case 'evaluated':
+      return one('test', evaluationWords(fact));
+    case 'proved':
+      return one('proof', proofWords(fact));
+    case 'published':
+      return one('publish', publishedWords(fact));
+    case 'gate':
+      return gateLines(fact, style);
+  }
+}
+
+/** 0 accepted or done, 1 failed or cancelled, 3 refused by the gate. */
+export function exitOfJob({ state, decision }: Pick<JobView, 'state' | 'decision'>): number {
+  if (state !== 'succeeded') return EXIT.failed;
+  return decision === 'refused' ? EXIT.refused : EXIT.done;
+}
+
+function headLine({ id, name, snapshot }: JobView, style: Style): string {
+  const what = snapshot ? `   snapshot ${snapshotWords(snapshot)}` : '';
+  return `${style('bold', 'job')} ${id}  ${style('bold', name)}${what}`;
+}
+
+function stageLine(stage: StageView, view: JobView, style: Style): string {
+  const isDone = stage.tasks.total > 0 && stage.tasks.done >= stage.tasks.total;
+  const bar = barOf(stage, isRunning(stage, view), style);
+  const parts = isDone || hasFailed(view) ? stageParts(stage, view) : runningParts(stage, view);
+  return entry(stage.stage, [`${bar} ${tasksWords(stage)}`, ...parts].join('   '), style);
+}
+
+const isRunning = (stage: StageView, view: JobView): boolean =>
+  view.state === 'running' && stage.tasks.done < stage.tasks.total;
+const hasFailed = ({ state }: JobView): boolean => state === 'failed' || state === 'cancelled';
+
+function tasksWords({ stage, tasks: { done, total } }: StageView): string {
+  const figures = `${whole(done)}/${total === 0 ? '?' : whole(total)}`;
+  return stage === 'train' ? `step ${figures}` : figures;
+}
+
+/** While a stage runs: how it goes and how long it takes. */
+function runningParts(stage: StageView, { training }: JobView): string[] {
+  const eta = stage.etaSeconds === null ? [] : [`ETA ${duration(stage.etaSeconds)}`];
+  if (stage.stage !== 'train' || !training) {
+    const rows = stage.rows > 0 ? [count(stage.rows, 'row')] : [];
+    return [...rows, ...eta];
+  }
+  if (training.round === 0) {
+    return [
+      training.workers === 0
+        ? 'workers gather'
+        : `rows load at ${count(training.workers, 'worker')}`,
+    ];
+  }
+  const { loss, rowsPerSecond, workers } = training;
+  return [
+    ...(loss === null ? [] : [`loss ${figure(loss)}`]),
+    count(workers, 'worker'),
+    ...(rowsPerSecond ? [`${thousands(rowsPerSecond)} rows/s`] : []),
+    ...eta,
+  ];
+}
+
+/** What a stage that is over has found. */
+function stageParts(stage: StageView, view: JobView): string[] {
+  const { reused } = stage.tasks;
+  const end = [...(reused > 0 ? [`reused ${whole(reused)}`] : []), duration(stage.seconds)];
+  switch (stage.stage) {
+    case 'prepare':
+      return [...(view.rows ? [rowsWords(view.rows)] : []), ...end];
+    case 'fit': {
+      const { split, features } = view;
+      const rows = split ? [`${whole(split.train)} training rows`] : [];
+      return [...(features.length > 0 ? [count(features.length, 'feature')] : []), ...rows, ...end];
+    }
+    case 'train': {
+      const last = view.epochs.at(-1);
+      return [...(last ? [epochWords(last)] : []), ...end];
+    }
+    case 'evaluate':
+      return [...(view.evaluation ? [evaluationWords(view.evaluation)] : []), ...end];
+    case 'prove':
+      return [...(view.proof ? [proofWords(view.proof)] : []), ...end];
+    default:
+      return end;
+  }
+}
+
+function endLines(view: JobView, style: Style): string[] {
+  const took =
+    view.finishedAt === null
+      ? ''
+      : ` after ${duration((view.finishedAt - view.submittedAt) / 1000)}`;
+  switch (view.state) {
+    case 'failed':
+      return view.error ? errorLines(view.error, { style }) : [style('red', `failed${took}`)];
+    case 'cancelled':
+      return [style('yellow', `cancelled${took}; what it has computed stays`)];
+    case 'cancelling':
+      return [style('yellow', 'cancelling')];
+    case 'succeeded':
+      return [
+        style(view.decision === 'refused' ? 'yellow' : 'green', `done${took}${outcomeOf(view)}`),
+      ];
+    default:
+      return [];
+  }
+}
+
+function outcomeOf({ decision, published }: JobView): string {
+  if (!published) return '';
+  const what = `: ${published.model} version ${published.version} is`;
+  return decision === 'refused' ? `${what} kept, but not served` : `${what} served`;
+}
+
+type Gate = {
+  readonly environment: string;
+  readonly alias: string;
+  readonly decision: string;
+  readonly evidence: Evidence | null;
+};
+type Evidence = {
+  readonly champion: object | null;
+  readonly comparison: Comparison | null;
+  readonly policy: { readonly change?: { readonly min: number } | undefined };
+  readonly reasons: readonly string[];
+};
+type Comparison = {
+  readonly metric: string;
+  readonly champion: number;
+  readonly challenger: number;
+  readonly change: number;
+  readonly low: number;
+  readonly high: number;
+};
+
+export function gateLines(gate: Gate, style: Style): string[] {
+  const { environment, alias, decision, evidence } = gate;
+  const isRefused = decision === 'refused';
+  const word = style(['bold', isRefused ? 'red' : 'green'], decision.toUpperCase());
+  const head = `${environment}/${alias}  ${word}`;
+  const comparison = evidence?.comparison ?? null;
+  const isWorse = comparison !== null && changeFailed(comparison, evidence);
+  const failed = (evidence?.reasons ?? [])
+    .filter((reason) => isRefused && reason.startsWith('failed: '))
+    .map((reason) => reason.slice('failed: '.length));
+  const others = isWorse ? failed.slice(0, -1) : failed; // the comparison says the last in figures
+  if (comparison) {
+    return [
+      entry('gate', `${head}  ${changeWords(comparison, evidence)}`, style),
+      ...others.map((reason) => entry('', reason, style)),
+    ];
+  }
+  const first = evidence && !evidence.champion && !isRefused ? ['the first version'] : others;
+  return [
+    entry('gate', [head, ...first.slice(0, 1)].join('  '), style),
+    ...first.slice(1).map((reason) => entry('', reason, style)),
+  ];
+}
+
+/** auc 0.691 → 0.688  Δ −0.003 [−0.005, −0.001], needs ≥ −0.002 */
+function changeWords(
+  { metric, champion, challenger, change, low, high }: Comparison,
+  evidence: Evidence | null,
+): string {
+  const min = evidence?.policy.change?.min;
+  const needs = min === undefined ? '' : `, needs ≥ ${String(min).replace('-', '−')}`;
+  return `${metricName(metric)} ${figure(champion)} → ${figure(challenger)}  Δ ${signed(change)} [${signed(low)}, ${signed(high)}]${needs}`;
+}
+
+const changeFailed = ({ low }: Comparison, evidence: Evidence | null): boolean =>
+  low < (evidence?.policy.change?.min ?? Number.NEGATIVE_INFINITY);
+
+export const signed = (value: number): string =>
+  `${value < 0 ? '−' : '+'}${figure(Math.abs(value))}`;
+
+export const snapshotWords = (of: NonNullable<JobView['snapshot']>): string =>
+  `${count(of.objects, 'object')}, ${count(of.rowGroups, 'row group')}, ${size(of.bytes)}`;
+
+/** 2,497,778 rows   1,204 dropped (filter 1,200, require 4) */
+export function rowsWords({ rowsIn, rowsOut, dropped }: NonNullable<JobView['rows']>): string {
+  const gone = Object.entries(dropped).filter(([, n]) => n > 0);
+  const rules = gone.map(([rule, n]) => `${shortRule(rule)} ${whole(n)}`).join(', ');
+  return `${count(rowsOut, 'row')}   ${whole(rowsIn - rowsOut)} dropped${rules ? ` (${rules})` : ''}`;
+}
+
+/** "filter(delay between -120 and 1800)" may be as long as SQL is. */
+const shortRule = (rule: string): string => (rule.length > 40 ? `${rule.slice(0, 38)}…)` : rule);
+
+export const splitWords = ({ train, validation, test }: NonNullable<JobView['split']>): string =>
+  `${whole(train)} rows to train on, ${whole(validation)} for validation, ${whole(test)} for the test`;
+
+export function epochWords({
+  loss,
+  validationLoss,
+  validationAuc,
+}: Omit<JobView['epochs'][number], 'epoch'>): string {
+  return [
+    `loss ${figure(loss)}`,
+    ...(validationAuc === null
+      ? validationLoss === null
+        ? []
+        : [`validation loss ${figure(validationLoss)}`]
+      : [`validation AUC ${figure(validationAuc)}`]),
+  ].join('   ');
+}
+
+function evaluationWords({
+  metrics,
+  baseline,
+  rows,
+}: {
+  metrics: Figures;
+  baseline: Figures;
+  rows: number;
+}): string {
+  const main = mainMetric(metrics);
+  const shown = [main, ...Object.keys(metrics).filter((name) => name !== main)].slice(0, 2);
+  const figures = shown.map(
+    (name) => `${metricName(name)} ${figure(metrics[name]!)} (baseline ${figure(baseline[name]!)})`,
+  );
+  return [...figures, `${count(rows, 'test row')}`].join('   ');
+}
+
+const proofWords = ({ rows, maxDifference }: { rows: number; maxDifference: number }): string =>
+  `${count(rows, 'raw row')} as served: ${maxDifference === 0 ? 'not one bit of difference' : `differ by at most ${maxDifference.toExponential(1)}`}`;
+
+const publishedWords = ({ model, version, reused }: NonNullable<JobView['published']>): string =>
+  `${model} version ${version}${reused ? ' (it was there already: same data, same job)' : ''}`;
+
+const stateWords = (state: string, style: Style): string =>
+  state === 'succeeded'
+    ? style('green', state)
+    : state === 'cancelled'
+      ? style('yellow', state)
+      : state;
+
+function doneWords(stage: StageView): string {
+  const { done, reused } = stage.tasks;
+  return [
+    count(done, stage.stage === 'train' ? 'step' : 'task'),
+    ...(reused > 0 ? [`reused ${whole(reused)}`] : []),
+    ...(stage.rows > 0 ? [count(stage.rows, 'row')] : []),
+    duration(stage.seconds),
+  ].join('   ');
+}
+
+function barOf({ tasks: { done, total } }: StageView, isLive: boolean, style: Style): string {
+  const share = total === 0 ? 0 : Math.min(1, done / total);
+  const halves = Math.floor(share * BAR * 2);
+  const full = '█'.repeat(halves >> 1) + (halves % 2 === 1 ? '▌' : '');
+  const rest = '─'.repeat(BAR - full.length);
+  return style(isLive ? 'cyan' : 'green', full) + style('dim', rest);
+}
+
+const entry = (label: string, text: string, style: Style): string =>
+  `${style('bold', label.padEnd(LABEL - 1))} ${text}`;
+
+const thousands = (n: number): string => (n >= 10_000 ? `${whole(n / 1000)} k` : whole(n));
