@@ -15,7 +15,8 @@ export const CODES = {
   SPEC_INVALID: {
     retry: false,
     status: 422,
-    remedy: 'Correct the fields that "errors" points to; the schema is at /schemas/job.v1.json',
+    remedy:
+      'Correct the fields that "errors" points to; the schemas are at /schemas/job.v1.json and /schemas/trigger.v1.json',
   },
   IDEMPOTENCY_MISMATCH: {
     retry: false,
@@ -37,7 +38,7 @@ export const CODES = {
   PRECONDITION_FAILED: {
     retry: false,
     status: 412,
-    remedy: 'Read the alias again: somebody moved it',
+    remedy: 'Read it again and decide anew: somebody changed it meanwhile',
   },
   // the command line
   USAGE: { retry: false, status: 400, remedy: 'See the command with --help' },
