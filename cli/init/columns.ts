@@ -151,14 +151,19 @@ function numberFeatures(column: Usable, context: ColumnContext, filled: number):
   };
 }
 
-/** A year or a month by its name, where the test lies in years or months that training has not seen. */
-function calendarNumber({ name }: ColumnView, { timeSpanDays }: ColumnContext): string | undefined {
-  if (timeSpanDays === null) return undefined;
-  const words = wordsOf(name);
-  if (/(^|[^a-z])(year|yr)$/.test(words)) return 'a year: the test lies in later ones';
-  if (timeSpanDays >= SEASONS_DAYS) return undefined;
-  if (!/(^|[^a-z])(month|quarter|week|doy|day_?of_?year)$/.test(words)) return undefined;
-  return 'a part of the year: the test lies in one that training has not seen';
+/** A year or a month by name and range, where the test lies in years or months that training has not seen. */
+function calendarNumber(column: ColumnView, { timeSpanDays }: ColumnContext): string | undefined {
+  if (timeSpanDays === null || !isWhole(column)) return undefined;
+  const words = wordsOf(column.name);
+  const [min, max] = [Number(column.min), Number(column.max)];
+  if (min >= 1000 && max < 3000 && /(^|[^a-z])(year|yr)$/.test(words)) {
+    return 'a year: the test lies in later ones';
+  }
+  const isPart =
+    min >= 0 && max <= 366 && /(^|[^a-z])(month|quarter|week|doy|day_?of_?year)$/.test(words);
+  return isPart && timeSpanDays < SEASONS_DAYS
+    ? 'a part of the year: the test lies in one that training has not seen'
+    : undefined;
 }
 
 /** Codes above this many values would be too many features. */

@@ -1,5 +1,6 @@
 // A job as JSON that a person edits: short things on one line, each section and each feature on its own.
-// In: a JSON value. Out: text. Why not JSON.stringify: it gives a batch size and four numbers of layers a line each.
+// In: a JSON value. Out: text.
+// Why not JSON.stringify: it gives a batch size and four numbers of layers a line each.
 
 /** Objects and arrays inside the document that fit into this many columns stand on one line. */
 const LINE_MAX = 92;

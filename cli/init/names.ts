@@ -61,7 +61,7 @@ const JOB_NAME_MAX = 63;
 
 /**
  * The job's name from where its rows lie: the file, or the nearest folder that is no pattern and no "key=value".
- * "trips/*.parquet" → trips, "s3://lake/sales/day=*\/*.parquet" → sales, "Movies 2010.parquet" → movies-2010.
+ * trips/*.parquet: trips; s3://lake/sales/day=1/a*.parquet: sales; "Movies 2010.parquet": movies-2010.
  */
 export function jobNameOf(uri: string): string {
   const path = uri.replace(/^[a-z0-9]+:\/\//i, '');
@@ -77,11 +77,12 @@ export function jobNameOf(uri: string): string {
   return name === '' ? 'job' : name;
 }
 
-/** A number for reading: four digits that matter, thousands apart. */
+/** A number for reading: four digits that matter; thousands apart from 10,000 on, so that 2013 stays a year. */
 export const figure = (value: number): string =>
-  Number.isInteger(value) && Math.abs(value) < 1e15
-    ? value.toLocaleString('en-US')
-    : value.toLocaleString('en-US', { maximumSignificantDigits: 4 });
+  value.toLocaleString('en-US', {
+    useGrouping: 'min2',
+    ...(Number.isInteger(value) && Math.abs(value) < 1e15 ? {} : { maximumSignificantDigits: 4 }),
+  });
 
 export const percent = (share: number): string =>
   share > 0 && share < 0.001 ? 'under 0.1 %' : `${figure(Math.round(share * 1000) / 10)} %`;

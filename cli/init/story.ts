@@ -17,7 +17,7 @@ export function storyLines(
     ['model', reasons.model],
   ];
   return [
-    `${style('bold', view.uri)}  ${datasetWords(view)}`,
+    ...titled(style('bold', view.uri), datasetWords(view), columns, widthOf(view.uri)),
     '',
     ...choiceLines(reasons.columns, { style, columns }),
     '',
@@ -49,12 +49,12 @@ export function choiceLines(
   const nameWidth = longest(
     choices.map(({ column }) => column),
     'COLUMN',
-    NAME_MAX,
+    Math.min(NAME_MAX, Math.floor(columns / 4)),
   );
   const typeWidth = longest(
     choices.map(({ type }) => type),
     'TYPE',
-    TYPE_MAX,
+    Math.min(TYPE_MAX, Math.floor(columns / 6)),
   );
   const left = nameWidth + typeWidth + 4;
   const isBeside = columns >= BESIDE_MIN;
