@@ -1,5 +1,6 @@
 // Every command, once, as data: help, completion, parsing, docs and tests are derived from this table.
-// In: nothing. Out: COMMANDS. Why `load`: what a command needs is read when it runs, so that --help is quick.
+// In: nothing. Out: COMMANDS.
+// Why `load`: what a command needs is read when it runs, so that --help is quick.
 import type { Run } from './context.ts';
 
 /** What a word of the command line names: the shell completes it. */

@@ -1,5 +1,6 @@
 // Completion scripts for bash, zsh and fish, made from the table.
-// In: the name of a shell. Out: the script. Why a script that asks nothing but names: commands never change while it runs.
+// In: the name of a shell. Out: the script.
+// Why a script that asks nothing but names: commands never change while it runs.
 import { COMMANDS, type Command, GROUPS, type Names } from './commands.ts';
 import { optionsOf } from './program.ts';
 

@@ -1,4 +1,5 @@
-// How a command that failed says so. In: whatever it threw. Out: an exit code, and what to do on standard error.
+// How a command that failed says so.
+// In: whatever it threw. Out: an exit code, and what to do on standard error.
 // Why 2 and 1 differ: 2 is for whoever typed the command, 1 for whoever runs the cluster, or for trying again.
 import { CODES, type FieldError, GristmillError } from '../common/errors.ts';
 import { ClientError } from './client.ts';

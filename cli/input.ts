@@ -1,4 +1,5 @@
-// Files that a user names. In: a path or "-". Out: bytes, or FILE_UNREADABLE saying why and what to do.
+// Files that a user names.
+// In: a path or "-". Out: bytes, or FILE_UNREADABLE saying why and what to do.
 // Why apart: every command reads its file through the context, and every one fails in the same words.
 import { GristmillError } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';

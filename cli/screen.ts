@@ -1,4 +1,5 @@
-// Lines that change in place. In: the lines as they shall be now. Out: a terminal repainted; elsewhere nothing.
+// Lines that change in place.
+// In: the lines as they shall be now. Out: a terminal repainted; elsewhere nothing.
 // Why whole frames: a frame that is cut to the terminal's size never wraps, so the cursor knows its way back.
 import { cut, harmless, type Stream } from './print.ts';
 

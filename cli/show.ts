@@ -1,4 +1,5 @@
-// All about a job that has a screen to itself. In: a JobView. Out: lines, section by section.
+// All about a job that has a screen to itself.
+// In: a JobView. Out: lines, section by section.
 // Why not the frame of `watch`: what was found is read once and compared, not glanced at.
 import type { JobView } from './api.ts';
 import { errorLines } from './failure.ts';

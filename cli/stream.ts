@@ -1,4 +1,5 @@
-// Server-sent events. In: pieces of bytes as the network cuts them. Out: events, one by one.
+// Server-sent events.
+// In: pieces of bytes as the network cuts them. Out: events, one by one.
 // Why our own: Node has no EventSource that says from which event to go on.
 
 export type ServerEvent = {

@@ -1,4 +1,5 @@
-// A promise that somebody else settles. In: nothing. Out: the promise, and the two ways to end it.
+// A promise that somebody else settles.
+// In: nothing. Out: the promise, and the two ways to end it.
 // Why not Promise.withResolvers: the packed JavaScript runs on Node 20, which has none.
 
 export type Deferred<T> = {

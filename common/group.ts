@@ -1,4 +1,5 @@
-// Values by what they have in common. In: values and a key of each. Out: groups, in order of first appearance.
+// Values by what they have in common.
+// In: values and a key of each. Out: groups, in order of first appearance.
 // Why not Map.groupBy: the packed JavaScript runs on Node 20, which has none.
 
 export function groupBy<K, V>(values: Iterable<V>, keyOf: (value: V) => K): Map<K, V[]> {

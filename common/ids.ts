@@ -33,6 +33,10 @@ export const digestOf = (value: unknown): Digest => sha256Hex(canonicalJson(valu
 
 export const taskIdOf = (key: unknown): TaskId => digestOf(key) as string as TaskId;
 
+/** Hex digits that stand for a key, or for nothing else where there is none. */
+export const digitsOf = (key: string | undefined, digits: number): string =>
+  (key === undefined ? randomBytes(32).toString('hex') : sha256Hex(key)).slice(0, digits);
+
 /** A job is named by its Idempotency-Key, else at random. */
 export function jobIdOf(idempotencyKey: string | undefined): JobId {
   const hex =

@@ -1,5 +1,6 @@
 // JSON as a person would lay it out: what fits in a line stands in one.
-// In: a JSON value. Out: text, two spaces a level. Why not JSON.stringify's own: ["a", "b"] over four lines hides a job's shape.
+// In: a JSON value. Out: text, two spaces a level.
+// Why not JSON.stringify's own: ["a", "b"] over four lines hides a job's shape.
 
 export function prettyJson(value: unknown, width = 88, indent = ''): string {
   const flat = flatJson(value);

@@ -1,4 +1,5 @@
-// The gateway's HTTP side. In: a Gateway. Out: a fastify server with routes, errors and OpenAPI from one set of schemas.
+// The gateway's HTTP side.
+// In: a Gateway. Out: a fastify server with routes, errors and OpenAPI from one set of schemas.
 // Why no model runs here: health and readiness must answer while every child is busy, hanging or dead.
 import swagger from '@fastify/swagger';
 import fastify, { type FastifyInstance } from 'fastify';

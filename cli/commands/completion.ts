@@ -1,4 +1,5 @@
-// gristmill completion SHELL. In: the name of a shell. Out: the script that completes our words in it.
+// gristmill completion SHELL.
+// In: the name of a shell. Out: the script that completes our words in it.
 // Why printed: where a shell looks for such scripts is its user's choice.
 import { GristmillError, nearestName } from '../../common/errors.ts';
 import { completionFor, SHELLS } from '../completion.ts';

@@ -1,4 +1,5 @@
-// `gristmill down`: ends what `up --detach` left running. In: nothing. Out: what was stopped.
+// `gristmill down`: ends what `up --detach` left running.
+// In: nothing. Out: what was stopped.
 // Why a file of its own: a row of the table loads one.
 import type { Run } from '../context.ts';
 import { startCluster } from './up.ts';

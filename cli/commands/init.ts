@@ -1,4 +1,5 @@
-// gristmill init. In: a dataset pattern, a label. Out: NAME.job.json that runs as it is, NAME.rows.json, and why so.
+// gristmill init.
+// In: a dataset pattern, a label. Out: NAME.job.json that runs as it is, NAME.rows.json, and why so.
 // Why files and no submit: who knows the data reads the reasons first, and the job belongs into git.
 import { constants } from 'node:fs';
 import { access, mkdir, writeFile } from 'node:fs/promises';

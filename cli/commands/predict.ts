@@ -1,10 +1,13 @@
-// gristmill predict. In: a model's name and rows as JSON. Out: a prediction a row, with the version that made it.
+// gristmill predict.
+// In: a model's name and rows as JSON. Out: a prediction a row, with the version that made it.
 // Why two shapes of a file: an array is what people have, {"instances": […]} is what services send.
 import { GristmillError } from '../../common/errors.ts';
-import type { Row } from '../client.ts';
-import { EXIT, type Run } from '../context.ts';
+import { ClientError, type Row } from '../client.ts';
+import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf, readJson } from '../input.ts';
 import { count } from '../print.ts';
+
+const LOADING_MS_MAX = 15_000;
 
 export const run: Run<{ alias: string; version?: number }> = async (
   context,
@@ -14,7 +17,7 @@ export const run: Run<{ alias: string; version?: number }> = async (
   const { client, out } = context;
   const rows = rowsOf(await readJson(context, file), nameOf(file));
   const by = version === undefined ? { alias } : { version };
-  const answer = await client.predict(model, rows, by);
+  const answer = await onceLoaded(context, () => client.predict(model, rows, by));
   if (out.isJson) out.json(answer);
   else if (!out.isTerminal)
     for (const prediction of answer.predictions) out.line(String(prediction));
@@ -34,6 +37,22 @@ export const run: Run<{ alias: string; version?: number }> = async (
   }
   return EXIT.done;
 };
+
+/** A version that was published a moment ago is loaded by the gateway just now: worth some seconds. */
+async function onceLoaded<T>({ clock, out, signal }: Context, ask: () => Promise<T>): Promise<T> {
+  const endMs = clock.monotonicMs() + LOADING_MS_MAX;
+  for (let isFirst = true; ; isFirst = false) {
+    try {
+      return await ask();
+    } catch (error) {
+      const isLoading = error instanceof ClientError && error.code === 'NOT_READY';
+      if (!isLoading || clock.monotonicMs() > endMs) throw error;
+      if (isFirst) out.note(out.style('dim', `${error.message}; waiting …`));
+      await clock.sleep(250, signal);
+      signal.throwIfAborted();
+    }
+  }
+}
 
 function rowsOf(value: unknown, name: string): Row[] {
   const rows = isRow(value) ? value.instances : value;

@@ -1,4 +1,5 @@
-// gristmill workers. In: heartbeats as the coordinator heard them. Out: a line a worker.
+// gristmill workers.
+// In: heartbeats as the coordinator heard them. Out: a line a worker.
 // Why the profile stands there: workers of two profiles do not share a job's tasks.
 import { EXIT, type Run } from '../context.ts';
 import { age, count, size } from '../print.ts';

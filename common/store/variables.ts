@@ -1,5 +1,6 @@
 // The variables that say how S3 is reached, as every S3 client knows them.
-// In: nothing. Out: the table that docs show. Why apart from settings: they are not ours to name or to refuse.
+// In: nothing. Out: the table that docs show.
+// Why apart from settings: they are not ours to name or to refuse.
 
 export type Variable = {
   readonly name: string;

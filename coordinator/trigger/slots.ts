@@ -1,8 +1,7 @@
 // Names of slots and where their records lie.
 // In: a moment. Out: names that sort by time, and object keys.
 // Why a folder a day: listing a day is two pages even for a trigger of every minute; all its slots of a year would be 525.
-import { randomBytes } from 'node:crypto';
-import { sha256Hex } from '../../common/ids.ts';
+import { jobIdOf, sha256Hex } from '../../common/ids.ts';
 
 export const TRIGGERS = 'triggers/';
 export const specPrefix = (name: string): string => `triggers/${name}/spec`;
@@ -20,11 +19,8 @@ export const slotOf = (atMs: number): string =>
   `${new Date(atMs).toISOString().slice(0, 19).replace(/[-:]/g, '')}Z`;
 
 /** 20261123T031512Z-call-1a2b3c4d5e6f: from the key, else at random. */
-export const callSlotOf = (atMs: number, idempotencyKey: string | undefined): string => {
-  const digest =
-    idempotencyKey === undefined ? randomBytes(6).toString('hex') : sha256Hex(idempotencyKey);
-  return `${slotOf(atMs)}-call-${digest.slice(0, 12)}`;
-};
+export const callSlotOf = (atMs: number, idempotencyKey: string | undefined): string =>
+  `${slotOf(atMs)}-call-${digitsOf(idempotencyKey, 12)}`;
 
 /** The moment that a slot's name tells, in whole seconds. */
 export const momentOf = (slot: string): number =>

@@ -1,5 +1,6 @@
 // What the HTTP API asks of the trigger side, and what that asks of the job side.
-// In: names and bodies of requests. Out: views; firings. Why interfaces: each side is tested without the other.
+// In: names and bodies of requests. Out: views; firings.
+// Why interfaces: each side is tested without the other.
 import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { JobSpec, JobState } from '../../common/wire/job.ts';

@@ -1,5 +1,6 @@
 // The HTTP client of deploy: JSON in, JSON out, an error of ours when it is refused or nobody answers.
-// In: a URL. Out: parsed answers; events of a stream, one by one. Why here: the one place in deploy that fetches.
+// In: a URL. Out: parsed answers; events of a stream, one by one.
+// Why here: the one place in deploy that fetches.
 import { setTimeout as delay } from 'node:timers/promises';
 
 /** An answer that is no success, or none at all; `message` is what a person needs. */

@@ -1,5 +1,7 @@
-// What a cluster on this machine is asked to be. In: command line words, the shell's folder and environment.
-// Out: options with URIs resolved and checked, or USAGE naming the word. Why apart: no process is started before all is known.
+// What a cluster on this machine is asked to be.
+// In: command line words, the shell's folder and environment.
+// Out: options with URIs resolved and checked, or USAGE naming the word.
+// Why apart: no process is started before all is known.
 import { stat } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';

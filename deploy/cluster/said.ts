@@ -1,4 +1,5 @@
-// What a cluster that has come up says of itself. In: its addresses. Out: lines for a person, one document for a script.
+// What a cluster that has come up says of itself.
+// In: its addresses. Out: lines for a person, one document for a script.
 // Why it looks into the lake: the next command to type names what is there.
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
