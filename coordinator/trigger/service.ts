@@ -209,9 +209,10 @@ export class TriggerService implements Triggers {
   async #sweep(known: Known, ageMs: number): Promise<void> {
     const now = this.#clock.now();
     await known.firings.sync(now);
+    known.sweepAt = now + LIMITS.triggerSweepMs;
     for (const firing of known.firings.unended)
       if (now - firing.at >= ageMs) await this.#enlist(known, firing);
-    known.sweepAt = now + LIMITS.triggerSweepMs;
+      else known.sweepAt = now + LIMITS.triggerOrphanMs;
   }
 
   async #record(
@@ -219,6 +220,7 @@ export class TriggerService implements Triggers {
     decided: Firing,
   ): Promise<{ readonly firing: Firing; readonly created: boolean }> {
     const { firing, created } = await known.firings.record(decided);
+    if (!created) known.sweepAt = this.#clock.now() + LIMITS.triggerOrphanMs; // does its job come?
     if (created) {
       const { kind, slot } = firing;
       this.#counts.set(kind, (this.#counts.get(kind) ?? 0) + 1);

@@ -13,13 +13,11 @@ const END = Date.UTC(2027, 0, 1);
 const ZONES = [
   'UTC',
   'Europe/Berlin',
-  'America/New_York',
   'America/St_Johns',
   'America/Santiago',
   'Australia/Sydney',
   'Australia/Lord_Howe',
   'Asia/Kolkata',
-  'Asia/Kathmandu',
   'Africa/Casablanca',
 ] as const;
 
