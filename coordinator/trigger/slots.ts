@@ -1,7 +1,7 @@
 // Names of slots and where their records lie.
 // In: a moment. Out: names that sort by time, and object keys.
 // Why a folder a day: listing a day is two pages even for a trigger of every minute; all its slots of a year would be 525.
-import { jobIdOf, sha256Hex } from '../../common/ids.ts';
+import { digitsOf, sha256Hex } from '../../common/ids.ts';
 
 export const TRIGGERS = 'triggers/';
 export const specPrefix = (name: string): string => `triggers/${name}/spec`;
