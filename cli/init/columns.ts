@@ -40,7 +40,8 @@ export function chooseColumn(column: ColumnView, context: ColumnContext): Column
     suspect = false,
   } = whyNot(column, context) ?? featuresOf(column as Usable, context);
   const share = explainedOf(column);
-  const isAsked = Object.keys(features).length > 0 && share >= ASK_SHARE;
+  // of a time only parts are features, and those are known whenever the time is
+  const isAsked = Object.keys(features).length > 0 && share >= ASK_SHARE && column.kind !== 'time';
   const asked = isAsked ? `; says ${percent(share)} of the label` : '';
   return { column: name, type, features, why: `${why}${asked}`, suspect, isAsked };
 }
