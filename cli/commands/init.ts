@@ -6,8 +6,10 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { GristmillError } from '../../common/errors.ts';
 import { checkName } from '../../common/ids.ts';
+import type { DatasetView } from '../../common/wire/profile.ts';
+import { ClientError } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
-import { chooseJob, sampleRows } from '../init/choose.ts';
+import { chooseJob, explainTextLabel, sampleRows } from '../init/choose.ts';
 import { formatJson } from '../init/format.ts';
 import { jobNameOf } from '../init/names.ts';
 import { storyLines } from '../init/story.ts';
@@ -25,7 +27,7 @@ export const run: Run<Options> = async (context, [uri = ''], options) => {
   const into = resolve(folder, options.out ?? '.');
   const paths = { job: join(into, `${name}.job.json`), rows: join(into, `${name}.rows.json`) };
   if (!options.force) await checkFree(Object.values(paths), folder);
-  const view = await client.dataset(uri, options.label);
+  const view = await look(context, uri, options.label);
   const { job, reasons } = chooseJob(view, {
     name,
     schemaUrl: client.schemaUrl,
@@ -41,6 +43,16 @@ export const run: Run<Options> = async (context, [uri = ''], options) => {
   else tell(context, { lines: storyLines({ view, reasons }, out), files, name });
   return EXIT.done;
 };
+
+/** A label that is a text column is the most likely mistake: then the answer names its values. */
+async function look({ client }: Context, uri: string, label: string): Promise<DatasetView> {
+  try {
+    return await client.dataset(uri, label);
+  } catch (error) {
+    if (!(error instanceof ClientError) || error.code !== 'SQL_TYPE') throw error;
+    throw explainTextLabel(await client.dataset(uri), label) ?? error;
+  }
+}
 
 function tell(
   { out }: Context,

@@ -3,9 +3,9 @@
 // Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
 import { GristmillError } from '../../common/errors.ts';
 import type { JobInput } from '../../common/wire/job.ts';
-import type { DatasetView, LabelView } from '../../common/wire/profile.ts';
+import type { ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
 import { type ColumnChoice, chooseColumn, explainedOf } from './columns.ts';
-import { columnSql, featureNames, figure, percent } from './names.ts';
+import { columnSql, featureNames, figure, percent, textSql } from './names.ts';
 import { chooseSplit, type SplitChoice, spanOf } from './split.ts';
 import { chooseTraining } from './train.ts';
 
@@ -123,7 +123,10 @@ function checkLabel(view: DatasetView): LabelView {
   const isConstant = kind === 'binary' ? mean === 0 || mean === 1 : min === max;
   if (isConstant && sampledRows === rows) {
     const value = kind === 'binary' ? (mean === 1 ? 'true' : 'false') : figure(Number(min));
-    throw impossible(`${of}: it is always ${value}, expected at least two values`);
+    const held = view.columns.filter((one) => label.columns.includes(one.name)).flatMap(valuesOf);
+    throw impossible(
+      `${of}: it is always ${value}, expected at least two values${held.map((text) => `; ${text}`).join('')}`,
+    );
   }
   if (kind === 'binary' && sampledRows === rows) {
     const rarer = Math.round(Math.min(mean ?? 0, 1 - (mean ?? 0)) * labelled);
@@ -153,6 +156,33 @@ function signalOf(view: DatasetView, columns: readonly ColumnChoice[]): number |
   const used = view.columns.filter((_, i) => Object.keys(columns[i]!.features).length > 0);
   const isKnown = used.every(({ labelExplained }) => typeof labelExplained === 'number');
   return isKnown ? Math.max(...used.map(explainedOf)) : null;
+}
+
+/** "weather holds 'rain', 'sun' …": what a label may be compared with. */
+function valuesOf({ name, kind, top }: ColumnView): string[] {
+  if (kind !== 'text' || top.length === 0) return [];
+  const texts = top.slice(0, VALUES_SHOWN).map(({ value }) => textSql(String(value)));
+  return [`${name} holds ${texts.join(', ')}${top.length > VALUES_SHOWN ? ' …' : ''}`];
+}
+
+const VALUES_SHOWN = 5;
+
+/** A text column given as a label: which condition may be meant. Undefined where the label is no such column. */
+export function explainTextLabel(
+  { columns }: DatasetView,
+  label: string,
+): GristmillError | undefined {
+  const plain = label
+    .trim()
+    .replace(/^"(.*)"$/, '$1')
+    .toLowerCase();
+  const column = columns.find(({ name, kind }) => kind === 'text' && name.toLowerCase() === plain);
+  const first = column?.top[0];
+  if (!column || !first) return undefined;
+  const example = `${columnSql(column.name)} = ${textSql(String(first.value))}`;
+  return impossible(
+    `label ${JSON.stringify(label)}: it is text, expected a condition such as --label ${JSON.stringify(example)}, or a number; ${valuesOf(column)[0]}`,
+  );
 }
 
 const FEATURES_MAX = 1000;

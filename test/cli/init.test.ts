@@ -3,12 +3,14 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { ClientError } from '../../cli/client.ts';
 import { run } from '../../cli/commands/init.ts';
 import type { Context } from '../../cli/context.ts';
 import { makeOutput } from '../../cli/print.ts';
 import { systemClock } from '../../common/clock.ts';
+import type { DatasetView } from '../../common/wire/profile.ts';
 import { tempFolder } from '../support/runner.ts';
-import { column, dataset } from './init/dataset.ts';
+import { column, dataset, text } from './init/dataset.ts';
 
 const view = dataset([column('x'), column('y')], { sample: [{ late: true, x: 1, y: null }] });
 
@@ -78,6 +80,27 @@ test('init --json prints one document: job, rows, reasons, files', async () => {
   expect(rows.instances).toHaveLength(1);
   expect(reasons.columns.map((one: { column: string }) => one.column)).toEqual(['late', 'x', 'y']);
   expect(files).toEqual(['trips.job.json', 'trips.rows.json']);
+});
+
+test('init names the values of a text column that is given as the label', async () => {
+  const { context } = world();
+  const client = {
+    ...context.client,
+    dataset: async (_uri: string, label?: string): Promise<DatasetView> => {
+      if (label === undefined) return dataset([text('weather', 5)]);
+      throw new ClientError('Cannot learn a label of type VARCHAR', {
+        code: 'SQL_TYPE',
+        status: 422,
+      });
+    },
+  };
+  const named = run({ ...context, client }, ['days/*.parquet'], { label: '"weather"' });
+  await expect(named).rejects.toMatchObject({
+    code: 'INIT_IMPOSSIBLE',
+    message: expect.stringContaining(`such as --label "weather = 'mill'"`),
+  });
+  const other = run({ ...context, client }, ['days/*.parquet'], { label: 'upper(weather)' });
+  await expect(other).rejects.toMatchObject({ code: 'SQL_TYPE' });
 });
 
 test('init refuses a name that no model may have, and a folder that cannot be', async () => {
