@@ -46,13 +46,14 @@ async function run(parsed: Extract<Parsed, { kind: 'run' }>, out: Output): Promi
     coordinator: coordinator as string | undefined,
     gateway: gateway as string | undefined,
   });
+  const signal = command.ownsSignals ? new AbortController().signal : interrupt();
   const context: Context = {
     command: command.path.join(' '),
-    client: createClient(addresses),
+    client: createClient({ ...addresses, signal }),
     out,
     env: process.env,
     folder,
-    signal: command.ownsSignals ? new AbortController().signal : interrupt(),
+    signal,
     clock: systemClock,
     readFile: (path) =>
       readInput(path, {
