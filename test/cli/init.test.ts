@@ -8,7 +8,6 @@ import { run } from '../../cli/commands/init.ts';
 import type { Context } from '../../cli/context.ts';
 import { makeOutput } from '../../cli/print.ts';
 import { systemClock } from '../../common/clock.ts';
-import type { DatasetView } from '../../common/wire/profile.ts';
 import { tempFolder } from '../support/runner.ts';
 import { column, dataset, text } from './init/dataset.ts';
 
@@ -85,8 +84,7 @@ test('init --json prints one document: job, rows, reasons, files', async () => {
 test('init names the values of a text column that is given as the label', async () => {
   const { context } = world();
   const client = {
-    ...context.client,
-    dataset: async (_uri: string, label?: string): Promise<DatasetView> => {
+    dataset: async (_uri: string, label?: string) => {
       if (label === undefined) return dataset([text('weather', 5)]);
       throw new ClientError('Cannot learn a label of type VARCHAR', {
         code: 'SQL_TYPE',
@@ -94,12 +92,13 @@ test('init names the values of a text column that is given as the label', async 
       });
     },
   };
-  const named = run({ ...context, client }, ['days/*.parquet'], { label: '"weather"' });
+  const asked = { ...context, client } as unknown as Context;
+  const named = run(asked, ['days/*.parquet'], { label: '"weather"' });
   await expect(named).rejects.toMatchObject({
     code: 'INIT_IMPOSSIBLE',
     message: expect.stringContaining(`such as --label "weather = 'mill'"`),
   });
-  const other = run({ ...context, client }, ['days/*.parquet'], { label: 'upper(weather)' });
+  const other = run(asked, ['days/*.parquet'], { label: 'upper(weather)' });
   await expect(other).rejects.toMatchObject({ code: 'SQL_TYPE' });
 });
 
