@@ -185,7 +185,7 @@ const endOf = ({ state, error }: JobView): string =>
 /** One lake a number of months and test file: tasks are named by etags, so runs to compare share theirs. */
 const lakes = new Map<string, Promise<string>>();
 
-function lakeOf(months: number, rows: number): Promise<string> {
+export function lakeOf(months: number, rows: number): Promise<string> {
   const made = lakes.get(`${months} ${rows}`) ?? makeLake(months, rows);
   lakes.set(`${months} ${rows}`, made);
   return made;
@@ -198,7 +198,7 @@ async function makeLake(months: number, rows: number): Promise<string> {
   return folder;
 }
 
-async function copyLake(folder: string, uri: string, env: Env): Promise<void> {
+export async function copyLake(folder: string, uri: string, env: Env): Promise<void> {
   const lake = await openStore(uri, { ...process.env, ...env }, { create: true });
   for (const name of readdirSync(join(folder, 'trips')))
     await lake.createFromFile(`trips/${name}`, join(folder, 'trips', name));
