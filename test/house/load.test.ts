@@ -39,6 +39,7 @@ const mains = [
   'gateway/main.ts',
   'deploy/quickstart/main.ts',
   'deploy/cluster/main.ts',
+  'deploy/image/main.ts',
 ];
 
 test.each(mains.filter((path) => existsSync(join(root, path))))(
