@@ -20,14 +20,16 @@ export function exitOf(error: unknown): number {
   return CORRECTABLE.has(CODES[error.code].status) ? EXIT.usage : EXIT.failed;
 }
 
-export function printError(error: unknown, out: Output): void {
+/** `command`: its path, for the help to read. */
+export function printError(error: unknown, out: Output, command: string): void {
   if (isInterrupt(error)) return;
   const { code, message, remedy, errors } = partsOf(error);
   if (out.isJson) {
     out.note(JSON.stringify({ error: { code, message, remedy, errors } }));
     return;
   }
-  for (const line of errorLines({ code, message, remedy, errors }, out)) out.note(line);
+  const help = code === 'USAGE' ? `See gristmill ${command} --help` : remedy;
+  for (const line of errorLines({ code, message, remedy: help, errors }, out)) out.note(line);
   if (code === 'INTERNAL' && error instanceof Error) out.note(out.style('dim', error.stack ?? ''));
 }
 
@@ -41,15 +43,25 @@ export function errorLines(
   },
   { style }: Pick<Output, 'style'>,
 ): string[] {
-  const lines = [`${style(['bold', 'red'], `error ${error.code}`)}  ${error.message}`];
-  const said = (error.errors ?? []).filter(({ detail }) => !error.message.includes(detail));
-  for (const { pointer, detail } of said.length > 0 ? (error.errors ?? []) : []) {
+  const { code, remedy, errors = [] } = error;
+  const isListed = errors.some(({ detail }) => !error.message.includes(detail));
+  const message = isListed ? withoutFirst(error.message, errors) : error.message;
+  const lines = [`${style(['bold', 'red'], `error ${code}`)}  ${message}`];
+  for (const { pointer, detail } of isListed ? errors : []) {
     lines.push(`  ${style('yellow', pointer === '' ? '/' : pointer)}  ${detail}`);
   }
-  if (error.remedy && !/^None: /.test(error.remedy)) {
-    lines.push(`  ${style('dim', '→')} ${error.remedy}`);
+  if (remedy && !/^None: /.test(remedy)) {
+    const said = remedy.replace('fields that "errors" points to', 'fields named');
+    lines.push(`  ${style('dim', '→')} ${said}`);
   }
   return lines;
+}
+
+/** Where every field is listed, the message need not have the first of them. */
+function withoutFirst(message: string, errors: readonly FieldError[]): string {
+  const [first] = errors;
+  const at = message.indexOf(`: ${first?.pointer || 'it'} ${first?.detail}`);
+  return at < 0 ? message : `${message.slice(0, at)}: ${errors.length} things to correct`;
 }
 
 function partsOf(error: unknown) {

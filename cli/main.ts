@@ -33,7 +33,7 @@ async function main(): Promise<number> {
   try {
     return await run(parsed, out);
   } catch (error) {
-    printError(error, out);
+    printError(error, out, parsed.command.path.join(' '));
     return exitOf(error);
   }
 }

@@ -2,7 +2,6 @@
 // In: COMMANDS, words. Out: the row that is meant with its arguments and options, or text to print and an exit code.
 // Why nothing runs here: parsing is tested for every command without loading one.
 import { Command as Commander, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { nearestName } from '../common/errors.ts';
 import { COMMANDS, type Command, GROUPS, type Option as Row } from './commands.ts';
 import { type Args, EXIT, type Options } from './context.ts';
 
@@ -107,8 +106,11 @@ function dress(
   said: { out: string; error: string },
   columns: number,
 ): Commander {
+  const path = [commander.parent?.parent?.name(), commander.parent?.name(), commander.name()];
+  const words = path.filter((word) => word !== undefined).join(' ');
   return commander
     .exitOverride()
+    .showHelpAfterError(`  → See ${words} --help`)
     .helpCommand(false)
     .allowExcessArguments(false)
     .configureHelp({ showGlobalOptions: false, helpWidth: columns, visibleOptions: ownOptions })
@@ -170,10 +172,3 @@ function sayOf(error: CommanderError, said: { out: string; error: string }): Par
   }
   return { kind: 'say', text: said.error, isError: true, exit: EXIT.usage };
 }
-
-/** For a word that is no command: the nearest one. */
-export const nearestCommand = (word: string): string | undefined =>
-  nearestName(
-    word,
-    COMMANDS.map(({ path }) => path.join(' ')),
-  );

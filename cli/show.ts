@@ -75,7 +75,7 @@ function rowLines({ rows, split }: JobView, style: Style): string[] {
 }
 
 function edgeLines(edges: Readonly<Record<string, number | string | null>>): string[] {
-  const said = ['validationAfter', 'testAfter', 'testUpTo'].flatMap((name) => {
+  const said = ['validationAfter', 'testAfter'].flatMap((name) => {
     const value = edges[name];
     return value === null || value === undefined
       ? []
@@ -87,7 +87,6 @@ function edgeLines(edges: Readonly<Record<string, number | string | null>>): str
 const EDGE_WORDS: Readonly<Record<string, string>> = {
   validationAfter: 'validation after',
   testAfter: 'test after',
-  testUpTo: 'up to',
 };
 
 const stageTable = ({ stages }: JobView, style: Style): string[] =>

@@ -229,15 +229,16 @@ export const signed = (value: number): string =>
 export const snapshotWords = (of: NonNullable<JobView['snapshot']>): string =>
   `${count(of.objects, 'object')}, ${count(of.rowGroups, 'row group')}, ${size(of.bytes)}`;
 
-/** 2,497,778 rows   1,204 dropped (filter 1,200, require 4) */
+/** 2,497,778 rows   1,204 dropped (filter 1,200, require 4): rules of a kind together; `show` has each. */
 export function rowsWords({ rowsIn, rowsOut, dropped }: NonNullable<JobView['rows']>): string {
-  const gone = Object.entries(dropped).filter(([, n]) => n > 0);
-  const rules = gone.map(([rule, n]) => `${shortRule(rule)} ${whole(n)}`).join(', ');
-  return `${count(rowsOut, 'row')}   ${whole(rowsIn - rowsOut)} dropped${rules ? ` (${rules})` : ''}`;
+  const kinds = new Map<string, number>();
+  for (const [rule, n] of Object.entries(dropped)) {
+    const kind = rule.replace(/\(.*$/s, '');
+    if (n > 0) kinds.set(kind, (kinds.get(kind) ?? 0) + n);
+  }
+  const said = [...kinds].map(([kind, n]) => `${kind} ${whole(n)}`).join(', ');
+  return `${count(rowsOut, 'row')}   ${whole(rowsIn - rowsOut)} dropped${said ? ` (${said})` : ''}`;
 }
-
-/** "filter(delay between -120 and 1800)" may be as long as SQL is. */
-const shortRule = (rule: string): string => (rule.length > 40 ? `${rule.slice(0, 38)}…)` : rule);
 
 export const splitWords = ({ train, validation, test }: NonNullable<JobView['split']>): string =>
   `${whole(train)} rows to train on, ${whole(validation)} for validation, ${whole(test)} for the test`;
@@ -267,11 +268,12 @@ function evaluationWords({
   rows: number;
 }): string {
   const main = mainMetric(metrics);
-  const shown = [main, ...Object.keys(metrics).filter((name) => name !== main)].slice(0, 2);
-  const figures = shown.map(
-    (name) => `${metricName(name)} ${figure(metrics[name]!)} (baseline ${figure(baseline[name]!)})`,
-  );
-  return [...figures, `${count(rows, 'test row')}`].join('   ');
+  const other = Object.keys(metrics).find((name) => name !== main);
+  return [
+    `${metricName(main)} ${figure(metrics[main]!)} (baseline ${figure(baseline[main]!)})`,
+    ...(other === undefined ? [] : [`${metricName(other)} ${figure(metrics[other]!)}`]),
+    count(rows, 'row'),
+  ].join('   ');
 }
 
 const proofWords = ({ rows, maxDifference }: { rows: number; maxDifference: number }): string =>

@@ -9,7 +9,6 @@ import type { AliasPlace } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf } from '../input.ts';
 import { age, figure, metricName, size } from '../print.ts';
-import { signed } from '../watch.ts';
 
 type Environments = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 
@@ -161,7 +160,7 @@ function policyLines({ min = {}, max = {}, change }: GatePolicy): string[] {
     ...Object.entries(max).map(([metric, value]) => `${metricName(metric)} at most ${value}`),
     ...(change
       ? [
-          `${metricName(change.metric)} against the champion: change above ${signed(change.min)} with ${change.confidence * 100} % confidence`,
+          `${metricName(change.metric)} against the champion: change above ${String(change.min).replace('-', '−')} with ${change.confidence * 100} % confidence`,
         ]
       : []),
   ];

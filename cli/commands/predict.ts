@@ -27,7 +27,7 @@ export const run: Run<{ alias: string; version?: number }> = async (
       head: ['PREDICTION', ...columns],
       right: [0],
       rows: rows.map((row, index) => [
-        out.style('bold', String(answer.predictions[index])),
+        out.style('bold', shown(answer.predictions[index]!)),
         ...columns.map((column) => cell(row[column])),
       ]),
     });
@@ -64,6 +64,9 @@ function rowsOf(value: unknown, name: string): Row[] {
 
 const isRow = (value: unknown): value is Row =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
+
+/** Six digits are what a person reads; a file and --json have them all. */
+const shown = (prediction: number): string => String(Number(prediction.toPrecision(6)));
 
 const cell = (value: unknown): string =>
   (typeof value === 'string' ? value : value === undefined ? '' : JSON.stringify(value)).slice(

@@ -38,7 +38,7 @@ export const list: Run = async ({ client, out, clock }) => {
           trigger.spec.timeZone,
           last ? age(last.dueAt, clock.now()) : '',
           last ? outcomeWords(last, out.style) : '',
-          nextWords(trigger),
+          nextWords(trigger).replace(/^next /, ''),
         ];
       }),
     });
