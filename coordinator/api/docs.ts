@@ -56,7 +56,7 @@ it becomes SQL for training and ONNX for serving, and both give the same result 
       ['form', ''],
       OPERATORS.map(({ form, says }) => [code(form), html(says)]),
     )}
-<h2 id="stages">Stages</h2><p>What a job goes through; "gristmill job watch" shows where it is.</p>${table(
+<h2 id="stages">Stages</h2><p>The kinds of work. A job goes through those from prepare to prove, and "gristmill job watch" shows where it is.</p>${table(
       ['stage', ''],
       Object.entries(STAGES).map(([name, says]) => [code(name), html(says)]),
     )}`,
