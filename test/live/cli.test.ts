@@ -190,7 +190,7 @@ test('what was typed wrong is exit code 2, with words that help', async () => {
     [`echo '{"a": 1,}' | gristmill job submit -`, /Cannot read standard input at line 1, column 9/],
     [`echo '{"specVersion": 1}' | gristmill job submit -`, /\/name {2}is missing/],
     [`sed 's/"late"/"lat"/' trips.job.json | gristmill job submit -`, /did you mean/],
-    ['gristmill job show j-0', /expected the id of a job or its start; the newest are j-/],
+    ['gristmill job show j-none', /expected the id of a job or its start; the newest are j-/],
     ['gristmill model show trip', /error NOT_FOUND .*trip/],
     ['gristmill completion bush', /did you mean bash\?/],
     ['gristmill workers --coordinator localhost', /expected http:\/\/host:port/],
