@@ -2,6 +2,7 @@
 // The command line: words in, exit code out.
 // In: argv, the environment, standard input. Out: what a command prints; its exit code.
 // Why so little: parsing is program.ts, commands are a table, and whatever they need is handed to them here.
+import '../common/io-threads.ts';
 import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { systemClock } from '../common/clock.ts';
