@@ -105,7 +105,11 @@ function curlLine({ method, path, operation }: Call, address: string): string {
     .filter((one) => one.in === 'header' && method === 'put')
     .map(({ name }) => ` -H '${name}: "0"'`);
   const body = operation.requestBody ? ` -H 'content-type: application/json' -d @body.json` : '';
-  return `curl${verb} $${address}${path}${headers.join('')}${body}`;
+  const query = (operation.parameters ?? [])
+    .filter((one) => one.in === 'query' && one.required)
+    .map(({ name }) => ` --data-urlencode '${name}=…'`);
+  const get = query.length > 0 ? ' --get' : '';
+  return `curl${verb}${get} $${address}${path}${headers.join('')}${query.join('')}${body}`;
 }
 
 const schemaOf = (body: Body): Schema => Object.values(body.content ?? {})[0]?.schema ?? {};
