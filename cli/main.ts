@@ -16,7 +16,7 @@ import { ownHelpOf, type Parsed, parseWords } from './program.ts';
 
 async function main(): Promise<number> {
   const { stdout, stderr, env } = process;
-  const columns = stdout.columns ?? 100;
+  const columns = stdout.columns || 100;
   const parsed = parseWords(process.argv.slice(2), {
     version: readVersion(import.meta.dirname),
     columns,

@@ -1,8 +1,9 @@
 // How figures, tables and errors look; and where they go.
 // In: values. Out: text on standard output, errors on standard error; with --json nothing but JSON.
 // Why `style` is a parameter of everything: colours are for terminals, and NO_COLOR is obeyed in one place.
-import { stripVTControlCharacters, styleText } from 'node:util';
+import { styleText } from 'node:util';
 import { makeScreen, type Screen } from './screen.ts';
+import { cut, harmless, pad, type Stream, widthOf } from './text.ts';
 
 export type Tone = 'bold' | 'dim' | 'red' | 'green' | 'yellow' | 'cyan';
 /** Text in a tone, or the same text where there are no colours. */
@@ -23,13 +24,6 @@ export type Output = {
   json(value: unknown): void;
   /** Lines that are painted over, for things that change. */
   screen(): Screen;
-};
-
-export type Stream = {
-  write(text: string): unknown;
-  readonly isTTY?: boolean;
-  readonly columns?: number;
-  readonly rows?: number;
 };
 
 export type Table = {
@@ -55,13 +49,13 @@ export function makeOutput(options: {
     isJson,
     isTerminal,
     get columns() {
-      return isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+      return isTerminal ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
     },
     style,
     line,
     note: (text) => void stderr.write(`${harmless(text)}\n`),
     table(table) {
-      const width = isTerminal ? (stdout.columns ?? 80) : Number.POSITIVE_INFINITY;
+      const width = isTerminal ? stdout.columns || 80 : Number.POSITIVE_INFINITY;
       for (const one of tableLines(table, style)) line(cut(one, width));
     },
     json: (value) => void stdout.write(`${JSON.stringify(value)}\n`),
@@ -74,13 +68,6 @@ export const styleOf =
   (tone, text) =>
     hasColours ? styleText(tone as Tone, text, { validateStream: false }) : text;
 
-/** What a server or a dataset says must not steer the terminal: only colours pass. */
-export const harmless = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
-  text.replace(/(\x1b\[[0-9;]*m)|[\x00-\x08\x0b-\x1f\x7f-\x9f]/g, (_all, colour?: string) =>
-    colour === undefined ? '�' : colour,
-  );
-
 export function tableLines({ head, rows, right = [] }: Table, style: Style): string[] {
   const widths = head.map((title, index) =>
     Math.max(widthOf(title), ...rows.map((row) => widthOf(row[index] ?? ''))),
@@ -91,32 +78,6 @@ export function tableLines({ head, rows, right = [] }: Table, style: Style): str
       .join('  ')
       .trimEnd();
   return [style('dim', lineOf(head)), ...rows.map(lineOf)];
-}
-
-export const widthOf = (text: string): number => [...stripVTControlCharacters(text)].length;
-
-export function pad(text: string, width: number, isRight = false): string {
-  const space = ' '.repeat(Math.max(0, width - widthOf(text)));
-  return isRight ? space + text : text + space;
-}
-
-/** At most `width` columns; colours are kept and closed, a cut shows as "…". */
-export function cut(text: string, width: number): string {
-  if (widthOf(text) <= width) return text;
-  let seen = 0;
-  let out = '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: colours take no room
-  for (const piece of text.match(/\x1b\[[0-9;]*m|./gsu) ?? []) {
-    if (piece.startsWith('\x1b[')) out += piece;
-    else if (seen < width - 1) {
-      out += piece;
-      seen += 1;
-    } else if (seen === width - 1) {
-      out += '…';
-      seen += 1;
-    }
-  }
-  return out;
 }
 
 export const whole = (n: number): string => Math.round(n).toLocaleString('en-US');

@@ -1,7 +1,7 @@
 // Lines that change in place.
 // In: the lines as they shall be now. Out: a terminal repainted; elsewhere nothing.
 // Why whole frames: a frame that is cut to the terminal's size never wraps, so the cursor knows its way back.
-import { cut, harmless, type Stream } from './print.ts';
+import { cut, harmless, type Stream } from './text.ts';
 
 export type Screen = {
   /** Replaces what the last paint() showed. */
@@ -22,7 +22,7 @@ export function makeScreen(stream: Stream): Screen {
     lines.length === shown.length && lines.every((line, index) => line === shown[index]);
   return {
     paint(lines) {
-      const width = Math.max(1, (stream.columns ?? 80) - 1);
+      const width = Math.max(1, (stream.columns || 80) - 1);
       const room = Math.max(1, (stream.rows ?? 24) - 1);
       const frame = lines.slice(-room).map((line) => cut(harmless(line), width));
       if (isShown(frame)) return;

@@ -8,8 +8,9 @@ import type { JobView } from '../api.ts';
 import { type ClientError, isOver } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf } from '../input.ts';
-import { age, cut, duration, moment } from '../print.ts';
+import { age, duration, moment } from '../print.ts';
 import { showLines, stateOf } from '../show.ts';
+import { cut } from '../text.ts';
 import { exitOfJob, factLines, watchLines } from '../watch.ts';
 
 export const submit: Run<{ watch?: true; idempotencyKey?: string }> = async (

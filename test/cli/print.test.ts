@@ -1,18 +1,8 @@
 // Figures, tables, cuts and the painted screen.
 import { expect, test } from 'vitest';
-import {
-  age,
-  cut,
-  duration,
-  figure,
-  harmless,
-  makeOutput,
-  size,
-  styleOf,
-  tableLines,
-  widthOf,
-} from '../../cli/print.ts';
+import { age, duration, figure, makeOutput, size, styleOf, tableLines } from '../../cli/print.ts';
 import { makeScreen } from '../../cli/screen.ts';
+import { widthOf } from '../../cli/text.ts';
 
 const stream = (more: object = {}) => {
   const written: string[] = [];
@@ -55,18 +45,6 @@ test('tableLines() aligns by what is seen, colours apart', () => {
     styleOf(false),
   );
   expect(lines.map(widthOf)).toEqual([10, 10, 10]);
-});
-
-test('cut() keeps within the width, closes colours and shows the cut', () => {
-  expect(cut('abcdef', 4)).toBe('abc…');
-  expect(cut('abc', 3)).toBe('abc');
-  const red = cut(styleOf(true)('red', 'abcdef'), 3);
-  expect(widthOf(red)).toBe(3);
-  expect(red.endsWith('\x1b[39m')).toBe(true);
-});
-
-test('harmless() lets colours pass and nothing else that steers a terminal', () => {
-  expect(harmless('\x1b[31mred\x1b[0m \x1b[2Jgone\x07\r')).toBe('\x1b[31mred\x1b[0m �[2Jgone��');
 });
 
 test('makeOutput() with --json prints JSON and nothing else', () => {

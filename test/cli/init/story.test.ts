@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { chooseJob } from '../../../cli/init/choose.ts';
 import { formatJson } from '../../../cli/init/format.ts';
 import { storyLines, wrap } from '../../../cli/init/story.ts';
-import { styleOf, widthOf } from '../../../cli/print.ts';
+import { styleOf } from '../../../cli/print.ts';
+import { widthOf } from '../../../cli/text.ts';
 import { column, dataset, text, time, whole } from './dataset.ts';
 
 const view = dataset([
