@@ -87,7 +87,7 @@ export const COMMANDS: readonly Command[] = [
       { name: 'gateway-port', value: 'N', help: 'port of the gateway', whole: port },
       { name: 'detach', help: 'come back once everything answers; "gristmill down" ends it' },
     ],
-    example: 'gristmill up --lake lake --detach',
+    example: 'gristmill up --lake ./data --detach',
     ownsSignals: true,
     load: () => import('./commands/up.ts'),
   },

@@ -7,6 +7,7 @@ import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { COMMANDS } from '../../cli/commands.ts';
 import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
 import { findNatsServer } from '../../deploy/binaries.mjs';
 import { root } from '../house/tree.ts';
@@ -59,6 +60,18 @@ function isAlive(pid: number): boolean {
   return /^[^Z\s]/.test(stdout.trim());
 }
 
+/** What a user who has only the README types. */
+function readmeCommands(): string[] {
+  const readme = readFileSync(join(root, 'README.md'), 'utf8');
+  const [, text = ''] = readme.split(/^## Your own data.*$/m);
+  const lines = text.split('\n').filter((line) => /^ {4}np[mx] /.test(line));
+  expect(lines).toHaveLength(5);
+  return lines.map((line) => line.split('  #')[0]!.trim());
+}
+
+const exampleOf = (name: string): string =>
+  COMMANDS.find(({ path }) => path.join(' ') === name)!.example;
+
 async function makeLake(to: string): Promise<void> {
   await mkdir(join(to, 'trips'), { recursive: true });
   await using duck = await openDuck({
@@ -70,11 +83,12 @@ async function makeLake(to: string): Promise<void> {
   for (const month of [1, 2, 3]) {
     const path = quoteText(join(to, `trips/month-${month}.parquet`));
     await duck.run(`COPY (
-      SELECT TIMESTAMP '2030-01-01' + to_days(${(month - 1) * 30}) + to_minutes((i * 10)::BIGINT) AS departed,
+      SELECT * EXCLUDE (is_late) FROM (SELECT TIMESTAMP '2030-01-01' + to_days(${(month - 1) * 30}) + to_minutes((i * 10)::BIGINT) AS departed,
         CASE WHEN i % 50 = 0 THEN NULL ELSE 5 + (i * 7919) % 40 END::BIGINT AS minutes,
         ['harbour', 'centre', 'hill', 'mill'][1 + (i * 31) % 4] AS stop,
-        ((i * 10 // 60) % 24 BETWEEN 7 AND 9 OR (i * 31) % 4 = 0) AND (i * 13) % 7 <> ${month} AS late
-      FROM range(4000) t(i)) TO ${path} (FORMAT parquet)`);
+        ((i * 10 // 60) % 24 BETWEEN 7 AND 9 OR (i * 31) % 4 = 0) AND (i * 13) % 7 <> ${month} AS is_late,
+        CASE WHEN is_late THEN 20 + i % 30 ELSE i % 15 END::BIGINT AS delay
+      FROM range(4000) t(i))) TO ${path} (FORMAT parquet)`);
   }
 }
 
@@ -100,7 +114,7 @@ beforeAll(async () => {
   const told = JSON.parse(stdout.slice(stdout.search(/^[[{]/m))) as unknown;
   packed = (Array.isArray(told) ? told[0] : Object.values(told as object)[0]) as Packed;
   await writeFile(join(folder, 'package.json'), '{ "private": true, "type": "module" }');
-  await makeLake(join(folder, 'lake'));
+  await makeLake(join(folder, 'data'));
 }, 3 * MINUTE);
 
 afterAll(async () => {
@@ -130,31 +144,29 @@ test('npm pack packs what runs, the types of the client, and nothing else', () =
 test(
   'npm i, up, init, job submit, predict: a prediction on own Parquet; down leaves nothing',
   async () => {
-    must(
-      `npm i --ignore-scripts --no-audit --no-fund --prefer-offline --loglevel=error ./${packed.filename}`,
-    );
-    const up = JSON.parse(
-      must('npx gristmill up --lake lake --detach --port 0 --gateway-port 0 --json'),
-    ) as Up;
+    const [install, start, init, submit, predict] = readmeCommands();
+    must(`${install} --no-audit --no-fund --prefer-offline --loglevel=error`);
+    expect(start).toBe(`npx ${exampleOf('up')}`);
+    const up = JSON.parse(must(`${start} --port 0 --gateway-port 0 --json`)) as Up;
     left = Object.values(up.pids);
     expect(left.filter(isAlive)).toHaveLength(4);
     addresses = {
       GRISTMILL_COORDINATOR: up.coordinatorUrl,
       GRISTMILL_GATEWAY: up.gatewayUrl,
     };
-    must("npx gristmill init 'trips/*.parquet' --label late");
+    must(init!);
     const rows = JSON.parse(readFileSync(join(folder, 'trips.rows.json'), 'utf8')) as unknown;
     expect(rows).toBeTruthy();
-    must('npx gristmill job submit trips.job.json --watch');
-    const predicted = JSON.parse(must('npx gristmill predict trips trips.rows.json --json')) as {
+    must(submit!);
+    const predicted = JSON.parse(must(`${predict} --json`)) as {
       predictions: readonly unknown[];
     };
     expect(predicted.predictions.length).toBeGreaterThan(0);
     expect(JSON.stringify(predicted.predictions)).toMatch(/\d\.\d/);
-    const second = shell('npx gristmill up --lake lake');
+    const second = shell('npx gristmill up --lake ./data');
     expect(second.status).toBe(2);
     expect(second.stderr).toContain(`one runs at ${up.coordinatorUrl}`);
-    expect(must('npx gristmill down')).toContain('coordinator');
+    expect(must(`npx ${exampleOf('down')}`)).toContain('coordinator');
     expect(left.filter(isAlive)).toEqual([]);
   },
   5 * MINUTE,
