@@ -81,7 +81,7 @@ test('gateway answers raw rows with the version that an alias names, and says wh
   expect(await unknown('slop')).toContain('did you mean slope');
   expect(await unknown('slope/aliases/candidate')).toContain('champion');
   expect(await unknown('slope/versions/9')).toContain('expected one of 1, 2');
-  expect(await unknown('SLOPE')).toContain('/openapi.json');
+  expect(await unknown('SLOPE')).toContain('/docs');
 
   const metrics = await gateway.text('/metrics');
   expect(metrics).toMatch(
