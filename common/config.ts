@@ -126,6 +126,21 @@ export const wholeOrNone = (
   };
 };
 
+/** The queue of those that cannot work without it. */
+export const natsSetting = text({
+  name: 'GRISTMILL_NATS',
+  help: 'nats://host:port, several separated by commas',
+  standard: 'nats://127.0.0.1:4222',
+  reason: 'where nats-server listens by itself',
+  isSecret: true,
+});
+
+export const lakeSetting = place({
+  name: 'GRISTMILL_LAKE',
+  help: 'where datasets lie: file:///folder or s3://bucket/prefix',
+  reason: 'nothing outside it is read',
+});
+
 function refuseUnknown(env: Env): void {
   const known: readonly string[] = SETTING_NAMES;
   for (const name of Object.keys(env)) {

@@ -1,26 +1,25 @@
 // The coordinator's settings. In: the environment. Out: one frozen object, or CONFIG_INVALID naming what is wrong.
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Env, place, readSettings, text, type Values, whole } from '../common/config.ts';
+import {
+  type Env,
+  lakeSetting,
+  natsSetting,
+  place,
+  readSettings,
+  text,
+  type Values,
+  whole,
+} from '../common/config.ts';
 
 export const SETTINGS = {
-  nats: text({
-    name: 'GRISTMILL_NATS',
-    help: 'nats://host:port, several separated by commas',
-    standard: 'nats://127.0.0.1:4222',
-    reason: 'where nats-server listens by itself',
-    isSecret: true,
-  }),
+  nats: natsSetting,
   store: place({
     name: 'GRISTMILL_STORE',
     help: 'where everything lies that must last: file:///folder or s3://bucket/prefix',
     reason: 'all processes of a cluster name the same one',
   }),
-  lake: place({
-    name: 'GRISTMILL_LAKE',
-    help: 'where datasets lie: file:///folder or s3://bucket/prefix',
-    reason: 'nothing outside it is read',
-  }),
+  lake: lakeSetting,
   host: text({
     name: 'GRISTMILL_HOST',
     help: 'address to listen on',

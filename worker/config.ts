@@ -5,6 +5,8 @@ import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import {
   type Env,
+  lakeSetting,
+  natsSetting,
   place,
   readSettings,
   text,
@@ -17,23 +19,13 @@ import { CRASH_POINTS } from '../common/crash.ts';
 const MiB = 1024 * 1024;
 
 export const SETTINGS = {
-  nats: text({
-    name: 'GRISTMILL_NATS',
-    help: 'nats://host:port, several separated by commas',
-    standard: 'nats://127.0.0.1:4222',
-    reason: 'where nats-server listens by itself',
-    isSecret: true,
-  }),
+  nats: natsSetting,
   store: place({
     name: 'GRISTMILL_STORE',
     help: 'where results lie: file:///folder or s3://bucket/prefix',
     reason: 'all processes of a cluster name the same one',
   }),
-  lake: place({
-    name: 'GRISTMILL_LAKE',
-    help: 'where datasets lie: file:///folder or s3://bucket/prefix',
-    reason: 'nothing outside it is read',
-  }),
+  lake: lakeSetting,
   scratch: text({
     name: 'GRISTMILL_SCRATCH',
     help: 'folder for temporary files',

@@ -9,7 +9,7 @@ import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { ApiDeps } from './deps.ts';
 import { jobStream } from './events.ts';
-import { bytesOf, describe, pathOf, ref } from './routes.ts';
+import { bytesOf, describe, idempotencyKey, keyHeaders, pathOf, ref } from './routes.ts';
 import { JobPage } from './schemas.ts';
 
 const PAGE = 50;
@@ -30,15 +30,7 @@ export function addJobRoutes(
         summary: 'Submit a job',
         description:
           'Answers once the job is durable. The same Idempotency-Key with the same body gives the first job again; with another body it is refused.',
-        headers: Type.Object({
-          'idempotency-key': Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: LIMITS.idempotencyKeyMax,
-              description: 'any text of your own; quotes around it do not count',
-            }),
-          ),
-        }),
+        headers: keyHeaders,
         body: ref('Job'),
         answers: { 202: ref('JobView') },
       }),
@@ -139,9 +131,3 @@ export function addJobRoutes(
 }
 
 const jobOf = (request: FastifyRequest): JobId => (request.params as { id: string }).id as JobId;
-
-/** `"abc"` and `abc` are one key: the draft standard quotes it, most clients do not. */
-export function idempotencyKey(request: FastifyRequest): string | undefined {
-  const header = request.headers['idempotency-key'] as string | undefined;
-  return header?.replace(/^"(.*)"$/, '$1');
-}

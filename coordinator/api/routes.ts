@@ -3,6 +3,7 @@
 import type { FastifyRequest } from 'fastify';
 import Type, { type TSchema } from 'typebox';
 import { checkName } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
 import type { SharedName } from './schemas.ts';
 
@@ -51,3 +52,20 @@ export const bodyOf = (request: FastifyRequest, what: string): unknown =>
 
 export const bytesOf = (request: FastifyRequest): Uint8Array =>
   request.body instanceof Uint8Array ? request.body : new Uint8Array();
+
+/** What a request may say to be one request, however often it is sent. */
+export const keyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: LIMITS.idempotencyKeyMax,
+      description: 'any text of your own; quotes around it do not count',
+    }),
+  ),
+});
+
+/** `"abc"` and `abc` are one key: the draft standard quotes it, most clients do not. */
+export function idempotencyKey(request: FastifyRequest): string | undefined {
+  const header = request.headers['idempotency-key'] as string | undefined;
+  return header?.replace(/^"(.*)"$/, '$1');
+}

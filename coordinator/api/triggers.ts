@@ -5,11 +5,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { GristmillError } from '../../common/errors.ts';
-import { LIMITS } from '../../common/limits.ts';
 import { type TriggerView, triggerSchemaJson } from '../../common/wire/trigger.ts';
 import type { ApiDeps, Sample } from './deps.ts';
-import { idempotencyKey } from './jobs.ts';
-import { bytesOf, describe, nameOf, pathOf, ref } from './routes.ts';
+import { bytesOf, describe, idempotencyKey, keyHeaders, nameOf, pathOf, ref } from './routes.ts';
 import { TriggerListSchema } from './schemas.ts';
 
 const triggerPath = pathOf({ name: 'the trigger' });
@@ -110,15 +108,7 @@ function addChangeRoutes(app: FastifyInstance, { triggers }: ApiDeps): void {
         description:
           'For a scheduler of your own: takes no body. A paused trigger fires, too; "overlap" holds as for its other slots, so the answer may be a skipped slot. The same Idempotency-Key gives the first answer\'s slot again.',
         params: triggerPath,
-        headers: Type.Object({
-          'idempotency-key': Type.Optional(
-            Type.String({
-              minLength: 1,
-              maxLength: LIMITS.idempotencyKeyMax,
-              description: 'any text of your own; quotes around it do not count',
-            }),
-          ),
-        }),
+        headers: keyHeaders,
         answers: { 202: ref('FiringView') },
       }),
     },
