@@ -104,13 +104,14 @@ function sayWhere(screen: Screen, cluster: Cluster, { keep }: Options): void {
   screen.line(
     entry(
       'HTTP API',
-      `${cluster.coordinatorUrl}/docs (OpenAPI: /openapi.json), predictions: ${cluster.gatewayUrl}/openapi.json`,
+      `${cluster.coordinatorUrl}/docs (every field of a job: /docs/job), predictions: ${cluster.gatewayUrl}/docs`,
     ),
   );
   if (keep) {
     screen.line(entry('kept', 'the cluster goes on running; "npm start -- --stop" ends it'));
   } else {
     screen.line(entry('next', '"npm start" runs the cluster on these objects until Ctrl-C'));
+    screen.line(entry('', '"npm run gristmill -- --help" lists what there is to type then'));
   }
 }
 
