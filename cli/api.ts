@@ -131,7 +131,7 @@ export type JobView = {
     edges: Record<string, number | string | null>;
   } | null;
   stages: {
-    stage: 'prepare' | 'fit' | 'train' | 'evaluate' | 'prove' | 'profile';
+    stage: 'prepare' | 'fit' | 'train' | 'evaluate' | 'prove' | 'survey';
     tasks: {
       done: number;
       total: number;
@@ -346,7 +346,7 @@ export type Manifest = {
     /** the job, with every default filled in */
     spec: unknown;
     seed: number;
-    profile: string;
+    numerics: string;
     /** milliseconds since 1970 */
     createdAt: number;
   };
@@ -1296,7 +1296,7 @@ export type CoordinatorPaths = {
                 host: string;
                 pid: number;
                 /** engines and instruction set that decide bits */
-                profile: string;
+                numerics: string;
                 device: 'cpu' | 'cuda';
                 threads: number;
                 threadsFree: number;

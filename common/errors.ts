@@ -151,7 +151,7 @@ export const CODES = {
   STATE_DIVERGED: {
     retry: false,
     status: 500,
-    remedy: 'Report this: two workers of one profile computed different bits',
+    remedy: 'Report this: two workers of the same numerics computed different bits',
   },
   PROOF_FAILED: {
     retry: false,

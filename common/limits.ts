@@ -108,21 +108,21 @@ export const LIMITS = {
   firingsKept: 50, // in memory, of one trigger; at start so many are read
   slotsShown: 5, // next slots of one trigger
 
-  // profiles: the first five decide bits of a sample
-  profileShards: 4, // spread over the dataset: first, last and between; more where these hold few rows
-  profileShardsMax: 32, // a thousand files of 50 rows give 1,600
-  profileShardBytesMax: 8 * MiB, // compressed; small row groups join up to this, a larger one stands alone
-  profileBytesMax: 256 * MiB, // of all shards of a sample, unless the smallest alone is larger
-  profileRowsMax: 20_000, // rows of one shard, evenly spaced: a share is known to 0.4 %
-  profileRowsEnough: 20_000, // rows of a sample above which no more shards are added
-  profileHashesMax: 512, // the lowest of a shard's values: to tell how far the values of shards overlap
-  profileTopMax: 40, // frequent values that a shard tells, of which ten are shown
-  profileTextMax: 2_000, // characters of a text in a sample row
-  profileFootersMax: 256, // of more objects, so many are read, evenly spread, and the rest estimated
-  profilesAtOnce: 4, // each holds a window of tasks and a client
-  profilesWaitingMax: 16, // clients that wait for their turn
-  profileWaitMs: 30_000, // for a first worker: one starts within some seconds
-  profileMs: 120_000, // for all tasks: a busy cluster serves what came before
+  // surveys: the first five decide bits of a sample
+  surveyShards: 4, // spread over the dataset: first, last and between; more where these hold few rows
+  surveyShardsMax: 32, // a thousand files of 50 rows give 1,600
+  surveyShardBytesMax: 8 * MiB, // compressed; small row groups join up to this, a larger one stands alone
+  surveyBytesMax: 256 * MiB, // of all shards of a sample, unless the smallest alone is larger
+  surveyRowsMax: 20_000, // rows of one shard, evenly spaced: a share is known to 0.4 %
+  surveyRowsEnough: 20_000, // rows of a sample above which no more shards are added
+  surveyHashesMax: 512, // the lowest of a shard's values: to tell how far the values of shards overlap
+  surveyTopMax: 40, // frequent values that a shard tells, of which ten are shown
+  surveyTextMax: 2_000, // characters of a text in a sample row
+  surveyFootersMax: 256, // of more objects, so many are read, evenly spread, and the rest estimated
+  surveysAtOnce: 4, // each holds a window of tasks and a client
+  surveysWaitingMax: 16, // clients that wait for their turn
+  surveyWaitMs: 30_000, // for a first worker: one starts within some seconds
+  surveyMs: 120_000, // for all tasks: a busy cluster serves what came before
 
   // data
   objectsMax: 100_000,

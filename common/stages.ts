@@ -9,7 +9,7 @@ export const STAGES = {
   train: 'rounds of gradients over lanes',
   evaluate: 'scores and metrics of a version on held-out rows',
   prove: 'source rows as raw JSON through the serving path against the batch result',
-  profile: "a dataset's shape from a sample of its rows, before a job is written",
+  survey: "a dataset's shape from a sample of its rows, before a job is written",
 } as const;
 
 export type Stage = keyof typeof STAGES;

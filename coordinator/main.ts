@@ -19,9 +19,9 @@ import { watchWorkers } from './dispatch/workers.ts';
 import type { Machinery } from './job/context.ts';
 import { promote, registryOf } from './job/gate.ts';
 import { JobService } from './job/service.ts';
-import { makeProfiler } from './profile/profile.ts';
 import { readFooter } from './snapshot/footer.ts';
 import { cachedFooters } from './snapshot/snapshot.ts';
+import { makeSurveyor } from './survey/survey.ts';
 import { TriggerService } from './trigger/service.ts';
 
 /** Jobs that run side by side; the rest wait their turn in order of submission. */
@@ -76,7 +76,7 @@ async function run(stop: AbortSignal): Promise<void> {
     clock,
     log,
     registry: registryOf(machinery),
-    profileDataset: makeProfiler(machinery),
+    surveyDataset: makeSurveyor(machinery),
     promote: (promotion) => promote(machinery, promotion),
   });
   log.info('listening', { address: await listen(app, config) });

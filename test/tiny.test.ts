@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { systemClock as clock } from '../common/clock.ts';
 import { openDuck } from '../common/engine/duckdb.ts';
-import { readProfile } from '../common/engine/profile.ts';
+import { readNumerics } from '../common/engine/numerics.ts';
 import type { WorkerId } from '../common/ids.ts';
 import { silentLog as log } from '../common/log.ts';
 import { createMemoryQueue } from '../common/queue/memory.ts';
@@ -82,11 +82,11 @@ test('one job from Parquet to a gated, served prediction; then new data', async 
 
   // ── one worker does: tasks, and its lanes of the training ────────────────────────────────────
   const worker = 'w-tiny' as WorkerId;
-  const profile = readProfile();
+  const numerics = readNumerics();
   const engines = inlineChild(workerThread, { startResident });
   const working = startWorker({
     worker,
-    profile,
+    numerics,
     threads: 2,
     memoryBytes: 4e9,
     queue,
@@ -96,7 +96,7 @@ test('one job from Parquet to a gated, served prediction; then new data', async 
     execute: makeExecute(engines, new Fetcher({ store, lake, scratch }), clock),
     training: startTrainingHost({
       worker,
-      profile,
+      numerics,
       queue,
       store,
       clock,

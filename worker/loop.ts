@@ -32,7 +32,7 @@ export type ExecuteLimits = { readonly deadlineMs: number; readonly signal: Abor
 
 export type LoopOptions = {
   readonly worker: WorkerId;
-  readonly profile: string;
+  readonly numerics: string;
   readonly queue: Queue;
   readonly store: Store;
   readonly clock: Clock;
@@ -60,7 +60,7 @@ type Running = {
 };
 
 export function startLoop(options: LoopOptions): Loop {
-  const { queue, store, clock, log, worker, profile } = options;
+  const { queue, store, clock, log, worker, numerics } = options;
   const running = new Map<Lease, Running>();
   const ids = new Set<TaskId>();
   /** Tasks that failed here, each until when it is left to others (monotonic ms). */
@@ -80,7 +80,7 @@ export function startLoop(options: LoopOptions): Loop {
   async function pullOne(): Promise<void> {
     let lease: Lease | undefined;
     try {
-      lease = await queue.pull(profile, LIMITS.queuePullMs, pulls.signal);
+      lease = await queue.pull(numerics, LIMITS.queuePullMs, pulls.signal);
     } catch (error) {
       log.warn('pull failed', { error });
       await clock.sleep(LIMITS.queueRetryMs, pulls.signal);

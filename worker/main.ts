@@ -6,7 +6,7 @@ import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
 import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
 import { armCrash } from '../common/crash.ts';
-import { readProfile } from '../common/engine/profile.ts';
+import { readNumerics } from '../common/engine/numerics.ts';
 import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
@@ -28,8 +28,8 @@ async function run(stop: AbortSignal): Promise<void> {
   const config = readConfig(process.env);
   armCrash(config.crash);
   const worker = newWorkerId();
-  const profile = readProfile();
-  log.info('starting', { worker, profile, ...maskSettings(SETTINGS, config) });
+  const numerics = readNumerics();
+  log.info('starting', { worker, numerics, ...maskSettings(SETTINGS, config) });
   const { host, port } = config;
   const probes = port === null ? undefined : await openProbes({ host, port });
   if (probes) log.info('listening', { address: probes.address });
@@ -55,14 +55,14 @@ async function run(stop: AbortSignal): Promise<void> {
   const watched = watchChild(child);
   const running = startWorker({
     worker,
-    profile,
+    numerics,
     threads: config.threads,
     memoryBytes,
     queue,
     store,
     clock,
     log,
-    training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, profile }),
+    training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, numerics }),
     execute: watched.watching(makeExecute(child, new Fetcher({ store, lake, scratch }), clock)),
   });
   probes?.show({ worker: running, queue, child: watched, clock });

@@ -14,7 +14,7 @@ import type { TrainingHost } from './train/host.ts';
 
 export type WorkerOptions = {
   readonly worker?: WorkerId;
-  readonly profile: string;
+  readonly numerics: string;
   readonly threads: number;
   readonly memoryBytes: number;
   readonly queue: Queue;
@@ -59,7 +59,7 @@ export function startWorker(options: WorkerOptions): Worker {
       worker,
       host: hostname(),
       pid: process.pid,
-      profile: options.profile,
+      numerics: options.numerics,
       device: 'cpu',
       threads: options.threads,
       threadsFree: Math.max(0, options.threads - threadsTraining(training) - tasks.length),

@@ -19,7 +19,7 @@ export const RUNNERS: Runners = {
   metrics: async () => (await import('./run/metrics.ts')).runMetrics,
   compare: async () => (await import('./run/compare.ts')).runCompare,
   prove: async () => (await import('./run/prove.ts')).runProve,
-  profile: async () => (await import('./run/profile.ts')).runProfile,
+  survey: async () => (await import('./run/survey.ts')).runSurvey,
 };
 
 export default async function run({ method, args }: ThreadCall): Promise<unknown> {

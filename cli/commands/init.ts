@@ -6,7 +6,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises';
 import { join, relative, resolve } from 'node:path';
 import { GristmillError } from '../../common/errors.ts';
 import { checkName } from '../../common/ids.ts';
-import type { DatasetView } from '../../common/wire/profile.ts';
+import type { DatasetView } from '../../common/wire/survey.ts';
 import { ClientError } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { chooseJob, explainTextLabel, sampleRows } from '../init/choose.ts';

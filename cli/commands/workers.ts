@@ -1,6 +1,6 @@
 // gristmill workers.
 // In: heartbeats as the coordinator heard them. Out: a line a worker.
-// Why the profile stands there: workers of two profiles do not share a job's tasks.
+// Why numerics stand there: workers of unlike numerics do not share a job's tasks.
 import { EXIT, type Run } from '../context.ts';
 import { age, count, size } from '../print.ts';
 
@@ -10,7 +10,7 @@ export const run: Run = async ({ client, out, clock }) => {
   if (workers.length === 0) out.line('No worker is alive: start one with "gristmill worker".');
   if (workers.length === 0) return EXIT.done;
   out.table({
-    head: ['WORKER', 'HOST', 'THREADS', 'FREE', 'MEMORY', 'DOES', 'SINCE', 'PROFILE'],
+    head: ['WORKER', 'HOST', 'THREADS', 'FREE', 'MEMORY', 'DOES', 'SINCE', 'NUMERICS'],
     right: [2, 3, 4],
     rows: workers.map((worker) => [
       worker.worker,
@@ -20,7 +20,7 @@ export const run: Run = async ({ client, out, clock }) => {
       size(worker.memoryBytes),
       doing(worker),
       age(worker.startedAt, clock.now()),
-      worker.profile.slice(0, 12),
+      worker.numerics.slice(0, 12),
     ]),
   });
   return EXIT.done;

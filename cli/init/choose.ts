@@ -3,7 +3,7 @@
 // Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
 import { GristmillError } from '../../common/errors.ts';
 import type { JobInput } from '../../common/wire/job.ts';
-import type { ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
+import type { ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 import { type ColumnChoice, chooseColumn, explainedOf } from './columns.ts';
 import { columnSql, featureNames, figure, percent, textSql } from './names.ts';
 import { chooseSplit, type SplitChoice, spanOf } from './split.ts';

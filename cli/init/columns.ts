@@ -3,7 +3,7 @@
 // Why rules and no search: a rule can be told in a line and corrected by who knows the data. Pure.
 
 import { unreachable } from '../../common/errors.ts';
-import type { ColumnKind, ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
+import type { ColumnKind, ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 import { columnSql, type FeatureNames, figure, percent } from './names.ts';
 import { spanOf } from './split.ts';
 

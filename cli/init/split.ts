@@ -3,7 +3,7 @@
 // Why time first: tomorrow's rows are what a model meets; a random split lets it look at the day that it is tested on.
 
 import type { Split } from '../../common/wire/job.ts';
-import type { ColumnView, DatasetView } from '../../common/wire/profile.ts';
+import type { ColumnView, DatasetView } from '../../common/wire/survey.ts';
 import { figure, percent } from './names.ts';
 
 export type SplitChoice = {

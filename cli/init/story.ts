@@ -1,7 +1,7 @@
 // What init tells of its choices: a line a column, then what holds for all, then what to look at.
 // In: a dataset, the choice. Out: lines that fit the terminal. Pure.
 // Why wrapped and not cut: the end of a reason is its figures.
-import type { DatasetView } from '../../common/wire/profile.ts';
+import type { DatasetView } from '../../common/wire/survey.ts';
 import { type Style, size, whole } from '../print.ts';
 import { cut, pad, widthOf } from '../text.ts';
 import type { Reasons } from './choose.ts';

@@ -3,8 +3,8 @@
 // Why nothing is set up once: the stream and its consumers may vanish at any time (server wiped, replaced), so each
 // use that meets their absence creates them again and goes on.
 //
-//   stream GRISTMILL_TASKS (work queue, file, discard new)       consumer w-<profile token>, one a profile
-//     gm.task.<profile token>.<task>   one subject a task, so that one request tells what waits and one removes it
+//   stream GRISTMILL_TASKS (work queue, file, discard new)       consumer w-<numerics token>, one for each numerics
+//     gm.task.<numerics token>.<task>   one subject a task, so that one request tells what waits and one removes it
 
 import { setTimeout as delay } from 'node:timers/promises';
 import {
@@ -33,11 +33,11 @@ import type { Log } from '../log.ts';
 import type { Heartbeat } from '../wire/event.ts';
 import type { Task } from '../wire/task.ts';
 import { Confirmed } from './confirm.ts';
-import { type Lease, profileToken, type Queue, SUBJECTS } from './queue.ts';
+import { type Lease, numericsToken, type Queue, SUBJECTS } from './queue.ts';
 
 export const STREAM = 'GRISTMILL_TASKS';
-/** The durable consumer of a profile: what KEDA watches. */
-export const consumerName = (profile: string): string => `w-${profileToken(profile)}`;
+/** The durable consumer of one numerics: what KEDA watches. */
+export const consumerName = (numerics: string): string => `w-${numericsToken(numerics)}`;
 
 export type JetStreamOptions = {
   /** `nats://[user:password@]host:port`, several separated by commas; `tls://` encrypts. */
@@ -77,26 +77,26 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     isReady = new Set();
   }
 
-  function ensure(profile: string): Promise<void> {
-    const known = ready.get(profile);
+  function ensure(numerics: string): Promise<void> {
+    const known = ready.get(numerics);
     if (known) return known;
     const streamReady = ready.get('') ?? ensureStream(manager);
     ready.set('', streamReady);
     const made = streamReady.then(() =>
-      ensureConsumer(manager, profile, options.ackWaitMs ?? LIMITS.ackWaitMs),
+      ensureConsumer(manager, numerics, options.ackWaitMs ?? LIMITS.ackWaitMs),
     );
-    ready.set(profile, made);
+    ready.set(numerics, made);
     made.then(() => {
-      if (ready.get(profile) === made) isReady.add(profile);
+      if (ready.get(numerics) === made) isReady.add(numerics);
     }, forget);
     return made;
   }
 
   /** Runs `act`, setting up what it turns out to lack; after some tries it is QUEUE_UNAVAILABLE. */
-  async function insist<T>(what: string, profile: string, act: () => Promise<T>): Promise<T> {
+  async function insist<T>(what: string, numerics: string, act: () => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        await ensure(profile);
+        await ensure(numerics);
         return await act();
       } catch (error) {
         if (error instanceof GristmillError) throw error;
@@ -124,23 +124,23 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
   }
   void watchConnection();
 
-  function pullerOf(profile: string): Puller {
-    const known = pullers.get(profile);
+  function pullerOf(numerics: string): Puller {
+    const known = pullers.get(numerics);
     if (known) return known;
-    const made = new Puller(connection, profile, {
-      isReady: () => isReady.has(profile),
-      ensure: () => ensure(profile),
+    const made = new Puller(connection, numerics, {
+      isReady: () => isReady.has(numerics),
+      ensure: () => ensure(numerics),
       forget,
       gather: (send) => gathered.add(send),
       log: options.log,
     });
-    pullers.set(profile, made);
+    pullers.set(numerics, made);
     return made;
   }
 
-  const waiting = (profile: string): Promise<ReadonlySet<TaskId>> =>
-    insist('list tasks', profile, async () => {
-      const filter = `${SUBJECTS.tasks(profile)}.>`;
+  const waiting = (numerics: string): Promise<ReadonlySet<TaskId>> =>
+    insist('list tasks', numerics, async () => {
+      const filter = `${SUBJECTS.tasks(numerics)}.>`;
       const info = await manager.streams.info(STREAM, { subjects_filter: filter });
       const subjects = Object.keys(info.state.subjects ?? {});
       return new Set(subjects.map((s) => s.slice(s.lastIndexOf('.') + 1) as TaskId));
@@ -150,24 +150,24 @@ async function makeBroker(connection: NatsConnection, options: JetStreamOptions)
     uri,
     async offer(task, generation) {
       const payload = encodeTask(task);
-      await insist('offer a task', task.profile, () =>
+      await insist('offer a task', task.numerics, () =>
         confirmed.publish(
-          SUBJECTS.task(task.profile, task.task),
+          SUBJECTS.task(task.numerics, task.task),
           payload,
           `${task.task}:${task.commit}:${generation}`,
         ),
       );
     },
-    async withdraw(profile, tasks) {
+    async withdraw(numerics, tasks) {
       for (const task of tasks) {
-        await insist('withdraw a task', profile, () =>
-          manager.streams.purge(STREAM, { filter: SUBJECTS.task(profile, task) }),
+        await insist('withdraw a task', numerics, () =>
+          manager.streams.purge(STREAM, { filter: SUBJECTS.task(numerics, task) }),
         );
       }
     },
     waiting,
-    depth: async (profile) => (await waiting(profile)).size,
-    pull: (profile, waitMs, signal) => pullerOf(profile).pull(waitMs, signal),
+    depth: async (numerics) => (await waiting(numerics)).size,
+    pull: (numerics, waitMs, signal) => pullerOf(numerics).pull(waitMs, signal),
     beat(heartbeat) {
       if (connected && !closing) connection.publish(SUBJECTS.heartbeat, JSON.stringify(heartbeat));
     },
@@ -252,14 +252,14 @@ type Broker = {
 type Slot = { readonly inbox: string; left: number; timer: NodeJS.Timeout | undefined };
 
 /**
- * Pull requests of one profile. Every pull that waits has one message asked for, never more: what is
+ * Pull requests of one numerics. Every pull that waits has one message asked for, never more: what is
  * delivered is worked on at once and does not age in a buffer. Pulls of one millisecond share a request.
  *
  *   waiters  3            slots  [2 left] [1 left] [free]           asked = 3: nothing to ask for
  */
 class Puller {
   readonly #connection: NatsConnection;
-  readonly #profile: string;
+  readonly #numerics: string;
   readonly #broker: Broker;
   readonly #waiters: Waiter[] = [];
   readonly #slots: Slot[] = [];
@@ -267,9 +267,9 @@ class Puller {
   #scheduled = false;
   #closed = false;
 
-  constructor(connection: NatsConnection, profile: string, broker: Broker) {
+  constructor(connection: NatsConnection, numerics: string, broker: Broker) {
     this.#connection = connection;
-    this.#profile = profile;
+    this.#numerics = numerics;
     this.#broker = broker;
   }
 
@@ -344,7 +344,7 @@ class Puller {
     slot.timer = setTimeout(() => this.#end(slot, 0), LIMITS.queuePullMs + 1000);
     slot.timer.unref();
     this.#connection.publish(
-      `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.${consumerName(this.#profile)}`,
+      `$JS.API.CONSUMER.MSG.NEXT.${STREAM}.${consumerName(this.#numerics)}`,
       JSON.stringify({ batch, expires: nanos(LIMITS.queuePullMs) }),
       { reply: slot.inbox },
     );
@@ -486,7 +486,7 @@ async function ensureStream(manager: JetStreamManager): Promise<void> {
 /** No max_deliver: a message past it would stay in a work queue for ever. Failures are counted in the store. */
 async function ensureConsumer(
   manager: JetStreamManager,
-  profile: string,
+  numerics: string,
   ackWaitMs: number,
 ): Promise<void> {
   const changeable = {
@@ -495,8 +495,8 @@ async function ensureConsumer(
   };
   try {
     await manager.consumers.add(STREAM, {
-      durable_name: consumerName(profile),
-      filter_subject: `${SUBJECTS.tasks(profile)}.>`,
+      durable_name: consumerName(numerics),
+      filter_subject: `${SUBJECTS.tasks(numerics)}.>`,
       ack_policy: AckPolicy.Explicit,
       deliver_policy: DeliverPolicy.All,
       max_waiting: LIMITS.queuePullsMax,
@@ -504,7 +504,7 @@ async function ensureConsumer(
     });
   } catch (error) {
     if (!isApiError(error, CONSUMER_EXISTS)) throw error;
-    await manager.consumers.update(STREAM, consumerName(profile), changeable);
+    await manager.consumers.update(STREAM, consumerName(numerics), changeable);
   }
 }
 

@@ -28,7 +28,7 @@ export function createMemoryQueue(
   const beatHandlers = new Set<(heartbeat: Heartbeat) => void>();
   const subscriptions = new Set<{ pattern: string; handler: (message: Broadcast) => void }>();
   const sleepers = new Set<AbortController>();
-  const pulls = new Set<{ readonly profile: string }>(); // longest waiting first
+  const pulls = new Set<{ readonly numerics: string }>(); // longest waiting first
   let offers = 0;
   let closed = false;
 
@@ -37,9 +37,9 @@ export function createMemoryQueue(
     for (const sleeper of sleepers) sleeper.abort();
   }
 
-  function take(profile: string): Lease | undefined {
+  function take(numerics: string): Lease | undefined {
     for (const message of messages) {
-      if (message.task.profile !== profile || message.visibleAt > clock.monotonicMs()) continue;
+      if (message.task.numerics !== numerics || message.visibleAt > clock.monotonicMs()) continue;
       message.deliveries += 1;
       message.visibleAt = clock.monotonicMs() + ackWaitMs;
       return leaseOf(message);
@@ -65,11 +65,11 @@ export function createMemoryQueue(
   }
 
   async function pull(
-    profile: string,
+    numerics: string,
     waitMs: number,
     signal: AbortSignal,
   ): Promise<Lease | undefined> {
-    const me = { profile };
+    const me = { numerics };
     pulls.add(me);
     try {
       return await pullInTurn(me, { waitMs, signal });
@@ -80,16 +80,16 @@ export function createMemoryQueue(
   }
 
   /** Who waits longest is served first, as in JetStream. */
-  const isNext = (me: { readonly profile: string }): boolean =>
-    [...pulls].find(({ profile }) => profile === me.profile) === me;
+  const isNext = (me: { readonly numerics: string }): boolean =>
+    [...pulls].find(({ numerics }) => numerics === me.numerics) === me;
 
   async function pullInTurn(
-    me: { readonly profile: string },
+    me: { readonly numerics: string },
     { waitMs, signal }: { waitMs: number; signal: AbortSignal },
   ): Promise<Lease | undefined> {
     const until = clock.monotonicMs() + waitMs;
     while (!closed && !signal.aborted) {
-      const lease = isNext(me) ? take(me.profile) : undefined;
+      const lease = isNext(me) ? take(me.numerics) : undefined;
       if (lease) {
         pulls.delete(me); // at once: the next in line may ask in this very turn
         return lease;
@@ -108,8 +108,8 @@ export function createMemoryQueue(
     return undefined;
   }
 
-  const waiting = async (profile: string): Promise<ReadonlySet<TaskId>> =>
-    new Set([...messages].filter((m) => m.task.profile === profile).map((m) => m.task.task));
+  const waiting = async (numerics: string): Promise<ReadonlySet<TaskId>> =>
+    new Set([...messages].filter((m) => m.task.numerics === numerics).map((m) => m.task.task));
 
   return {
     uri: 'memory:',
@@ -121,12 +121,12 @@ export function createMemoryQueue(
       messages.add({ task: structuredClone(task), deliveries: 0, visibleAt: 0 });
       wake();
     },
-    async withdraw(_profile, tasks) {
+    async withdraw(_numerics, tasks) {
       const gone = new Set(tasks);
       for (const message of messages) if (gone.has(message.task.task)) messages.delete(message);
     },
     waiting,
-    depth: async (profile) => (await waiting(profile)).size,
+    depth: async (numerics) => (await waiting(numerics)).size,
     pull,
     beat(heartbeat) {
       const copy = structuredClone(heartbeat);

@@ -25,18 +25,18 @@ export type Broadcast = { readonly subject: string; readonly bytes: Uint8Array }
 export type Queue = {
   readonly uri: string;
   /**
-   * Offers a task to workers of its profile, confirmed by the broker. `generation` makes the message
+   * Offers a task to workers of its numerics, confirmed by the broker. `generation` makes the message
    * id new when the same task is offered again.
    */
   offer(task: Task, generation: number): Promise<void>;
   /** Removes what is still waiting of these tasks, as far as the broker can; harmless if it cannot. */
-  withdraw(profile: string, tasks: readonly TaskId[]): Promise<void>;
-  /** Tasks waiting or leased in the stream for a profile: these need no other offer. */
-  waiting(profile: string): Promise<ReadonlySet<TaskId>>;
+  withdraw(numerics: string, tasks: readonly TaskId[]): Promise<void>;
+  /** Tasks waiting or leased in the stream, of one numerics: these need no other offer. */
+  waiting(numerics: string): Promise<ReadonlySet<TaskId>>;
   /** How many those are. */
-  depth(profile: string): Promise<number>;
+  depth(numerics: string): Promise<number>;
   /** The next lease, or undefined after `waitMs`. One message at a time, so none ages in a buffer. */
-  pull(profile: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
+  pull(numerics: string, waitMs: number, signal: AbortSignal): Promise<Lease | undefined>;
   beat(heartbeat: Heartbeat): void;
   onHeartbeat(handler: (heartbeat: Heartbeat) => void): Unsubscribe;
   /** Fire and forget, at most once: only for what is also found in the store or said again. */
@@ -51,9 +51,9 @@ export type Unsubscribe = () => void;
 
 /** Subjects below the prefix `gm.`; every broadcast in the system. */
 export const SUBJECTS = {
-  /** One token per numeric profile: which consumer a message is for, and KEDA's name for it. */
-  tasks: (profile: string): string => `gm.task.${profileToken(profile)}`,
-  task: (profile: string, task: TaskId): string => `gm.task.${profileToken(profile)}.${task}`,
+  /** One token per numerics: which consumer a message is for, and KEDA's name for it. */
+  tasks: (numerics: string): string => `gm.task.${numericsToken(numerics)}`,
+  task: (numerics: string, task: TaskId): string => `gm.task.${numericsToken(numerics)}.${task}`,
   heartbeat: 'gm.beat',
   /** {task, ok}: a task was committed or failed: look now. */
   taskSettled: 'gm.event.task',
@@ -65,6 +65,6 @@ export const SUBJECTS = {
   run: (digest: string): string => `gm.run.${digest.slice(0, 16)}.round`,
 } as const;
 
-/** A profile as a subject token and consumer name. */
-export const profileToken = (profile: string): string =>
-  createHash('sha256').update(profile).digest('hex').slice(0, 16);
+/** Numerics as a subject token and consumer name. */
+export const numericsToken = (numerics: string): string =>
+  createHash('sha256').update(numerics).digest('hex').slice(0, 16);

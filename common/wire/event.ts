@@ -6,8 +6,8 @@ export type Heartbeat = {
   readonly worker: WorkerId;
   readonly host: string;
   readonly pid: number;
-  /** The numeric profile: tasks of another one are not taken. */
-  readonly profile: string;
+  /** The numerics: tasks of another one are not taken. */
+  readonly numerics: string;
   readonly device: 'cpu' | 'cuda';
   readonly threads: number;
   readonly threadsFree: number;

@@ -31,7 +31,7 @@ export type Manifest = {
     readonly snapshot: Digest;
     readonly spec: unknown;
     readonly seed: number;
-    readonly profile: string;
+    readonly numerics: string;
     readonly createdAt: number;
   };
   readonly bitExact: boolean;

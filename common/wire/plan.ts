@@ -35,7 +35,7 @@ export type Plan = {
   readonly formatVersion: 1;
   readonly job: JobId;
   readonly snapshot: Digest;
-  readonly profile: string;
+  readonly numerics: string;
   readonly prepare: readonly Task[];
 };
 

@@ -2,7 +2,7 @@
 // In: a spec and what earlier stages found. Out: one JSON object at stages/<digest>.json per stage of a job.
 // Why content-addressed: two jobs that compile to one program share every result.
 import type { Digest } from '../ids.ts';
-import type { ColumnKind } from './profile.ts';
+import type { ColumnKind } from './survey.ts';
 import type { BlobRef, PartRef } from './task.ts';
 
 /** How a raw column is handled everywhere: float64, UTF-8 text, or int64 microseconds UTC. */
@@ -19,7 +19,7 @@ export type Program =
   | MetricsProgram
   | CompareProgram
   | ProveProgram
-  | ProfileProgram;
+  | SurveyProgram;
 
 /**
  * One pass over a shard. The relation is `input`: every column of the file under its own name.
@@ -280,9 +280,9 @@ export type ProveResult = {
 export type ProgramRef = { readonly digest: Digest };
 
 /** A look at a shard: rows of it, evenly spaced, and figures of each column. No part is written. */
-export type ProfileProgram = {
+export type SurveyProgram = {
   readonly formatVersion: 1;
-  readonly kind: 'profile';
+  readonly kind: 'survey';
   /** Every column of the file; `sql` casts to DOUBLE, VARCHAR or TIMESTAMP and gives NULL where one is missing. */
   readonly columns: readonly (
     | { readonly name: string; readonly kind: ColumnKind; readonly sql: string }
@@ -295,18 +295,18 @@ export type ProfileProgram = {
   readonly textMax: number;
 };
 
-export type ProfileResult = {
+export type SurveyResult = {
   readonly rows: number;
   /** In the order of the program. */
-  readonly columns: readonly ProfileColumn[];
-  readonly label: ProfileLabel | null;
+  readonly columns: readonly SurveyColumn[];
+  readonly label: SurveyLabel | null;
   /** The first row of the sample, one from its middle and its last, with the columns that have a kind. */
-  readonly sample: readonly Readonly<Record<string, ProfileValue>>[];
+  readonly sample: readonly Readonly<Record<string, SurveyValue>>[];
 };
 /** A number, a text, a time as ISO text, or a BOOLEAN; null is missing. */
-export type ProfileValue = number | string | boolean | null;
+export type SurveyValue = number | string | boolean | null;
 
-export type ProfileColumn = {
+export type SurveyColumn = {
   readonly missing: number;
   /** Different values, counted exactly. */
   readonly distinct: number;
@@ -321,9 +321,9 @@ export type ProfileColumn = {
   /** Of rows with a label: how many, and the share of the label's variance that goes with this column. */
   readonly explained: { readonly n: number; readonly share: number } | null;
   /** The most frequent values with their hashes; ties in order of the values. */
-  readonly top: readonly { value: ProfileValue; count: number; hash: number }[];
+  readonly top: readonly { value: SurveyValue; count: number; hash: number }[];
 };
-export type ProfileLabel = {
+export type SurveyLabel = {
   readonly missing: number;
   readonly min: number | null;
   readonly max: number | null;

@@ -7,7 +7,7 @@ import type { BlobRef } from './task.ts';
 /** The coordinator's word on one run, repeated every heartbeat while the run lives. */
 export type RunView = {
   readonly run: Digest; // digest of the train program; also names its checkpoints
-  readonly profile: string;
+  readonly numerics: string;
   /** Grows with every change of ownership; messages of another generation are dropped. */
   readonly generation: number;
   /** Owner of each lane, length K. Empty until the first worker is ready. */

@@ -1,6 +1,6 @@
 // What a worker is handed, and what it commits.
 // In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json.
-// Why content-addressed: task = hash(program, input, profile), so a result that exists is never computed again.
+// Why content-addressed: task = hash(program, input, numerics), so a result that exists is never computed again.
 
 import type { WireError } from '../errors.ts';
 import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
@@ -56,7 +56,7 @@ export type Task = {
   /** Digest of the compiled program at stages/<digest>.json. */
   readonly program: Digest;
   readonly input: TaskInput;
-  readonly profile: string;
+  readonly numerics: string;
   readonly memoryBytes: number;
   readonly deadlineMs: number;
   /**
@@ -67,12 +67,12 @@ export type Task = {
 };
 
 /** The name of a task: what it reads, the program it runs, the engines that decide its bits. */
-export function nameTask(of: Pick<Task, 'stage' | 'program' | 'input' | 'profile'>): TaskId {
+export function nameTask(of: Pick<Task, 'stage' | 'program' | 'input' | 'numerics'>): TaskId {
   return taskIdOf({
     stage: of.stage,
     program: of.program,
     input: addressOf(of.input),
-    profile: of.profile,
+    numerics: of.numerics,
   });
 }
 

@@ -7,8 +7,8 @@ import type { Entry } from '../../common/store/journal.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import type { AliasEntry } from '../../common/wire/model.ts';
 import type { Jobs } from '../job/jobs.ts';
-import type { ProfileDataset } from '../profile/profile.ts';
 import type { AliasPlace, Registry } from '../registry/alias.ts';
+import type { SurveyDataset } from '../survey/survey.ts';
 import type { Triggers } from '../trigger/triggers.ts';
 
 /** A version that shall have an alias: gather the evidence, let the gate decide, record it. */
@@ -27,7 +27,7 @@ export type ApiDeps = {
   /** Resolves with the entry written, which may be a refusal. Throws PRECONDITION_FAILED when too late. */
   readonly promote: (promotion: Promotion) => Promise<Entry<AliasEntry>>;
   /** What a dataset looks like, by workers' samples. */
-  readonly profileDataset: ProfileDataset;
+  readonly surveyDataset: SurveyDataset;
   readonly clock: Clock;
   readonly log: Log;
   /** More lines for /metrics, asked at each scrape. */

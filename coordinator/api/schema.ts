@@ -28,7 +28,7 @@ const Query = Type.Object(
 
 export function addSchemaRoutes(
   app: FastifyInstance,
-  { profileDataset }: ApiDeps,
+  { surveyDataset }: ApiDeps,
   closing: AbortSignal,
 ): void {
   app.get(
@@ -37,7 +37,7 @@ export function addSchemaRoutes(
       schema: describe({
         tag: 'datasets',
         summary: 'See what a dataset looks like',
-        description: `Reads the footers, and has workers look at some ${LIMITS.profileRowsMax / 1000},000 rows of each of ${LIMITS.profileShards} shards, spread over it. Needs a live worker. Asked again, it answers from what was kept.`,
+        description: `Reads the footers, and has workers look at some ${LIMITS.surveyRowsMax / 1000},000 rows of each of ${LIMITS.surveyShards} shards, spread over it. Needs a live worker. Asked again, it answers from what was kept.`,
         query: Query,
         answers: { 200: ref('DatasetView') },
       }),
@@ -51,7 +51,7 @@ export function addSchemaRoutes(
       closing.addEventListener('abort', stop, { once: true });
       try {
         if (closing.aborted) stop();
-        return await profileDataset({ uri, label: label ?? null, signal: left.signal });
+        return await surveyDataset({ uri, label: label ?? null, signal: left.signal });
       } finally {
         reply.raw.off('close', leave);
         closing.removeEventListener('abort', stop);

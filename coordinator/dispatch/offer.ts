@@ -281,9 +281,9 @@ class Dispatch {
 
   /** Undefined where a broker does not answer. */
   async #waiting(): Promise<ReadonlySet<TaskId> | undefined> {
-    const profiles = new Set([...this.#window.outstanding.values()].map((o) => o.task.profile));
+    const wanted = new Set([...this.#window.outstanding.values()].map((o) => o.task.numerics));
     try {
-      const sets = await Promise.all([...profiles].map((p) => this.#run.queue.waiting(p)));
+      const sets = await Promise.all([...wanted].map((p) => this.#run.queue.waiting(p)));
       return new Set(sets.flatMap((set) => [...set]));
     } catch (error) {
       this.#warn('queue does not answer', error);

@@ -82,11 +82,11 @@ export class Window {
 
   async withdraw(): Promise<void> {
     this.#waiting.length = 0;
-    const profiles = groupBy(this.#outstanding.values(), (one) => one.task.profile);
+    const byNumerics = groupBy(this.#outstanding.values(), (one) => one.task.numerics);
     this.#outstanding.clear();
-    for (const [profile, ones] of profiles) {
+    for (const [numerics, ones] of byNumerics) {
       await this.#queue.withdraw(
-        profile,
+        numerics,
         ones.map((one) => one.task.task),
       );
     }

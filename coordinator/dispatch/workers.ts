@@ -46,11 +46,11 @@ export function watchWorkers(queue: Queue, clock: Clock): Workers {
   };
 }
 
-/** The profile that most free threads have: what a new job is pinned to. Undefined while nobody works. */
-export function chooseProfile(live: readonly Heartbeat[]): string | undefined {
+/** The numerics that most free threads have: what a new job is pinned to. Undefined while nobody works. */
+export function chooseNumerics(live: readonly Heartbeat[]): string | undefined {
   const threads = new Map<string, number>();
-  for (const { profile, threads: count, draining } of live) {
-    if (!draining) threads.set(profile, (threads.get(profile) ?? 0) + count);
+  for (const { numerics, threads: count, draining } of live) {
+    if (!draining) threads.set(numerics, (threads.get(numerics) ?? 0) + count);
   }
   return [...threads].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0]?.[0];
 }

@@ -63,7 +63,7 @@ export function checkTestRows(
   });
 }
 
-/** A label alone, as the profile of a dataset reads it. */
+/** A label alone, as the survey of a dataset reads it. */
 export async function checkLabel(
   { child }: Pick<Machinery, 'child'>,
   sql: string,

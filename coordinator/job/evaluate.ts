@@ -36,14 +36,14 @@ export async function evaluateVersion(
     parts,
     slices,
     where: fitted.ranges.test,
-    profile: plan.profile,
+    numerics: plan.numerics,
   });
   const evaluation = await measure(stage, {
     scores,
     signature,
     slices,
     baseline: fitted.baseline,
-    profile: plan.profile,
+    numerics: plan.numerics,
   });
   await stage.finish();
   const { metrics, baseline, rows } = evaluation;
@@ -70,13 +70,13 @@ export async function scoreRows(
     readonly parts: readonly PreparedPart[];
     readonly slices: readonly string[];
     readonly where: SplitRange;
-    readonly profile: string;
+    readonly numerics: string;
   },
 ): Promise<readonly ResultRef[]> {
-  const { model, signature, where, slices, profile } = of;
+  const { model, signature, where, slices, numerics } = of;
   const program = { formatVersion: 1, kind: 'score', model, signature, where, slices } as const;
   const inputs = of.parts.map(({ part }) => ({ kind: 'part', part }) as const);
-  return (await stage.compute<ScoreResult>({ program, inputs, profile }, ({ rows }) => rows)).refs;
+  return (await stage.compute<ScoreResult>({ program, inputs, numerics }, ({ rows }) => rows)).refs;
 }
 
 export async function measure(
@@ -86,16 +86,16 @@ export async function measure(
     readonly signature: Signature;
     readonly slices: readonly string[];
     readonly baseline: number;
-    readonly profile: string;
+    readonly numerics: string;
   },
 ): Promise<MetricsResult> {
   const {
     signature: { label },
     slices,
     baseline,
-    profile,
+    numerics,
   } = of;
   const program = { formatVersion: 1, kind: 'metrics', label, slices, baseline } as const;
   const inputs = [{ kind: 'results', tasks: of.scores } as const];
-  return (await stage.compute<MetricsResult>({ program, inputs, profile })).results[0]!;
+  return (await stage.compute<MetricsResult>({ program, inputs, numerics })).results[0]!;
 }

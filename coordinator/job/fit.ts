@@ -57,7 +57,7 @@ export async function fitFeatures(
   const stage = new StageRun(job, 'fit');
   const { split } = job.spec.training!;
   const fitLevel = (level: Level): Promise<FitResult> =>
-    fitParts(stage, { profile: plan.profile, prepared, ...level });
+    fitParts(stage, { numerics: plan.numerics, prepared, ...level });
 
   const ranges = await cutOffs(split, prepared, fitLevel);
   const counted = await fitLevel({
@@ -120,18 +120,18 @@ export type Level = {
 /** A task a part, then merges of LIMITS.fanIn in key order until one is left. */
 export async function fitParts(
   stage: StageRun,
-  of: Level & { readonly profile: string; readonly prepared: Pick<PreparedRows, 'parts'> },
+  of: Level & { readonly numerics: string; readonly prepared: Pick<PreparedRows, 'parts'> },
 ): Promise<FitResult> {
-  const { profile, prepared, statistics, where, count } = of;
+  const { numerics, prepared, statistics, where, count } = of;
   const inputs = prepared.parts.map(({ part }) => ({ kind: 'part', part }) as const);
   const program = { formatVersion: 1, kind: 'fit', where, statistics, count } as const;
-  let { refs } = await stage.compute({ program, inputs, profile });
+  let { refs } = await stage.compute({ program, inputs, numerics });
   for (;;) {
     const final = refs.length <= LIMITS.fanIn;
     const merged = await stage.compute<FitResult>({
       program: { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null, final },
       inputs: groupsOf(refs, LIMITS.fanIn).map((tasks) => ({ kind: 'results', tasks })),
-      profile,
+      numerics,
     });
     if (final) return merged.results[0]!;
     refs = merged.refs;

@@ -17,7 +17,7 @@ import {
 import type { Plan } from '../../common/wire/plan.ts';
 import type { CompareResult, MetricsResult, SplitRange } from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
-import { chooseProfile } from '../dispatch/workers.ts';
+import { chooseNumerics } from '../dispatch/workers.ts';
 import {
   type AliasPlace,
   aliasHead,
@@ -70,7 +70,7 @@ export async function passGate(
     decided ??
     (await holdHearing(job, {
       place,
-      profile: plan.profile,
+      numerics: plan.numerics,
       candidate: version,
       model: trained.model,
       slices: training.slices,
@@ -81,7 +81,7 @@ export async function passGate(
 
 type Hearing = {
   readonly place: AliasPlace;
-  readonly profile: string;
+  readonly numerics: string;
   readonly candidate: Manifest;
   /** Where model.onnx of the candidate lies; the registry's copy by default. */
   readonly model?: BlobRef;
@@ -116,8 +116,8 @@ export async function promote(
       'PRECONDITION_FAILED',
       `Cannot move ${place.alias} of ${place.model}: its journal is at entry ${head?.n ?? 0}, expected ${expected}`,
     );
-  const profile = chooseProfile(machinery.workers.live());
-  if (profile === undefined)
+  const numerics = chooseNumerics(machinery.workers.live());
+  if (numerics === undefined)
     throw new GristmillError(
       'NOT_READY',
       `Cannot judge version ${version} of ${place.model}: no worker is alive, expected at least 1`,
@@ -125,7 +125,7 @@ export async function promote(
   const candidate = await getVersion(machinery.store, place.model, version);
   const signal = AbortSignal.timeout(PROMOTION_DEADLINE_MS);
   const context: TaskContext = { ...machinery, signal, record: async () => {}, show: () => {} };
-  return holdOnce(context, { place, profile, candidate }, { head });
+  return holdOnce(context, { place, numerics, candidate }, { head });
 }
 
 async function holdOnce(
@@ -161,21 +161,21 @@ export async function gatherEvidence(
   job: TaskContext,
   hearing: Hearing & { readonly champion: number | null },
 ): Promise<Evidence> {
-  const { place, candidate, profile, slices = [] } = hearing;
+  const { place, candidate, numerics, slices = [] } = hearing;
   const stage = new StageRun(job, 'evaluate');
   const champion =
     hearing.champion === null ? null : await getVersion(job.store, place.model, hearing.champion);
   const { policy } = await getGate(job.store, { ...place, label: candidate.signature.label });
   const rows = await testRows(job, stage, {
     place,
-    profile,
+    numerics,
     versions: champion ? [candidate, champion] : [candidate],
   });
   const unfair = whyNotScore(candidate, rows);
   if (unfair !== undefined) return refusal({ rows, candidate, policy, why: unfair });
 
   const score = (version: Manifest, model: BlobRef) =>
-    scoreVersion(stage, { version, model, rows, slices, profile });
+    scoreVersion(stage, { version, model, rows, slices, numerics });
   const challenger = await score(candidate, hearing.model ?? registryModel(candidate));
   const incomparable = champion ? whyNotScore(champion, rows) : undefined;
   const rival =
@@ -189,7 +189,7 @@ export async function gatherEvidence(
           challenger: challenger.scores,
           change: policy.change,
           candidate,
-          profile,
+          numerics,
         })
       : null;
   const championFigures = rival ? { version: rival.version, metrics: rival.result.metrics } : null;
@@ -216,7 +216,7 @@ type TestRows = Awaited<ReturnType<typeof testRows>>;
 async function testRows(
   job: TaskContext,
   stage: StageRun,
-  of: { place: AliasPlace; profile: string; versions: readonly Manifest[] },
+  of: { place: AliasPlace; numerics: string; versions: readonly Manifest[] },
 ) {
   const testset = await getTestset(job.store, of.place);
   if (!testset)
@@ -233,11 +233,11 @@ async function testRows(
   const tasks = await prepareTasks(job, {
     snapshot,
     program: prepareProgram(checked),
-    profile: of.profile,
+    numerics: of.numerics,
   });
   const prepared = await runPrepare(stage, tasks);
   const ranges = await cutOffs(definition.split, prepared, (level) =>
-    fitParts(stage, { profile: of.profile, prepared, ...level }),
+    fitParts(stage, { numerics: of.numerics, prepared, ...level }),
   );
   return {
     snapshot: testset.value.snapshot,
@@ -254,14 +254,14 @@ async function scoreVersion(
     readonly model: BlobRef;
     readonly rows: { readonly range: SplitRange; readonly parts: readonly PreparedPart[] };
     readonly slices: readonly string[];
-    readonly profile: string;
+    readonly numerics: string;
   },
 ): Promise<{ scores: readonly ResultRef[]; result: MetricsResult }> {
-  const { model, rows, slices, profile } = of;
+  const { model, rows, slices, numerics } = of;
   const { signature } = of.version;
   const { parts, range: where } = rows;
-  const scores = await scoreRows(stage, { model, signature, parts, slices, where, profile });
-  const result = await measure(stage, { scores, signature, slices, baseline: 0, profile });
+  const scores = await scoreRows(stage, { model, signature, parts, slices, where, numerics });
+  const result = await measure(stage, { scores, signature, slices, baseline: 0, numerics });
   return { scores, result };
 }
 
@@ -272,7 +272,7 @@ async function compare(
     readonly challenger: readonly ResultRef[];
     readonly change: NonNullable<GatePolicy['change']>;
     readonly candidate: Manifest;
-    readonly profile: string;
+    readonly numerics: string;
   },
 ): Promise<NonNullable<Evidence['comparison']>> {
   const { metric, confidence } = of.change;
@@ -287,7 +287,7 @@ async function compare(
       seed: of.candidate.lineage.seed,
     },
     inputs: [{ kind: 'results', tasks: [...of.champion, ...of.challenger] }],
-    profile: of.profile,
+    numerics: of.numerics,
   });
   return { ...results[0]!, metric, confidence };
 }

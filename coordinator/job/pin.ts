@@ -9,7 +9,7 @@ import { createJson, getJson } from '../../common/store/store.ts';
 import type { Plan, Snapshot } from '../../common/wire/plan.ts';
 import type { PrepareProgram } from '../../common/wire/program.ts';
 import type { Task } from '../../common/wire/task.ts';
-import { chooseProfile } from '../dispatch/workers.ts';
+import { chooseNumerics } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.ts';
@@ -25,15 +25,15 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
 
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
   const digest = await saveSnapshot(job.store, snapshot);
-  const profile = await awaitProfile(job);
+  const numerics = await awaitNumerics(job);
   const checked = await checkSpec(job, job.spec, snapshot.schema);
   const program = prepareProgram(checked);
   const plan: Plan = {
     formatVersion: 1,
     job: job.id,
     snapshot: digest,
-    profile,
-    prepare: await prepareTasks(job, { snapshot, program, profile }),
+    numerics,
+    prepare: await prepareTasks(job, { snapshot, program, numerics }),
   };
   await createJson(job.store, planKey(job.id), plan);
   const won = await getJson<Plan>(job.store, planKey(job.id));
@@ -54,13 +54,13 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
   return { snapshot: pinned, plan: won };
 }
 
-/** The profile with the most threads alive; waits, visibly, for a first worker. */
-async function awaitProfile(job: JobContext): Promise<string> {
+/** The numerics with the most threads alive; waits, visibly, for a first worker. */
+async function awaitNumerics(job: JobContext): Promise<string> {
   for (;;) {
-    const profile = chooseProfile(job.workers.live());
-    if (profile !== undefined) {
+    const numerics = chooseNumerics(job.workers.live());
+    if (numerics !== undefined) {
       job.showWaiting(null);
-      return profile;
+      return numerics;
     }
     job.showWaiting('no worker is alive');
     await job.clock.sleep(LIMITS.heartbeatMs / 2, job.signal);
@@ -71,11 +71,15 @@ async function awaitProfile(job: JobContext): Promise<string> {
 /** One prepare task a shard; also the gate's way to its test rows. */
 export async function prepareTasks(
   job: Pick<JobContext, 'store'>,
-  { snapshot, program, profile }: { snapshot: Snapshot; program: PrepareProgram; profile: string },
+  {
+    snapshot,
+    program,
+    numerics,
+  }: { snapshot: Snapshot; program: PrepareProgram; numerics: string },
 ): Promise<Task[]> {
   const digest = await saveProgram(job.store, program);
   const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: LIMITS.shardBytesMax });
   return shards.map((shard) =>
-    makeTask({ stage: 'prepare', program: digest, input: { kind: 'shard', shard }, profile }),
+    makeTask({ stage: 'prepare', program: digest, input: { kind: 'shard', shard }, numerics }),
   );
 }

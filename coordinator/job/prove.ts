@@ -39,7 +39,7 @@ export async function proveServing(
   };
   const inputs = parts.map(({ part, shard }) => ({ kind: 'replay', part, shard }) as const);
   const { results } = await stage.compute<ProveResult>(
-    { program, inputs, profile: plan.profile },
+    { program, inputs, numerics: plan.numerics },
     ({ rows }) => rows,
   );
   await stage.finish();

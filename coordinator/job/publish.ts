@@ -49,7 +49,7 @@ export async function publish(
         snapshot: plan.snapshot,
         spec: job.spec,
         seed: job.spec.seed,
-        profile: plan.profile,
+        numerics: plan.numerics,
         createdAt: job.clock.now(),
       },
       bitExact: true,

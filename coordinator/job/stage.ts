@@ -33,14 +33,14 @@ export class StageRun {
     of: {
       readonly program: Program;
       readonly inputs: readonly TaskInput[];
-      readonly profile: string;
+      readonly numerics: string;
     },
     rowsOf: (result: R) => number = () => 0,
   ): Promise<{ readonly refs: readonly ResultRef[]; readonly results: readonly R[] }> {
     const stage = this.#stage;
     const program = await saveProgram(this.#job.store, of.program);
     const tasks = of.inputs.map((input) =>
-      makeTask({ stage, program, input, profile: of.profile }),
+      makeTask({ stage, program, input, numerics: of.numerics }),
     );
     const descriptors = await this.run<R>(tasks, rowsOf);
     return {

@@ -55,7 +55,7 @@ export async function trainModel(job: JobContext, given: Given): Promise<Trained
   const { results } = await stage.compute<AssembleResult>({
     program: assemble,
     inputs: [{ kind: 'none' }],
-    profile: plan.profile,
+    numerics: plan.numerics,
   });
   await stage.finish();
   return { trainDigest, model: results[0]!.model, signature: assemble.signature, epochs };
@@ -99,7 +99,7 @@ async function runRounds(
       ...job,
       program,
       digest,
-      profile: of.plan.profile,
+      numerics: of.plan.numerics,
       onProgress: ({ view, rows, cpuSeconds }) => {
         shown = { ...view, loss: view.loss === null ? null : view.loss * unit };
         job.showTraining(shown);

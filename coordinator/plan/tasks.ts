@@ -18,7 +18,7 @@ export function makeTask(of: {
   stage: Stage;
   program: Digest;
   input: TaskInput;
-  profile: string;
+  numerics: string;
 }): Task {
   return {
     formatVersion: 1,

@@ -22,7 +22,7 @@ export type Generation = {
 
 export type MembersSetup = {
   readonly run: Digest;
-  readonly profile: string;
+  readonly numerics: string;
   readonly lanes: number;
   /** The head of the generation journal, where a coordinator before this one left one. */
   readonly recorded: Generation | undefined;
@@ -76,7 +76,7 @@ export class Members {
   view(ended = false): RunView {
     return {
       run: this.#setup.run,
-      profile: this.#setup.profile,
+      numerics: this.#setup.numerics,
       generation: this.#record.generation,
       laneOwner: this.#record.laneOwner,
       joining: [...this.#joining].map(([worker, lanes]) => ({ worker, lanes })),
@@ -200,7 +200,7 @@ export class Members {
     );
   }
 
-  /** Workers that may own lanes: alive, of the profile, staying, and not busy with another run. */
+  /** Workers that may own lanes: alive, of the numerics, staying, and not busy with another run. */
   #able(nowMs: number): Taker<WorkerId>[] {
     return [...this.#seen.values()]
       .filter((seen) => this.#isAble(seen, nowMs))
@@ -211,7 +211,7 @@ export class Members {
   #isAble({ heartbeat, seenMs }: Seen, nowMs: number): boolean {
     return (
       nowMs - seenMs < LIMITS.heartbeatSilentMs &&
-      heartbeat.profile === this.#setup.profile &&
+      heartbeat.numerics === this.#setup.numerics &&
       !heartbeat.draining &&
       heartbeat.runs.every((status) => status.run === this.#setup.run || isOver(status)) &&
       this.#statusOf(heartbeat.worker)?.phase !== 'failed'
@@ -242,7 +242,7 @@ export class Members {
   #failure(nowMs: number): MembersAction | undefined {
     const alive = [...this.#seen.values()].filter(
       ({ heartbeat, seenMs }) =>
-        nowMs - seenMs < LIMITS.heartbeatSilentMs && heartbeat.profile === this.#setup.profile,
+        nowMs - seenMs < LIMITS.heartbeatSilentMs && heartbeat.numerics === this.#setup.numerics,
     );
     const errors = alive.flatMap(({ heartbeat }) => {
       const status = this.#statusOf(heartbeat.worker);

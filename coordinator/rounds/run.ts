@@ -34,7 +34,7 @@ export type TrainingProgress = {
 export type TrainingOptions = {
   readonly program: TrainProgram;
   readonly digest: Digest;
-  readonly profile: string;
+  readonly numerics: string;
   readonly queue: Queue;
   readonly store: Store;
   readonly clock: Clock;
@@ -68,10 +68,10 @@ const generationsOf = (digest: Digest): string => `checkpoints/${digest}/generat
 
 /** A coordinator before this one may have left generations: their head goes on. */
 async function openMembers(options: TrainingOptions): Promise<Members> {
-  const { store, digest, program, profile, clock } = options;
+  const { store, digest, program, numerics, clock } = options;
   return new Members({
     run: digest,
-    profile,
+    numerics,
     lanes: program.lanes,
     recorded: (await readHead<Generation>(store, generationsOf(digest)))?.value,
     checkpoint: await newestCheckpoint(store, digest),

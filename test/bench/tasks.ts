@@ -42,7 +42,7 @@ export const runBench: Bench = async ({ say, args }) => {
   let fastest: Rate | undefined;
   for (let run = 0; run < runs; run++) {
     const uri = pathToFileURL(join(folder.path, String(run))).href;
-    const rate = await taskRate(nats, { uri, env: {}, count, profile: `file-${run}` });
+    const rate = await taskRate(nats, { uri, env: {}, count, numerics: `file-${run}` });
     say(`file://: ${describe(rate)}`);
     if (!fastest || rate.perSecond > fastest.perSecond) fastest = rate;
   }
@@ -76,17 +76,22 @@ const describe = ({ perSecond, cpuMs: { dispatcher, worker, nats } }: Rate): str
 async function minioRate(nats: Nats, count: number): Promise<Rate | null> {
   await using minio = await startMinio();
   if (!minio) return null;
-  return await taskRate(nats, { uri: 's3://bench/tasks', env: minio.env, count, profile: 'minio' });
+  return await taskRate(nats, {
+    uri: 's3://bench/tasks',
+    env: minio.env,
+    count,
+    numerics: 'minio',
+  });
 }
 
 type Place = {
   readonly uri: string;
   readonly env: Readonly<Record<string, string>>;
   readonly count: number;
-  readonly profile: string;
+  readonly numerics: string;
 };
 
-async function taskRate(nats: Nats, { uri, env, count, profile }: Place): Promise<Rate> {
+async function taskRate(nats: Nats, { uri, env, count, numerics }: Place): Promise<Rate> {
   const store = await openStore(uri, env, { create: true });
   const queue = await openJetStream({
     servers: nats.url,
@@ -96,12 +101,12 @@ async function taskRate(nats: Nats, { uri, env, count, profile }: Place): Promis
   });
   const workers = watchWorkers(queue, systemClock);
   const ackWaitMs = 10_000;
-  const setup = { nats: nats.url, store: uri, profile, slots: SLOTS, taskMs: 0, blob: false };
+  const setup = { nats: nats.url, store: uri, numerics, slots: SLOTS, taskMs: 0, blob: false };
   await using worker = await startWorkerProcess({ ...setup, ackWaitMs }, env);
-  const tasks = makeTasks(count).map((task) => ({ ...task, profile }));
+  const tasks = makeTasks(count).map((task) => ({ ...task, numerics }));
   const signal = new AbortController().signal;
   const common = { queue, store, workers, signal, clock: systemClock, log: silentLog };
-  await runTasks({ ...common, tasks: [{ ...makeTask('warm'), profile }] });
+  await runTasks({ ...common, tasks: [{ ...makeTask('warm'), numerics }] });
   const cpu = (): number[] => [ownCpuMs(), cpuMsOf(worker.pid), cpuMsOf(nats.pid())];
   const [before, start] = [cpu(), performance.now()];
   const found = await runTasks({ ...common, tasks });

@@ -54,9 +54,9 @@ test('compile sees only common/{onnx,wire,engine,errors,ids,limits} and itself',
 
 /** Package → the files of ours that may open it. */
 const DOORS: Readonly<Record<string, RegExp>> = {
-  '@duckdb/node-api': /^common\/engine\/(duckdb(-[a-z]+)?|profile)\.ts$/,
+  '@duckdb/node-api': /^common\/engine\/(duckdb(-[a-z]+)?|numerics)\.ts$/,
   '@duckdb/node-bindings': /^common\/engine\/duckdb(-[a-z]+)?\.ts$/,
-  'onnxruntime-node': /^common\/engine\/(onnx|profile)\.ts$/,
+  'onnxruntime-node': /^common\/engine\/(onnx|numerics)\.ts$/,
   '@bufbuild/protobuf': /^common\/onnx\/(proto|messages|inert)\.ts$/,
   minio: /^common\/store\/s3(-[a-z]+)?\.ts$/,
   '@nats-io/transport-node': /^common\/queue\/jetstream\.ts$/,

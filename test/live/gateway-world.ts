@@ -124,7 +124,7 @@ export async function publish(store: Store, of: Publication): Promise<void> {
       snapshot: sha256Hex('none'),
       spec: {},
       seed: 7,
-      profile: 'test',
+      numerics: 'test',
       createdAt: 0,
     },
     bitExact: true,

@@ -93,7 +93,7 @@ test(`${FILES} mutated files are refused by name or counted to the last row (SEE
 
   const prepare = async (shard: Shard): Promise<PrepareResult> => {
     const input = { kind: 'shard', shard } as const;
-    const task = makeTask({ stage: 'prepare', program: digest, input, profile: 'test' });
+    const task = makeTask({ stage: 'prepare', program: digest, input, numerics: 'test' });
     await using fetched = await fetcher.fetch(task);
     const outcome = await worker.call<Outcome>('prepare', fetched.prepared, {
       deadlineMs: DEADLINE_MS,

@@ -5,14 +5,14 @@ import { silentLog } from '../../common/log.ts';
 import { openJetStream } from '../../common/queue/jetstream.ts';
 import type { Lease, Queue } from '../../common/queue/queue.ts';
 import { findNats, freePort, type Nats, startNats } from '../support/nats.ts';
-import { idsOf, makeTask, makeTasks, PROFILE } from '../support/tasks.ts';
+import { idsOf, makeTask, makeTasks, NUMERICS } from '../support/tasks.ts';
 
 const never = new AbortController().signal;
 const open = (url: string, ackWaitMs = 1000): Promise<Queue> =>
   openJetStream({ servers: url, source: 'the test', name: 'test', log: silentLog, ackWaitMs });
 
-async function pullAll(queue: Queue, profile: string, count: number): Promise<Lease[]> {
-  const pulls = Array.from({ length: count }, () => queue.pull(profile, 8000, never));
+async function pullAll(queue: Queue, numerics: string, count: number): Promise<Lease[]> {
+  const pulls = Array.from({ length: count }, () => queue.pull(numerics, 8000, never));
   return (await Promise.all(pulls)).filter((lease) => lease !== undefined);
 }
 
@@ -41,17 +41,17 @@ describe.skipIf(!findNats())('over nats-server', () => {
   });
 
   test('pull() delivers each task once to several workers', async () => {
-    const profile = 'profile-once';
+    const numerics = 'numerics-once';
     const [boss, a, b] = [await open(nats.url), await open(nats.url), await open(nats.url)];
-    const tasks = makeTasks(40).map((task) => ({ ...task, profile }));
-    const pulls = [pullAll(a, profile, 20), pullAll(b, profile, 20)];
+    const tasks = makeTasks(40).map((task) => ({ ...task, numerics }));
+    const pulls = [pullAll(a, numerics, 20), pullAll(b, numerics, 20)];
     await Promise.all(tasks.map((task) => boss.offer(task, 1)));
     const leases = (await Promise.all(pulls)).flat();
     expect(idsOf(leases.map((l) => l.task))).toEqual(idsOf(tasks));
-    expect(await boss.depth(profile)).toBe(40);
+    expect(await boss.depth(numerics)).toBe(40);
     await Promise.all(leases.map((lease) => lease.ack()));
     await Promise.all([a.close(), b.close()]);
-    await expect.poll(() => boss.depth(profile)).toBe(0);
+    await expect.poll(() => boss.depth(numerics)).toBe(0);
     await boss.close();
   });
 
@@ -60,14 +60,14 @@ describe.skipIf(!findNats())('over nats-server', () => {
     const [lapsing, held] = [makeTask('lapsing'), makeTask('held')];
     await queue.offer(lapsing, 1);
     await queue.offer(held, 1);
-    const leases = await pullAll(queue, PROFILE, 2);
+    const leases = await pullAll(queue, NUMERICS, 2);
     const holder = leases.find((l) => l.task.task === held.task)!;
     const timer = setInterval(() => holder.extend(), 300);
-    const again = await queue.pull(PROFILE, 5000, never);
+    const again = await queue.pull(NUMERICS, 5000, never);
     expect([again!.task.task, again!.deliveries]).toEqual([lapsing.task, 2]);
     clearInterval(timer);
     await Promise.all([again!.ack(), holder.ack()]);
-    await expect.poll(() => queue.depth(PROFILE)).toBe(0);
+    await expect.poll(() => queue.depth(NUMERICS)).toBe(0);
     await queue.close();
   });
 
@@ -75,14 +75,14 @@ describe.skipIf(!findNats())('over nats-server', () => {
     const queue = await open(nats.url);
     const tasks = makeTasks(3);
     for (const task of tasks) await queue.offer(task, 7);
-    const first = await queue.pull(PROFILE, 5000, never);
+    const first = await queue.pull(NUMERICS, 5000, never);
     first!.release();
-    const leases = await pullAll(queue, PROFILE, 3);
+    const leases = await pullAll(queue, NUMERICS, 3);
     expect(idsOf(leases.map((l) => l.task))).toEqual(idsOf(tasks));
     for (const lease of leases) lease.release();
-    await queue.withdraw(PROFILE, [tasks[0]!.task, tasks[1]!.task]);
-    expect(await queue.waiting(PROFILE)).toEqual(new Set([tasks[2]!.task]));
-    await queue.withdraw(PROFILE, [tasks[2]!.task]);
+    await queue.withdraw(NUMERICS, [tasks[0]!.task, tasks[1]!.task]);
+    expect(await queue.waiting(NUMERICS)).toEqual(new Set([tasks[2]!.task]));
+    await queue.withdraw(NUMERICS, [tasks[2]!.task]);
     await queue.close();
   });
 
@@ -90,15 +90,15 @@ describe.skipIf(!findNats())('over nats-server', () => {
     const queue = await open(nats.url);
     await queue.offer(makeTask('repeat'), 1);
     await queue.offer(makeTask('repeat'), 1);
-    const lease = await queue.pull(PROFILE, 5000, never);
+    const lease = await queue.pull(NUMERICS, 5000, never);
     await lease!.ack();
-    expect(await queue.pull(PROFILE, 300, never)).toBeUndefined();
+    expect(await queue.pull(NUMERICS, 300, never)).toBeUndefined();
     await queue.close();
   });
 
   test('offer() refuses a message that NATS would not carry', async () => {
     const queue = await open(nats.url);
-    const big = { ...makeTask('big'), profile: PROFILE, host: 'x'.repeat(1_000_000) };
+    const big = { ...makeTask('big'), numerics: NUMERICS, host: 'x'.repeat(1_000_000) };
     await expect(queue.offer(big, 1)).rejects.toMatchObject({ code: 'INTERNAL' });
     await queue.close();
   });
@@ -108,7 +108,7 @@ describe.skipIf(!findNats())('over nats-server', () => {
     await queue.offer(makeTask('before'), 1);
     await nats.kill();
     await expect.poll(() => queue.isConnected()).toBe(false);
-    const pull = queue.pull(PROFILE, 20_000, never);
+    const pull = queue.pull(NUMERICS, 20_000, never);
     await delay(200);
     await nats.start({ wipe: true });
     await expect.poll(() => queue.isConnected(), { timeout: 10_000 }).toBe(true);
@@ -121,7 +121,7 @@ describe.skipIf(!findNats())('over nats-server', () => {
 
   test('pull() and offer() create again what somebody deleted under them', async () => {
     const queue = await open(nats.url);
-    const pull = queue.pull(PROFILE, 20_000, never);
+    const pull = queue.pull(NUMERICS, 20_000, never);
     await delay(200);
     await deleteStream(nats.url);
     await queue.offer(makeTask('recreated'), 1);
@@ -134,7 +134,7 @@ describe.skipIf(!findNats())('over nats-server', () => {
     const seen: unknown[] = [];
     b.onHeartbeat((heartbeat) => seen.push(heartbeat));
     b.subscribe('gm.event.>', (message) => seen.push(new TextDecoder().decode(message.bytes)));
-    await b.depth(PROFILE); // a round trip: the subscriptions are known
+    await b.depth(NUMERICS); // a round trip: the subscriptions are known
     a.beat({ worker: 'w-1' } as never);
     a.publish('gm.event.task', new TextEncoder().encode('x'));
     await expect.poll(() => seen).toEqual([{ worker: 'w-1' }, 'x']);

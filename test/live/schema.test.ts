@@ -2,7 +2,7 @@
 // In: the trips of the line. Out: what GET /v1/schema answers, and what it leaves in the store.
 import { once } from 'node:events';
 import { expect, test } from 'vitest';
-import type { DatasetView } from '../../common/wire/profile.ts';
+import type { DatasetView } from '../../common/wire/survey.ts';
 import { startLine } from '../support/line.ts';
 
 test('a dataset is looked at by workers; one that is killed meanwhile is replaced', async () => {

@@ -32,7 +32,7 @@ type World = AsyncDisposable & {
   finish(onDone?: (done: number) => void): Promise<void>;
 };
 
-async function makeWorld(nats: Nats, profile: string, count: number): Promise<World> {
+async function makeWorld(nats: Nats, numerics: string, count: number): Promise<World> {
   const folder = await mkdtemp(join(tmpdir(), 'gristmill-tasks-'));
   const uri = pathToFileURL(folder).href;
   const store = await openStore(uri, {});
@@ -44,14 +44,14 @@ async function makeWorld(nats: Nats, profile: string, count: number): Promise<Wo
     ackWaitMs: ACK_WAIT_MS,
   });
   const workers = watchWorkers(queue, systemClock);
-  const tasks = makeTasks(count).map((task) => ({ ...task, profile }));
+  const tasks = makeTasks(count).map((task) => ({ ...task, numerics }));
   const processes: WorkerProcess[] = [];
   return {
     tasks,
     queue,
     store,
     async worker(over = {}) {
-      const setup = { nats: nats.url, store: uri, profile, slots: 4, taskMs: 20, blob: true };
+      const setup = { nats: nats.url, store: uri, numerics, slots: 4, taskMs: 20, blob: true };
       const worker = await startWorkerProcess({ ...setup, ackWaitMs: ACK_WAIT_MS, ...over });
       processes.push(worker);
       return worker;

@@ -18,7 +18,7 @@ import {
   makeSmallRun,
   type SmallRun,
   startTrainWorker,
-  TRAIN_PROFILE,
+  TRAIN_NUMERICS,
   type TrainWorker,
 } from '../support/training.ts';
 
@@ -73,7 +73,7 @@ async function startTrial(
     async train(signal = new AbortController().signal) {
       const { result } = await runTraining({
         ...run,
-        profile: TRAIN_PROFILE,
+        numerics: TRAIN_NUMERICS,
         queue,
         store,
         clock: systemClock,

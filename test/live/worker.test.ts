@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, test } from 'vitest';
 import { systemClock } from '../../common/clock.ts';
-import { readProfile } from '../../common/engine/profile.ts';
+import { readNumerics } from '../../common/engine/numerics.ts';
 import { digestOf, sha256Hex } from '../../common/ids.ts';
 import { silentLog } from '../../common/log.ts';
 import { openJetStream } from '../../common/queue/jetstream.ts';
@@ -57,7 +57,7 @@ describe.skipIf(!findNats())('with nats-server', () => {
     });
     await expect.poll(() => workers.live().length, { timeout: 30_000 }).toBe(1);
     expect(workers.live()[0]).toMatchObject({
-      profile: readProfile(),
+      numerics: readNumerics(),
       threads: 2,
       draining: false,
     });
@@ -75,7 +75,7 @@ describe.skipIf(!findNats())('with nats-server', () => {
     };
     const digest = digestOf(program);
     await createJson(store, programKey(digest), program);
-    const base = { ...makeTask('x'), stage: 'evaluate', program: digest, profile: readProfile() };
+    const base = { ...makeTask('x'), stage: 'evaluate', program: digest, numerics: readNumerics() };
     const task: Task = {
       ...base,
       stage: 'evaluate',

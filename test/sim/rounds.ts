@@ -179,7 +179,7 @@ class SimCoordinator {
     this.#sim = sim;
     this.#members = new Members({
       run: RUN,
-      profile: 'p',
+      numerics: 'p',
       lanes: sim.lanes,
       recorded: sim.journal.get(sim.journal.size),
       checkpoint: this.#newest(),
@@ -462,7 +462,7 @@ class SimWorker {
       worker: this.id,
       host: 'sim',
       pid: 1,
-      profile: 'p',
+      numerics: 'p',
       device: 'cpu',
       threads: this.#threads,
       threadsFree: this.#threads,

@@ -5,7 +5,7 @@ import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
 import { type MemoryStore, memoryStore } from '../../common/store/memory.ts';
 import type { AliasMoved } from '../../common/wire/event.ts';
-import type { DatasetView, LabelView } from '../../common/wire/profile.ts';
+import type { DatasetView, LabelView } from '../../common/wire/survey.ts';
 import type { ApiDeps } from '../../coordinator/api/deps.ts';
 import { buildServer } from '../../coordinator/api/server.ts';
 import { moveAlias } from '../../coordinator/registry/alias.ts';
@@ -50,7 +50,7 @@ export async function makeApi(change: Partial<ApiDeps> = {}): Promise<TestApi> {
         expected,
         evidence: makeEvidence(version, null, api.verdict),
       }),
-    profileDataset: async (request) => exampleDataset(request),
+    surveyDataset: async (request) => exampleDataset(request),
     ...change,
   });
   return Object.assign(api, { app });

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 export type WorkerSetup = {
   readonly nats: string;
   readonly store: string;
-  readonly profile: string;
+  readonly numerics: string;
   readonly slots: number;
   readonly taskMs: number;
   readonly blob: boolean;

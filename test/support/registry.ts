@@ -40,7 +40,7 @@ export async function makeDraft(store: Store, change: Partial<Draft> = {}): Prom
       snapshot: 's1' as Digest,
       spec: {},
       seed: 7,
-      profile: 'p',
+      numerics: 'p',
       createdAt: 1,
     },
     bitExact: true,

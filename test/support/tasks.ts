@@ -3,14 +3,14 @@ import { digestOf, type TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { nameTask, type Task } from '../../common/wire/task.ts';
 
-export const PROFILE = 'test-profile';
+export const NUMERICS = 'test-numerics';
 
 export function makeTask(name: string | number, over: Partial<Task> = {}): Task {
   const key = {
     stage: 'prepare' as const,
     program: digestOf({ name: String(name) }),
     input: { kind: 'none' as const },
-    profile: PROFILE,
+    numerics: NUMERICS,
   };
   return {
     formatVersion: 1,

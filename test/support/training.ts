@@ -18,7 +18,7 @@ import { buildModel } from '../../coordinator/compile/model.ts';
 import type { HeartbeatSource } from '../../coordinator/rounds/run.ts';
 import { startTrainingHost } from '../../worker/train/host.ts';
 
-export const TRAIN_PROFILE = 'test';
+export const TRAIN_NUMERICS = 'test';
 const COLOURS = 8;
 /** Split key: below 8,000 basis points for training, the next thousand for validation. */
 const EDGES = { train: 7_999, validation: 8_999 };
@@ -164,7 +164,7 @@ export function startTrainWorker(options: {
     clock: systemClock,
     scratch: join(options.folder, options.name),
     log: silentLog,
-    profile: TRAIN_PROFILE,
+    numerics: TRAIN_NUMERICS,
   });
   const beat = (): void => options.queue.beat(heartbeatOf(worker, options.threads, host.status()));
   const beats = setInterval(beat, 300);
@@ -191,7 +191,7 @@ function heartbeatOf(worker: WorkerId, threads: number, runs: readonly RunStatus
     worker,
     host: 'test',
     pid: process.pid,
-    profile: TRAIN_PROFILE,
+    numerics: TRAIN_NUMERICS,
     device: 'cpu',
     threads,
     threadsFree: threads,

@@ -13,13 +13,13 @@ import { commitKey, type Task } from '../../common/wire/task.ts';
 import type { Execute, ExecuteLimits } from '../../worker/loop.ts';
 import { sealBlob } from '../../worker/run/runner.ts';
 import { startWorker, type Worker } from '../../worker/supervisor.ts';
-import { PROFILE } from './tasks.ts';
+import { NUMERICS } from './tasks.ts';
 
 export type Work = {
   readonly queue: Queue;
   readonly store: Store;
   readonly clock: Clock;
-  readonly profile?: string;
+  readonly numerics?: string;
   readonly slots?: number;
   readonly log?: Log;
   /** What to do before the result is given; may throw. */
@@ -44,7 +44,7 @@ export function startTestWorker(work: Work): Worker & { readonly runs: Map<TaskI
   };
   const slots = work.slots ?? 2;
   const worker = startWorker({
-    profile: work.profile ?? PROFILE,
+    numerics: work.numerics ?? NUMERICS,
     threads: slots,
     slots,
     memoryBytes: 2 ** 40,

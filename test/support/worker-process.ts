@@ -28,7 +28,7 @@ async function run(stop: AbortSignal): Promise<void> {
     store: await openStore(setup.store, process.env),
     clock: systemClock,
     log,
-    profile: setup.profile,
+    numerics: setup.numerics,
     slots: setup.slots,
     blob: setup.blob,
     act: async () => {

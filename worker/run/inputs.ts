@@ -38,7 +38,7 @@ function programBlobs(program: TaskProgram): readonly BlobRef[] {
     case 'fitMerge':
     case 'metrics':
     case 'compare':
-    case 'profile':
+    case 'survey':
       return [];
   }
 }

@@ -6,7 +6,7 @@
 //
 // One file a kind or two in this folder, exporting `run<Kind>: Runner<…Program>`: prepare.ts runPrepare; fit.ts runFit
 // and runFitMerge; score.ts runScore; prove.ts runProve; assemble.ts runAssemble; metrics.ts runMetrics;
-// compare.ts runCompare; profile.ts runProfile. thread.ts has the table.
+// compare.ts runCompare; survey.ts runSurvey. thread.ts has the table.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';

@@ -85,7 +85,7 @@ class Host {
   }
 
   #onView(view: RunView): void {
-    if (this.#closed || view.profile !== this.#options.profile) return;
+    if (this.#closed || view.numerics !== this.#options.numerics) return;
     if (view.generation < (this.#generations.get(view.run) ?? 0)) return;
     this.#generations.set(view.run, view.generation);
     if (view.ended) this.#onEnded(view.run);

@@ -40,7 +40,7 @@ export type TrainingHostOptions = {
   /** A folder of this process alone; parts are kept in it by sha256 while their run lives. */
   readonly scratch: string;
   readonly log: Log;
-  readonly profile: string;
+  readonly numerics: string;
 };
 
 export type HostedRunOptions = TrainingHostOptions & {

@@ -1,5 +1,5 @@
 // Datasets written by hand, as GET /v1/schema tells them. In: what differs. Out: a whole DatasetView.
-import type { ColumnView, DatasetView, LabelView } from '../../../common/wire/profile.ts';
+import type { ColumnView, DatasetView, LabelView } from '../../../common/wire/survey.ts';
 
 export const ROWS = 10_000;
 

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { createTestClock } from '../../support/clock.ts';
-import { idsOf, makeTask, makeTasks, PROFILE } from '../../support/tasks.ts';
+import { idsOf, makeTask, makeTasks, NUMERICS } from '../../support/tasks.ts';
 
 const never = new AbortController().signal;
 
@@ -10,29 +10,29 @@ test('pull() delivers each offered task to one worker', async () => {
   const queue = createMemoryQueue(createTestClock());
   const tasks = makeTasks(5);
   for (const task of tasks) await queue.offer(task, 1);
-  const leases = await Promise.all(tasks.map(() => queue.pull(PROFILE, 0, never)));
+  const leases = await Promise.all(tasks.map(() => queue.pull(NUMERICS, 0, never)));
   expect(idsOf(leases.map((lease) => lease!.task))).toEqual(idsOf(tasks));
-  expect(await queue.pull(PROFILE, 0, never)).toBeUndefined();
+  expect(await queue.pull(NUMERICS, 0, never)).toBeUndefined();
   await leases[0]!.ack();
-  expect(await queue.depth(PROFILE)).toBe(4);
+  expect(await queue.depth(NUMERICS)).toBe(4);
 });
 
-test('pull() ignores tasks of another profile', async () => {
+test('pull() ignores tasks of another numerics', async () => {
   const queue = createMemoryQueue(createTestClock());
-  await queue.offer(makeTask(1, { profile: 'other' }), 1);
-  expect(await queue.pull(PROFILE, 0, never)).toBeUndefined();
+  await queue.offer(makeTask(1, { numerics: 'other' }), 1);
+  expect(await queue.pull(NUMERICS, 0, never)).toBeUndefined();
 });
 
 test('pull() delivers again when a lease lapses, not while it is extended', async () => {
   const clock = createTestClock();
   const queue = createMemoryQueue(clock, { ackWaitMs: 1000 });
   await queue.offer(makeTask(1), 1);
-  const first = await queue.pull(PROFILE, 0, never);
+  const first = await queue.pull(NUMERICS, 0, never);
   await clock.advance(900);
   first!.extend();
   await clock.advance(900);
-  expect(await queue.pull(PROFILE, 0, never)).toBeUndefined();
-  const waiting = queue.pull(PROFILE, 10_000, never);
+  expect(await queue.pull(NUMERICS, 0, never)).toBeUndefined();
+  const waiting = queue.pull(NUMERICS, 10_000, never);
   await clock.advance(200);
   expect((await waiting)!.deliveries).toBe(2);
 });
@@ -41,9 +41,9 @@ test('release() hands a task to a pull that waits, after its delay', async () =>
   const clock = createTestClock();
   const queue = createMemoryQueue(clock, { ackWaitMs: 1000 });
   await queue.offer(makeTask(1), 1);
-  const first = await queue.pull(PROFILE, 0, never);
+  const first = await queue.pull(NUMERICS, 0, never);
   first!.release(100);
-  const waiting = queue.pull(PROFILE, 10_000, never);
+  const waiting = queue.pull(NUMERICS, 10_000, never);
   await clock.advance(99);
   await clock.advance(1);
   expect((await waiting)!.task.task).toBe(makeTask(1).task);
@@ -52,20 +52,20 @@ test('release() hands a task to a pull that waits, after its delay', async () =>
 test('offer() drops the same generation and keeps another', async () => {
   const queue = createMemoryQueue(createTestClock());
   await queue.offer(makeTask(1), 1);
-  await (await queue.pull(PROFILE, 0, never))!.ack();
+  await (await queue.pull(NUMERICS, 0, never))!.ack();
   await queue.offer(makeTask(1), 1);
-  expect(await queue.depth(PROFILE)).toBe(0);
+  expect(await queue.depth(NUMERICS)).toBe(0);
   await queue.offer(makeTask(1), 2);
-  expect(await queue.waiting(PROFILE)).toEqual(new Set([makeTask(1).task]));
+  expect(await queue.waiting(NUMERICS)).toEqual(new Set([makeTask(1).task]));
 });
 
 test('pull() ends with its signal and with close()', async () => {
   const queue = createMemoryQueue(createTestClock());
   const controller = new AbortController();
-  const first = queue.pull(PROFILE, 10_000, controller.signal);
+  const first = queue.pull(NUMERICS, 10_000, controller.signal);
   controller.abort();
   expect(await first).toBeUndefined();
-  const second = queue.pull(PROFILE, 10_000, never);
+  const second = queue.pull(NUMERICS, 10_000, never);
   await queue.close();
   expect(await second).toBeUndefined();
 });

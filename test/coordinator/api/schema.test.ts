@@ -3,7 +3,7 @@ import { afterAll, expect, test } from 'vitest';
 import { GristmillError } from '../../../common/errors.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { listen } from '../../../coordinator/api/server.ts';
-import type { ProfileRequest } from '../../../coordinator/profile/profile.ts';
+import type { SurveyRequest } from '../../../coordinator/survey/survey.ts';
 import { makeApi, type TestApi } from '../../support/api.ts';
 
 const apis: TestApi[] = [];
@@ -47,7 +47,7 @@ test.each([
 
 test('GET /v1/schema says when to ask again where nobody works', async () => {
   const none = new GristmillError('WORKERS_NONE', 'Cannot look: no worker is alive');
-  const { app } = await start({ profileDataset: () => Promise.reject(none) });
+  const { app } = await start({ surveyDataset: () => Promise.reject(none) });
   const answer = await app.inject('/v1/schema?uri=a');
   expect(answer.statusCode).toBe(503);
   expect(answer.headers['retry-after']).toBeDefined();
@@ -58,9 +58,9 @@ test('GET /v1/schema says when to ask again where nobody works', async () => {
 });
 
 test('GET /v1/schema ends when its client hangs up, and when the API closes', async () => {
-  const asked: ProfileRequest[] = [];
+  const asked: SurveyRequest[] = [];
   const { app } = await makeApi({
-    profileDataset: (request) => {
+    surveyDataset: (request) => {
       asked.push(request);
       return new Promise((_resolve, reject) =>
         request.signal.addEventListener('abort', () => reject(request.signal.reason)),

@@ -10,7 +10,7 @@ import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { createTestClock, type TestClock } from '../../support/clock.ts';
-import { idsOf, makeTasks, PROFILE } from '../../support/tasks.ts';
+import { idsOf, makeTasks, NUMERICS } from '../../support/tasks.ts';
 import { countCommits, startTestWorker, type Work } from '../../support/work.ts';
 
 type World = { clock: TestClock; queue: MemoryQueue; store: MemoryStore; run: TaskRun };
@@ -75,9 +75,9 @@ test('runTasks() offers nothing that has a result', async () => {
 test('runTasks() keeps at most the window in the broker', async () => {
   const w = world(LIMITS.offerWindow + 100);
   const done = runTasks(w.run);
-  await expect.poll(() => w.queue.depth(PROFILE)).toBe(LIMITS.offerWindow);
+  await expect.poll(() => w.queue.depth(NUMERICS)).toBe(LIMITS.offerWindow);
   await w.clock.advance(10_000);
-  expect(await w.queue.depth(PROFILE)).toBe(LIMITS.offerWindow);
+  expect(await w.queue.depth(NUMERICS)).toBe(LIMITS.offerWindow);
   works(w, { slots: 32 });
   expect((await during(w.clock, done)).size).toBe(LIMITS.offerWindow + 100);
 });
@@ -101,7 +101,7 @@ test('runTasks() runs tasks of a worker that fell silent elsewhere, and records 
   w.queue.beat = (heartbeat) => {
     if (heartbeat.worker !== stuck.worker) silenced(heartbeat);
   };
-  for (const task of await w.queue.waiting(PROFILE)) expect(idsOf(w.run.tasks)).toContain(task);
+  for (const task of await w.queue.waiting(NUMERICS)) expect(idsOf(w.run.tasks)).toContain(task);
   w.queue.lose(); // and its leases with it
   works(w);
   await during(w.clock, done);
@@ -139,7 +139,7 @@ test('runTasks() fails with the code of a task that failed too often, and leaves
     message: expect.stringMatching(`${poison.slice(0, 12)}.*after 4 attempts: too big`),
   });
   expect(worker.runs.get(poison)).toBe(LIMITS.taskFailuresMax);
-  expect(await w.queue.depth(PROFILE)).toBe(0);
+  expect(await w.queue.depth(NUMERICS)).toBe(0);
 });
 
 test('runTasks() does not count the failures of an earlier run', async () => {
@@ -174,8 +174,8 @@ test('runTasks() withdraws its offers when its signal aborts', async () => {
   const w = world(10, { signal: controller.signal });
   const done = runTasks(w.run);
   await w.clock.advance(100);
-  expect(await w.queue.depth(PROFILE)).toBe(10);
+  expect(await w.queue.depth(NUMERICS)).toBe(10);
   controller.abort();
   await expect(during(w.clock, done)).rejects.toMatchObject({ code: 'CANCELLED' });
-  expect(await w.queue.depth(PROFILE)).toBe(0);
+  expect(await w.queue.depth(NUMERICS)).toBe(0);
 });

@@ -10,7 +10,7 @@ const [A, B] = ['w-a', 'w-b'] as [WorkerId, WorkerId];
 const open = (recorded?: { generation: number; laneOwner: WorkerId[] }): Members =>
   new Members({
     run: RUN,
-    profile: 'p',
+    numerics: 'p',
     lanes: 4,
     recorded: recorded && { formatVersion: 1, ...recorded },
     checkpoint: undefined,
@@ -25,7 +25,7 @@ const beat = (
   worker,
   host: 'h',
   pid: 1,
-  profile: 'p',
+  numerics: 'p',
   device: 'cpu',
   threads: 1,
   threadsFree: 1,
@@ -156,9 +156,9 @@ test('Members ends the run on an error that every worker would have', () => {
   });
 });
 
-test('Members leaves out workers of another profile, and those that train another run', () => {
+test('Members leaves out workers of another numerics, and those that train another run', () => {
   const members = open();
-  hear(members, beat(A, undefined, { profile: 'q' }), 0);
+  hear(members, beat(A, undefined, { numerics: 'q' }), 0);
   hear(members, beat(B, { run: 'other', phase: 'running' }), 0);
   expect(members.view().joining).toEqual([]);
 });

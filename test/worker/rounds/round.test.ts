@@ -22,7 +22,7 @@ function open(worker: WorkerId, rounds = 3): { round: Round<string>; steps: stri
 
 const view = (laneOwner: WorkerId[], generation = 1, other: Partial<RunView> = {}): RunView => ({
   run: 'run' as Digest,
-  profile: 'p',
+  numerics: 'p',
   generation,
   laneOwner,
   joining: [],

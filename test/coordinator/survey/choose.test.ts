@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../common/limits.ts';
 import type { RowGroup, Snapshot } from '../../../common/wire/plan.ts';
-import { chooseShards, spread } from '../../../coordinator/profile/choose.ts';
+import { chooseShards, spread } from '../../../coordinator/survey/choose.ts';
 
 const MiB = 1024 * 1024;
 
@@ -64,7 +64,7 @@ test('chooseShards() joins small row groups, and takes more of small objects', (
   const one = chooseShards(snapshotOf([Array.from({ length: 50 }, () => group(100, 1000))]));
   expect(one).toMatchObject([{ rowStart: 0, rowEnd: 5000, rowGroupStart: 0, rowGroupEnd: 50 }]);
   const many = keysOf(snapshotOf(Array.from({ length: 1000 }, () => [group(50, 1000)])));
-  expect(many).toHaveLength(LIMITS.profileShardsMax);
+  expect(many).toHaveLength(LIMITS.surveyShardsMax);
   expect([many[0], many.at(-1)]).toEqual(['00000.parquet', '00999.parquet']);
 });
 

@@ -3,26 +3,26 @@
 // Why values are told apart as the file has them: two integers above 2^53 may be one DOUBLE. They are shown as features see them.
 import { type Duck, quoteName } from '../../common/engine/duckdb.ts';
 import { formatTime } from '../../common/predict/rows.ts';
-import type { ColumnKind } from '../../common/wire/profile.ts';
 import type {
-  ProfileColumn,
-  ProfileProgram,
-  ProfileResult,
-  ProfileValue,
+  SurveyColumn,
+  SurveyProgram,
+  SurveyResult,
+  SurveyValue,
 } from '../../common/wire/program.ts';
-import { foldExplained } from './profile-explained.ts';
-import { foldMoments, foldPairs } from './profile-figures.ts';
+import type { ColumnKind } from '../../common/wire/survey.ts';
+import { foldExplained } from './survey-explained.ts';
+import { foldMoments, foldPairs } from './survey-figures.ts';
 
 export type Sampled = { readonly rows: number; readonly labels: Float64Array | null };
 
-type Usable = Extract<ProfileProgram['columns'][number], { kind: ColumnKind }>;
+type Usable = Extract<SurveyProgram['columns'][number], { kind: ColumnKind }>;
 
 export async function describeColumns(
   duck: Duck,
-  program: ProfileProgram,
+  program: SurveyProgram,
   sampled: Sampled,
-): Promise<ProfileColumn[]> {
-  const described: ProfileColumn[] = [];
+): Promise<SurveyColumn[]> {
+  const described: SurveyColumn[] = [];
   for (const column of program.columns) {
     if (column.kind === null) {
       described.push(await countNulls(duck, column.name));
@@ -43,7 +43,7 @@ const NO_FIGURES = {
   ...{ moments: null, pairs: null, explained: null },
 } as const;
 
-async function countNulls(duck: Duck, name: string): Promise<ProfileColumn> {
+async function countNulls(duck: Duck, name: string): Promise<SurveyColumn> {
   const [row] = await duck.rows(
     `SELECT count(*) FILTER (WHERE ${quoteName(name)}) AS n FROM sampled`,
   );
@@ -57,8 +57,8 @@ const cellSql = ({ kind, sql }: Usable): string => (kind === 'time' ? `epoch_us(
 async function describeValues(
   duck: Duck,
   column: Usable,
-  { program, rows }: { program: ProfileProgram; rows: number },
-): Promise<ProfileColumn> {
+  { program, rows }: { program: SurveyProgram; rows: number },
+): Promise<SurveyColumn> {
   const { kind } = column;
   const isText = kind === 'text';
   await duck.run(`CREATE OR REPLACE TEMP TABLE cells AS
@@ -88,7 +88,7 @@ async function describeValues(
   };
 }
 
-type Folded = Partial<Pick<ProfileColumn, 'moments' | 'pairs' | 'explained'>>;
+type Folded = Partial<Pick<SurveyColumn, 'moments' | 'pairs' | 'explained'>>;
 
 /** Runs of different numbers or times: fine enough for a threshold, and 300 rows a run in a full sample. */
 const RUNS = 64;
@@ -107,7 +107,7 @@ async function foldNumbers(duck: Duck, column: Usable, { rows, labels }: Sampled
 async function foldText(
   duck: Duck,
   { sql }: Usable,
-  { figures, sampled }: { figures: ProfileColumn; sampled: Sampled },
+  { figures, sampled }: { figures: SurveyColumn; sampled: Sampled },
 ): Promise<Folded> {
   const { rows, labels } = sampled;
   if (!labels || figures.distinct > rows / 2) return {};
@@ -140,15 +140,15 @@ export async function readNumbers(
 /** The first row, one from the middle and the last, as the gateway takes them. */
 export async function showRows(
   duck: Duck,
-  { columns, textMax }: ProfileProgram,
+  { columns, textMax }: SurveyProgram,
   rows: number,
-): Promise<ProfileResult['sample']> {
+): Promise<SurveyResult['sample']> {
   const usable = columns.filter((column): column is Usable => column.kind !== null);
   const cells = usable.map((column, i) => {
     const cell = cellSql(column);
     return `${column.kind === 'text' ? `left(${cell}, ${textMax})` : cell} AS c${i}`;
   });
-  const sample: Record<string, ProfileValue>[] = [];
+  const sample: Record<string, SurveyValue>[] = [];
   for (const at of new Set([0, Math.floor(rows / 2), rows - 1])) {
     const [row] = await duck.rows(
       `SELECT ${['true AS is', ...cells].join(', ')} FROM (SELECT * FROM sampled LIMIT 1 OFFSET ${at})`,
@@ -161,7 +161,7 @@ export async function showRows(
   return sample;
 }
 
-function valueAs(kind: ColumnKind, cell: unknown): ProfileValue {
+function valueAs(kind: ColumnKind, cell: unknown): SurveyValue {
   if (cell === null) return null;
   switch (kind) {
     case 'number':
@@ -178,7 +178,7 @@ function valueAs(kind: ColumnKind, cell: unknown): ProfileValue {
 const timeOf = (micros: unknown): string => formatTime(BigInt(micros as number | bigint));
 
 /** JSON that strict parsers take has no integer beyond 2^53: there a row has none. */
-const sendable = (value: ProfileValue): ProfileValue =>
+const sendable = (value: SurveyValue): SurveyValue =>
   typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value)
     ? null
     : value;

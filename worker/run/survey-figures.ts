@@ -1,10 +1,10 @@
 // Sums over one column of a sample, and over it together with the label.
 // In: numbers in row order; missing is NaN. Out: count, mean and sums of squared deviations, or null.
 // Why in two passes: what is summed are deviations from the mean, so large means cost no digits. Pure.
-import type { ProfileColumn } from '../../common/wire/program.ts';
+import type { SurveyColumn } from '../../common/wire/program.ts';
 
 /** Null where no number is finite, or where their squares are not. */
-export function foldMoments(values: Float64Array): ProfileColumn['moments'] {
+export function foldMoments(values: Float64Array): SurveyColumn['moments'] {
   const { count, mean } = meanOf(values, values);
   if (count === 0) return null;
   let squares = 0;
@@ -13,7 +13,7 @@ export function foldMoments(values: Float64Array): ProfileColumn['moments'] {
 }
 
 /** Over rows where both are finite. */
-export function foldPairs(values: Float64Array, labels: Float64Array): ProfileColumn['pairs'] {
+export function foldPairs(values: Float64Array, labels: Float64Array): SurveyColumn['pairs'] {
   const { count: n, mean: x } = meanOf(values, labels);
   const { mean: y } = meanOf(labels, values);
   if (n === 0) return null;

@@ -20,11 +20,11 @@ export function spread<T>(items: readonly T[], max: number): readonly T[] {
 export function chooseShards(snapshot: Snapshot): readonly Shard[] {
   const all = cutShards(snapshot, {
     reads: snapshot.schema.map(({ name }) => name),
-    shardBytesMax: LIMITS.profileShardBytesMax,
+    shardBytesMax: LIMITS.surveyShardBytesMax,
   });
-  let count: number = LIMITS.profileShards;
+  let count: number = LIMITS.surveyShards;
   let chosen = spread(all, count);
-  while (sampledRows(chosen) < LIMITS.profileRowsEnough && count < LIMITS.profileShardsMax) {
+  while (sampledRows(chosen) < LIMITS.surveyRowsEnough && count < LIMITS.surveyShardsMax) {
     count *= 2;
     chosen = spread(all, count);
   }
@@ -33,7 +33,7 @@ export function chooseShards(snapshot: Snapshot): readonly Shard[] {
 
 const sampledRows = (shards: readonly Shard[]): number =>
   shards.reduce(
-    (sum, { rowStart, rowEnd }) => sum + Math.min(rowEnd - rowStart, LIMITS.profileRowsMax),
+    (sum, { rowStart, rowEnd }) => sum + Math.min(rowEnd - rowStart, LIMITS.surveyRowsMax),
     0,
   );
 
@@ -45,7 +45,7 @@ function withinBytes(shards: readonly Shard[]): readonly Shard[] {
   const largestFirst = [...shards].sort((a, b) => bytesOf(b) - bytesOf(a));
   let bytes = shards.reduce((sum, shard) => sum + bytesOf(shard), 0);
   for (const shard of largestFirst) {
-    if (bytes <= LIMITS.profileBytesMax || kept.size === 1) break;
+    if (bytes <= LIMITS.surveyBytesMax || kept.size === 1) break;
     kept.delete(shard);
     bytes -= bytesOf(shard);
   }

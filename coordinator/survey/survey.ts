@@ -5,43 +5,43 @@ import { GristmillError, pointedAt } from '../../common/errors.ts';
 import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { SchemaColumn, Snapshot } from '../../common/wire/plan.ts';
-import type { ColumnKind, DatasetView } from '../../common/wire/profile.ts';
-import type { ProfileProgram, ProfileResult } from '../../common/wire/program.ts';
+import type { SurveyProgram, SurveyResult } from '../../common/wire/program.ts';
+import type { ColumnKind, DatasetView } from '../../common/wire/survey.ts';
 import type { Descriptor, Shard, Task } from '../../common/wire/task.ts';
 import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';
 import { runTasks } from '../dispatch/offer.ts';
-import { chooseProfile } from '../dispatch/workers.ts';
+import { chooseNumerics } from '../dispatch/workers.ts';
 import { checkLabel, checkSchema, isOwnName } from '../job/check.ts';
 import type { Machinery } from '../job/context.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { listDataset } from '../snapshot/list.ts';
 import { snapshotOf } from '../snapshot/snapshot.ts';
 import { chooseShards, spread } from './choose.ts';
-import { mergeColumn, mergeLabel, mergeSample, type ProfiledColumn } from './merge.ts';
+import { mergeColumn, mergeLabel, mergeSample, type SurveyedColumn } from './merge.ts';
 import { makeTurns } from './turns.ts';
 
-export type ProfileRequest = {
+export type SurveyRequest = {
   readonly uri: string;
   readonly label: string | null;
   /** The client has gone, or the coordinator stops. */
   readonly signal: AbortSignal;
 };
 
-export type ProfileDataset = (request: ProfileRequest) => Promise<DatasetView>;
+export type SurveyDataset = (request: SurveyRequest) => Promise<DatasetView>;
 
-export function makeProfiler(machinery: Machinery): ProfileDataset {
+export function makeSurveyor(machinery: Machinery): SurveyDataset {
   const takeTurn = makeTurns({
-    atOnce: LIMITS.profilesAtOnce,
-    waitingMax: LIMITS.profilesWaitingMax,
-    what: 'profile',
+    atOnce: LIMITS.surveysAtOnce,
+    waitingMax: LIMITS.surveysWaitingMax,
+    what: 'survey',
   });
-  return (request) => takeTurn(request.signal, () => profileDataset(machinery, request));
+  return (request) => takeTurn(request.signal, () => surveyDataset(machinery, request));
 }
 
-export async function profileDataset(
+export async function surveyDataset(
   machinery: Machinery,
-  { uri, label: expression, signal }: ProfileRequest,
+  { uri, label: expression, signal }: SurveyRequest,
 ): Promise<DatasetView> {
   const looked = await lookAt(machinery, { uri, signal }).catch((error: unknown) => {
     throw pointedAt('/uri', error);
@@ -82,10 +82,10 @@ type Size = Pick<DatasetView, 'objects' | 'footers' | 'rowGroups' | 'rows' | 'by
 /** Footers of all objects, or of some of very many: then rows and row groups follow from the bytes. */
 export async function lookAt(
   { lake, readFooter }: Pick<Machinery, 'lake' | 'readFooter'>,
-  { uri, signal }: Pick<ProfileRequest, 'uri' | 'signal'>,
+  { uri, signal }: Pick<SurveyRequest, 'uri' | 'signal'>,
 ): Promise<{ snapshot: Snapshot; size: Size }> {
   const listing = await listDataset(lake, uri);
-  const some = spread(listing, LIMITS.profileFootersMax);
+  const some = spread(listing, LIMITS.surveyFootersMax);
   const snapshot = await snapshotOf(uri, some, async (object) => {
     signal.throwIfAborted();
     return readFooter(object);
@@ -122,40 +122,40 @@ export function kindOf({ name, type }: SchemaColumn): ColumnKind | null {
 }
 
 export const programOf = (
-  columns: readonly ProfiledColumn[],
-  label: ProfileProgram['label'],
-): ProfileProgram => ({
+  columns: readonly SurveyedColumn[],
+  label: SurveyProgram['label'],
+): SurveyProgram => ({
   formatVersion: 1,
-  kind: 'profile',
+  kind: 'survey',
   columns: columns.map(({ name, type, kind }) =>
     kind === null ? { name, kind } : { name, kind, sql: castSql({ name, type }) },
   ),
   label: label && { sql: label.sql, kind: label.kind },
-  rowsMax: LIMITS.profileRowsMax,
-  hashesMax: LIMITS.profileHashesMax,
-  topMax: LIMITS.profileTopMax,
-  textMax: LIMITS.profileTextMax,
+  rowsMax: LIMITS.surveyRowsMax,
+  hashesMax: LIMITS.surveyHashesMax,
+  topMax: LIMITS.surveyTopMax,
+  textMax: LIMITS.surveyTextMax,
 });
 
 type Sampling = {
   readonly uri: string;
-  readonly program: ProfileProgram;
+  readonly program: SurveyProgram;
   readonly shards: readonly Shard[];
   readonly signal: AbortSignal;
 };
 
 /** One task a shard. Results in the order of the shards. */
-async function sample(machinery: Machinery, of: Sampling): Promise<ProfileResult[]> {
+async function sample(machinery: Machinery, of: Sampling): Promise<SurveyResult[]> {
   if (of.shards.length === 0) return [];
   const { store, clock } = machinery;
-  const profile = await awaitProfile(machinery, of);
+  const numerics = await awaitNumerics(machinery, of);
   const program = await saveProgram(store, of.program);
   const tasks = of.shards.map((shard) =>
-    makeTask({ stage: 'profile', program, input: { kind: 'shard', shard }, profile }),
+    makeTask({ stage: 'survey', program, input: { kind: 'shard', shard }, numerics }),
   );
   const late = new AbortController();
   const over = new AbortController();
-  void clock.sleep(LIMITS.profileMs, over.signal).then(() => late.abort());
+  void clock.sleep(LIMITS.surveyMs, over.signal).then(() => late.abort());
   try {
     const results = await runTasks({
       ...machinery,
@@ -171,19 +171,19 @@ async function sample(machinery: Machinery, of: Sampling): Promise<ProfileResult
   }
 }
 
-const resultOf = (results: ReadonlyMap<TaskId, Descriptor>, { task }: Task): ProfileResult =>
-  results.get(task)!.result as ProfileResult;
+const resultOf = (results: ReadonlyMap<TaskId, Descriptor>, { task }: Task): SurveyResult =>
+  results.get(task)!.result as SurveyResult;
 
-/** The profile with the most threads alive; a first worker may still be starting. */
-async function awaitProfile(
+/** The numerics with the most threads alive; a first worker may still be starting. */
+async function awaitNumerics(
   { workers, clock }: Machinery,
   { uri, signal }: Sampling,
 ): Promise<string> {
-  const endMs = clock.monotonicMs() + LIMITS.profileWaitMs;
+  const endMs = clock.monotonicMs() + LIMITS.surveyWaitMs;
   for (;;) {
-    const profile = chooseProfile(workers.live());
-    if (profile !== undefined) return profile;
-    if (clock.monotonicMs() >= endMs) throw noWorker(uri, LIMITS.profileWaitMs);
+    const numerics = chooseNumerics(workers.live());
+    if (numerics !== undefined) return numerics;
+    if (clock.monotonicMs() >= endMs) throw noWorker(uri, LIMITS.surveyWaitMs);
     await clock.sleep(LIMITS.heartbeatMs / 2, signal);
     signal.throwIfAborted();
   }
@@ -196,9 +196,9 @@ const noWorker = (uri: string, waitedMs: number): GristmillError =>
   );
 
 function tooLate({ workers }: Machinery, uri: string): GristmillError {
-  if (workers.live().length === 0) return noWorker(uri, LIMITS.profileMs);
+  if (workers.live().length === 0) return noWorker(uri, LIMITS.surveyMs);
   return new GristmillError(
     'WORKERS_BUSY',
-    `Cannot look into dataset ${JSON.stringify(uri)}: workers have not come to it within ${LIMITS.profileMs / 1000} s`,
+    `Cannot look into dataset ${JSON.stringify(uri)}: workers have not come to it within ${LIMITS.surveyMs / 1000} s`,
   );
 }

@@ -4,24 +4,24 @@
 import { compareUtf8, mergeMoments } from '../../common/algorithm/statistics.ts';
 import { parseTime } from '../../common/predict/rows.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { ColumnKind, ColumnView, DatasetView, LabelView } from '../../common/wire/profile.ts';
 import type {
-  ProfileColumn,
-  ProfileLabel,
-  ProfileResult,
-  ProfileValue,
+  SurveyColumn,
+  SurveyLabel,
+  SurveyResult,
+  SurveyValue,
 } from '../../common/wire/program.ts';
+import type { ColumnKind, ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 
 /** Values shown of a column. */
 const TOP = 10;
 /** Rows shown of a dataset. */
 const SAMPLE_ROWS = 3;
 
-export type ProfiledColumn = SchemaColumn & { readonly kind: ColumnKind | null };
+export type SurveyedColumn = SchemaColumn & { readonly kind: ColumnKind | null };
 
 export function mergeColumn(
-  { name, type, kind }: ProfiledColumn,
-  shards: readonly ProfileColumn[],
+  { name, type, kind }: SurveyedColumn,
+  shards: readonly SurveyColumn[],
 ): ColumnView {
   const moments = mergeAll(shards.map((shard) => shard.moments));
   const edge = edgeOf(shards);
@@ -46,7 +46,7 @@ export function mergeColumn(
 
 export function mergeLabel(
   label: Pick<LabelView, 'expression' | 'kind' | 'columns'>,
-  shards: readonly ProfileLabel[],
+  shards: readonly SurveyLabel[],
 ): LabelView {
   const moments = mergeAll(shards.map((shard) => shard.moments));
   const edge = edgeOf(shards);
@@ -63,8 +63,8 @@ export function mergeLabel(
 
 /** Rows from the first, a middle and the last shard. */
 export function mergeSample(
-  columns: readonly ProfiledColumn[],
-  shards: readonly ProfileResult[],
+  columns: readonly SurveyedColumn[],
+  shards: readonly SurveyResult[],
 ): DatasetView['sample'] {
   const rows = shards.flatMap(({ sample }) => sample);
   const places = [0, Math.floor(rows.length / 2), rows.length - 1].slice(0, SAMPLE_ROWS);
@@ -82,11 +82,11 @@ export function mergeSample(
 }
 
 /** A DATE has no time. */
-const shownTime = <T extends ProfileValue>(type: string, value: T): T | string =>
+const shownTime = <T extends SurveyValue>(type: string, value: T): T | string =>
   type === 'DATE' && typeof value === 'string' ? value.slice(0, 10) : value;
 
 /** Undefined where no shard has any, or where one shard's are not finite. */
-function mergeAll(all: readonly ProfileColumn['moments'][]): ProfileColumn['moments'] | undefined {
+function mergeAll(all: readonly SurveyColumn['moments'][]): SurveyColumn['moments'] | undefined {
   const some = all.filter((moments) => moments !== null);
   if (some.length === 0) return undefined;
   const sum = some.reduce((left, right) => mergeMoments(left, right));
@@ -95,11 +95,11 @@ function mergeAll(all: readonly ProfileColumn['moments'][]): ProfileColumn['mome
 
 /** A constant has no spread, whatever rounding says. */
 const stdOf = (
-  [n, , squares]: NonNullable<ProfileColumn['moments']>,
+  [n, , squares]: NonNullable<SurveyColumn['moments']>,
   isConstant: boolean,
 ): number => (isConstant ? 0 : Math.sqrt(squares / n));
 
-type Edges = Pick<ProfileColumn, 'min' | 'max'>;
+type Edges = Pick<SurveyColumn, 'min' | 'max'>;
 
 const edgeOf =
   (shards: readonly Edges[]) =>
@@ -111,7 +111,7 @@ const edgeOf =
   };
 
 /** Numbers by size, times by time, all else by UTF-8 bytes. */
-function compareValues(a: ProfileValue, b: ProfileValue): number {
+function compareValues(a: SurveyValue, b: SurveyValue): number {
   if (typeof a === 'number' && typeof b === 'number') return a - b;
   const [left, right] = [String(a), String(b)];
   const [earlier, later] = [parseTime(left), parseTime(right)];
@@ -125,7 +125,7 @@ function compareValues(a: ProfileValue, b: ProfileValue): number {
  * as they do there, they do everywhere. Exact where all hashes are told, and where nothing is shared.
  */
 export function mergeDistinct(
-  shards: readonly Pick<ProfileColumn, 'distinct' | 'hashes'>[],
+  shards: readonly Pick<SurveyColumn, 'distinct' | 'hashes'>[],
 ): number {
   const counts = shards.map(({ distinct }) => distinct);
   const told = shards.filter(({ distinct, hashes }) => distinct > hashes.length);
@@ -139,9 +139,9 @@ export function mergeDistinct(
 
 /** By count, ties by value. What a shard does not tell among its frequent values is not counted there. */
 function mergeTop(
-  shards: readonly Pick<ProfileColumn, 'top'>[],
-): readonly { readonly value: ProfileValue; readonly count: number }[] {
-  const byHash = new Map<number, { readonly value: ProfileValue; readonly count: number }>();
+  shards: readonly Pick<SurveyColumn, 'top'>[],
+): readonly { readonly value: SurveyValue; readonly count: number }[] {
+  const byHash = new Map<number, { readonly value: SurveyValue; readonly count: number }>();
   for (const { value, count, hash } of shards.flatMap(({ top }) => top))
     byHash.set(hash, { value, count: count + (byHash.get(hash)?.count ?? 0) });
   return [...byHash.values()]
@@ -152,7 +152,7 @@ function mergeTop(
 /** A spread this small beside the mean is rounding. */
 const ROUNDING = 1e-24;
 
-function correlation(shards: readonly Pick<ProfileColumn, 'pairs'>[]): number | null {
+function correlation(shards: readonly Pick<SurveyColumn, 'pairs'>[]): number | null {
   const some = shards.map(({ pairs }) => pairs).filter((pairs) => pairs !== null);
   if (some.length === 0) return null;
   const { n, x, y, xx, yy, xy } = some.reduce((a, b) => mergePairs(a, b));
@@ -162,13 +162,13 @@ function correlation(shards: readonly Pick<ProfileColumn, 'pairs'>[]): number | 
 }
 
 /** The mean of the shards' shares, weighed by rows: what tells shards apart says nothing about their rows. */
-function explainedShare(shards: readonly Pick<ProfileColumn, 'explained'>[]): number | null {
+function explainedShare(shards: readonly Pick<SurveyColumn, 'explained'>[]): number | null {
   const some = shards.flatMap(({ explained }) => explained ?? []);
   const rows = some.reduce((sum, { n }) => sum + n, 0);
   return rows === 0 ? null : some.reduce((sum, { n, share }) => sum + (share * n) / rows, 0);
 }
 
-type Pairs = NonNullable<ProfileColumn['pairs']>;
+type Pairs = NonNullable<SurveyColumn['pairs']>;
 
 function mergePairs(a: Pairs, b: Pairs): Pairs {
   const n = a.n + b.n;

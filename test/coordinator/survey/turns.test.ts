@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { makeDeferred } from '../../../common/deferred.ts';
-import { makeTurns } from '../../../coordinator/profile/turns.ts';
+import { makeTurns } from '../../../coordinator/survey/turns.ts';
 
 const never = new AbortController().signal;
 

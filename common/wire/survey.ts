@@ -31,7 +31,7 @@ export type ColumnView = {
   readonly nulls: number;
   /**
    * Different values in the sample, missing ones left out. Exact where a shard has at most
-   * LIMITS.profileHashesMax of them, and where no value is in two shards (so an identifier has as many as
+   * LIMITS.surveyHashesMax of them, and where no value is in two shards (so an identifier has as many as
    * rows); between these estimated, to some per cent. 0 where kind is null.
    */
   readonly distinct: number;

@@ -1,4 +1,4 @@
-// The numeric profile: everything beside data, spec and seed that decides bits.
+// Numerics: everything beside data, spec and seed that decides bits.
 // In: library versions, CPU. Out: one string; workers take only tasks of theirs.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -8,7 +8,7 @@ import { version as duckdbVersion } from '@duckdb/node-api';
 /** Grows when our own code changes what a stage computes. */
 export const CODE_VERSION = 1;
 
-export function readProfile(): string {
+export function readNumerics(): string {
   const require = createRequire(import.meta.url);
   const ort = (require('onnxruntime-node/package.json') as { version: string }).version;
   return `duckdb-${duckdbVersion().replace(/^v/, '')}+onnxruntime-${ort}+code-${CODE_VERSION}+cpu-${instructionSet()}`;

@@ -4,16 +4,16 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Clock, systemClock } from '../../../common/clock.ts';
 import { openDuck } from '../../../common/engine/duckdb.ts';
-import { readProfile } from '../../../common/engine/profile.ts';
+import { readNumerics } from '../../../common/engine/numerics.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { silentLog as log } from '../../../common/log.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import type { Machinery } from '../../../coordinator/job/context.ts';
-import { lookAt, makeProfiler, type ProfileDataset } from '../../../coordinator/profile/profile.ts';
 import { readFooter } from '../../../coordinator/snapshot/footer.ts';
 import { cachedFooters, type FooterReader } from '../../../coordinator/snapshot/snapshot.ts';
+import { lookAt, makeSurveyor, type SurveyDataset } from '../../../coordinator/survey/survey.ts';
 import coordinatorThread from '../../../coordinator/thread.ts';
 import { makeExecute } from '../../../worker/execute.ts';
 import { Fetcher } from '../../../worker/fetch.ts';
@@ -28,7 +28,7 @@ const lake = memoryStore();
 const signal = new AbortController().signal;
 
 type World = {
-  readonly look: ProfileDataset;
+  readonly look: SurveyDataset;
   readonly store: MemoryStore;
   readonly worker: Worker;
 };
@@ -63,11 +63,11 @@ function startWorld(of: { clock: Clock; withWorker: boolean }): World {
   const engines = inlineChild(workerThread);
   const worker = of.withWorker
     ? startWorker({
-        ...{ queue, store, clock, log, profile: readProfile(), threads: 2, memoryBytes: 4e9 },
+        ...{ queue, store, clock, log, numerics: readNumerics(), threads: 2, memoryBytes: 4e9 },
         execute: makeExecute(engines, new Fetcher({ store, lake, scratch }), clock),
       })
     : ({ stop: async () => {} } as Worker);
-  return { look: makeProfiler(machinery), store, worker };
+  return { look: makeSurveyor(machinery), store, worker };
 }
 
 async function put(key: string, select: string): Promise<void> {
@@ -82,7 +82,7 @@ async function put(key: string, select: string): Promise<void> {
   await lake.create(key, await readFile(path));
 }
 
-test('profileDataset() tells what there is, and how a label behaves on it', async () => {
+test('surveyDataset() tells what there is, and how a label behaves on it', async () => {
   const view = await world.look({
     uri: 'trips/*.parquet',
     label: 'minutes > 3 and not late',
@@ -140,7 +140,7 @@ test('profileDataset() tells what there is, and how a label behaves on it', asyn
   });
 });
 
-test('profileDataset() asked twice writes nothing, and answers the same', async () => {
+test('surveyDataset() asked twice writes nothing, and answers the same', async () => {
   const request = { uri: 'trips/*.parquet', label: 'late', signal };
   const first = await world.look(request);
   const before = await keysOf(world.store);
@@ -157,7 +157,7 @@ async function keysOf(store: MemoryStore): Promise<string[]> {
   return keys;
 }
 
-test('profileDataset() of no rows needs no worker', async () => {
+test('surveyDataset() of no rows needs no worker', async () => {
   const { look } = startWorld({ clock: createTestClock(), withWorker: false });
   expect(await look({ uri: 'none/*.parquet', label: 'x > 1', signal })).toMatchObject({
     rows: 0,
@@ -180,12 +180,12 @@ test.each([
   ['trips/*', "getenv('HOME') = ''", 'SQL_REFUSED', '/label'],
   ['trips/*', 'stop', 'SQL_TYPE', '/label'],
   ['text/*', 'cast(word as integer)', 'SQL_RUNTIME', '/label'],
-] as const)('profileDataset() of %s with the label %s is %s', async (uri, label, code, pointer) => {
+] as const)('surveyDataset() of %s with the label %s is %s', async (uri, label, code, pointer) => {
   const error = await world.look({ uri, label, signal }).catch((e: unknown) => e);
   expect(error).toMatchObject({ code, errors: [{ pointer }] });
 });
 
-test('profileDataset() says so where nobody works, and ends with its client', async () => {
+test('surveyDataset() says so where nobody works, and ends with its client', async () => {
   const clock = createTestClock();
   const { look } = startWorld({ clock, withWorker: false });
   const client = new AbortController();
@@ -213,10 +213,10 @@ test('lookAt() of very many objects reads some footers, and estimates the rest b
     return { schema, rowGroups, rows: bytes * 10, footerBytes: 4 };
   };
   const { size } = await lookAt({ lake: many, readFooter }, { uri: '*.parquet', signal });
-  expect(size).toMatchObject({ objects: 1000, footers: LIMITS.profileFootersMax, bytes: 200_000 });
+  expect(size).toMatchObject({ objects: 1000, footers: LIMITS.surveyFootersMax, bytes: 200_000 });
   expect(size.rows).toBe(2_000_000);
   expect(size.rowGroups / 1000).toBeCloseTo(1, 1);
-  expect(read.sort()).toHaveLength(LIMITS.profileFootersMax);
+  expect(read.sort()).toHaveLength(LIMITS.surveyFootersMax);
   expect([read[0], read.at(-1)]).toEqual(['0000.parquet', '0999.parquet']);
 
   const gone = AbortSignal.abort(new Error('hung up'));

@@ -2,14 +2,14 @@
 // In: a column and the labels, in row order; missing is NaN. Out: the share over the rows that have a label, or null.
 // Why beside the correlation: that sees straight lines alone. A column that is 0 where the label is false and anything
 // else where it is true has a correlation of 0.25 and says all; text and absent values have none at all. Pure.
-import type { ProfileColumn } from '../../common/wire/program.ts';
+import type { SurveyColumn } from '../../common/wire/program.ts';
 
 /** `runs`: values are told apart by size alone, in so many runs of different values; null: each value is a group. */
 export function foldExplained(
   values: Float64Array,
   labels: Float64Array,
   runs: number | null,
-): ProfileColumn['explained'] {
+): SurveyColumn['explained'] {
   const groups = groupRows(values, runs);
   const sums = new Float64Array(groups.count);
   const counts = new Float64Array(groups.count);

@@ -4,10 +4,10 @@ import { openDuck } from '../../../common/engine/duckdb.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { parseRows } from '../../../common/predict/rows.ts';
 import type { SchemaColumn } from '../../../common/wire/plan.ts';
-import type { ProfileColumn, ProfileProgram, ProfileResult } from '../../../common/wire/program.ts';
+import type { SurveyColumn, SurveyProgram, SurveyResult } from '../../../common/wire/program.ts';
 import { columnTypeOf } from '../../../coordinator/compile/features.ts';
-import { kindOf, programOf } from '../../../coordinator/profile/profile.ts';
-import { runProfile } from '../../../worker/run/profile.ts';
+import { kindOf, programOf } from '../../../coordinator/survey/survey.ts';
+import { runSurvey } from '../../../worker/run/survey.ts';
 import { runTask, tempFolder, wholeFile } from '../../support/runner.ts';
 
 const MEMORY = 512 * 1024 * 1024;
@@ -30,25 +30,25 @@ async function writeParquet(select: string): Promise<Written> {
 }
 
 /** The figures by column name. */
-async function profile(
+async function survey(
   select: string,
-  change: Partial<ProfileProgram> = {},
-): Promise<{ result: ProfileResult; by: Record<string, ProfileColumn>; written: Written }> {
+  change: Partial<SurveyProgram> = {},
+): Promise<{ result: SurveyResult; by: Record<string, SurveyColumn>; written: Written }> {
   const written = await writeParquet(select);
   const columns = written.schema.map((column) => ({ ...column, kind: kindOf(column) }));
-  const { result } = await runTask(runProfile, {
-    stage: 'profile',
+  const { result } = await runTask(runSurvey, {
+    stage: 'survey',
     program: { ...programOf(columns, null), ...change },
     input: { kind: 'shard', shard: wholeFile('a.parquet', written.rows) },
     files: { 'a.parquet': written.path },
   });
-  const figures = result as ProfileResult;
+  const figures = result as SurveyResult;
   const by = Object.fromEntries(written.schema.map(({ name }, i) => [name, figures.columns[i]!]));
   return { result: figures, by, written };
 }
 
-test('runProfile() leaves out of its figures what is missing to a feature', async () => {
-  const { by } = await profile(`SELECT * FROM (VALUES
+test('runSurvey() leaves out of its figures what is missing to a feature', async () => {
+  const { by } = await survey(`SELECT * FROM (VALUES
     (1.5::DOUBLE, 7::BIGINT, 'a', true, 1.25::DECIMAL(9,2)), (NULL, NULL, NULL, NULL, NULL),
     ('nan', 7, '', false, 2.5), ('inf', 8, 'a', true, 2.5), ('-inf', 9, 'ä', NULL, 2.5), (2.5, 9, 'zz', true, 2.5)
   ) t(x, n, word, flag, price)`);
@@ -82,8 +82,8 @@ test('runProfile() leaves out of its figures what is missing to a feature', asyn
   expect(by.price).toMatchObject({ missing: 1, distinct: 2, min: 1.25, max: 2.5 });
 });
 
-test('runProfile() tells times as ISO text, of any type, zone and century', async () => {
-  const { by, result } = await profile(`SELECT * FROM (VALUES
+test('runSurvey() tells times as ISO text, of any type, zone and century', async () => {
+  const { by, result } = await survey(`SELECT * FROM (VALUES
     (TIMESTAMP '1905-02-03 04:05:06.5', DATE '1969-12-31', TIMESTAMPTZ '2001-01-01 00:00:00+02', TIMESTAMP '0044-03-15 (BC) 00:00:00', TIME '10:00:00', TIMESTAMP_NS '2001-01-01 00:00:00.123456789'),
     (TIMESTAMP '2001-01-01 00:00:00', DATE '2001-01-01', NULL, TIMESTAMP 'infinity', TIME '11:00:00', NULL)
   ) t("at", "day", zoned, "old", clock, fine)`);
@@ -97,8 +97,8 @@ test('runProfile() tells times as ISO text, of any type, zone and century', asyn
   expect(result.sample[0]).not.toHaveProperty('clock');
 });
 
-test('runProfile() tells whole numbers apart that are one DOUBLE', async () => {
-  const { by, result } = await profile(
+test('runSurvey() tells whole numbers apart that are one DOUBLE', async () => {
+  const { by, result } = await survey(
     `SELECT 9007199254740993 + r AS id, r::HUGEINT * 1e20::HUGEINT AS huge, r::UTINYINT AS small FROM range(200) t(r)`,
   );
   expect(by.id).toMatchObject({ distinct: 200, missing: 0 });
@@ -107,8 +107,8 @@ test('runProfile() tells whole numbers apart that are one DOUBLE', async () => {
   expect(result.sample[1]).toEqual({ id: null, huge: null, small: 100 }); // strict JSON has no such integers
 });
 
-test('runProfile() counts the NULLs alone of columns that no feature reads', async () => {
-  const { by, result } = await profile(`SELECT CASE WHEN r > 1 THEN {'a': r, 'b': [r]} END AS pair,
+test('runSurvey() counts the NULLs alone of columns that no feature reads', async () => {
+  const { by, result } = await survey(`SELECT CASE WHEN r > 1 THEN {'a': r, 'b': [r]} END AS pair,
     CASE WHEN r > 2 THEN [r] END AS list, 'x'::BLOB AS bytes, MAP {'k': r} AS map, uuid() AS id, r AS __index
     FROM range(5) t(r)`);
   const missing = Object.entries(by).map(([name, figures]) => [name, figures.missing]);
@@ -126,7 +126,7 @@ test('runProfile() counts the NULLs alone of columns that no feature reads', asy
   expect(result.sample).toEqual([]);
 });
 
-test('runProfile() takes any name of a column for a name', async () => {
+test('runSurvey() takes any name of a column for a name', async () => {
   const names = [
     'sampled',
     'rowid',
@@ -146,7 +146,7 @@ test('runProfile() takes any name of a column for a name', async () => {
     'distinct',
   ];
   const columns = names.map((name, i) => `r + ${i} AS "${name.replaceAll('"', '""')}"`);
-  const { by, result } = await profile(`SELECT ${columns.join(', ')} FROM range(10) t(r)`, {
+  const { by, result } = await survey(`SELECT ${columns.join(', ')} FROM range(10) t(r)`, {
     label: { sql: '("rowid" > 3)', kind: 'binary' },
   });
   for (const [i, name] of names.entries()) {
@@ -157,31 +157,31 @@ test('runProfile() takes any name of a column for a name', async () => {
   expect(result.label).toMatchObject({ missing: 0, moments: [10, 0.7, expect.closeTo(2.1)] });
 });
 
-test('runProfile() takes rows evenly apart, and the same each time', async () => {
+test('runSurvey() takes rows evenly apart, and the same each time', async () => {
   const select = 'SELECT r FROM range(100_003) t(r)';
-  const [one, two] = [await profile(select), await profile(select)];
+  const [one, two] = [await survey(select), await survey(select)];
   expect(one.result).toEqual(two.result);
-  expect(one.result.rows).toBe(LIMITS.profileRowsMax);
+  expect(one.result.rows).toBe(LIMITS.surveyRowsMax);
   const { moments, min, max, distinct, hashes } = one.by.r!;
-  expect(distinct).toBe(LIMITS.profileRowsMax);
-  expect(hashes).toHaveLength(LIMITS.profileHashesMax);
+  expect(distinct).toBe(LIMITS.surveyRowsMax);
+  expect(hashes).toHaveLength(LIMITS.surveyHashesMax);
   expect(min).toBe(0);
   expect(max).toBeGreaterThan(99_990);
   expect(Math.abs(moments![1] - 50_001)).toBeLessThan(10);
 });
 
-test('runProfile() reads only the rows of its shard', async () => {
+test('runSurvey() reads only the rows of its shard', async () => {
   const written = await writeParquet('SELECT r FROM range(1000) t(r)');
-  const { result } = await runTask(runProfile, {
+  const { result } = await runTask(runSurvey, {
     program: programOf([{ name: 'r', type: 'BIGINT', kind: 'number' }], null),
     input: { kind: 'shard', shard: { ...wholeFile('a', 1000), rowStart: 200, rowEnd: 300 } },
     files: { a: written.path },
   });
-  expect(result as ProfileResult).toMatchObject({ rows: 100, columns: [{ min: 200, max: 299 }] });
+  expect(result as SurveyResult).toMatchObject({ rows: 100, columns: [{ min: 200, max: 299 }] });
 });
 
-test('runProfile() correlates columns with the label over rows that have both', async () => {
-  const { by, result } = await profile(
+test('runSurvey() correlates columns with the label over rows that have both', async () => {
+  const { by, result } = await survey(
     `SELECT r AS x, -r AS minus, CASE WHEN r % 2 = 0 THEN r END AS half, 5 AS same, to_timestamp(r) AS "at",
       (r % 3)::VARCHAR AS word, CASE WHEN r < 10 THEN NULL WHEN r = 11 THEN 'nan'::DOUBLE ELSE 3.0::DOUBLE * r + 1 END AS y FROM range(100) t(r)`,
     { label: { sql: '"y"', kind: 'regression' } },
@@ -200,9 +200,9 @@ test('runProfile() correlates columns with the label over rows that have both', 
   expect(by.word!.pairs).toBeNull();
 });
 
-test('runProfile() shows rows that the gateway takes', async () => {
+test('runSurvey() shows rows that the gateway takes', async () => {
   const { result, written } =
-    await profile(`SELECT r / 3 AS x, 9e18::BIGINT + r AS big, 'a' || chr(0) || r AS word,
+    await survey(`SELECT r / 3 AS x, 9e18::BIGINT + r AS big, 'a' || chr(0) || r AS word,
     TIMESTAMP '1969-12-31 23:59:59.25' + to_days(r::INTEGER) AS "at", DATE '2001-01-01' AS "day", r = 1 AS flag,
     CASE WHEN r = 0 THEN 'inf'::FLOAT END AS gone, repeat('€', 5000) AS long FROM range(9) t(r)`);
   const inputs = written.schema.map(({ name, type }) => ({ name, type: columnTypeOf(type)! }));
@@ -216,11 +216,11 @@ test('runProfile() shows rows that the gateway takes', async () => {
     flag: false,
     at: '1969-12-31T23:59:59.250000Z',
   });
-  expect([...(rows[0]!.long as string)]).toHaveLength(LIMITS.profileTextMax);
+  expect([...(rows[0]!.long as string)]).toHaveLength(LIMITS.surveyTextMax);
 });
 
-test('runProfile() says which rows have no label that can be computed', async () => {
-  const bad = profile(`SELECT CASE WHEN r = 7 THEN 'x' ELSE '1' END AS word FROM range(10) t(r)`, {
+test('runSurvey() says which rows have no label that can be computed', async () => {
+  const bad = survey(`SELECT CASE WHEN r = 7 THEN 'x' ELSE '1' END AS word FROM range(10) t(r)`, {
     label: { sql: 'CAST("word" AS INTEGER)', kind: 'regression' },
   });
   await expect(bad).rejects.toMatchObject({
@@ -229,17 +229,17 @@ test('runProfile() says which rows have no label that can be computed', async ()
   });
 });
 
-test('runProfile() survives numbers whose squares are none', async () => {
-  const { by, result } = await profile(`SELECT unnest([1e308, -1e308, 1e308]) AS x`, {
+test('runSurvey() survives numbers whose squares are none', async () => {
+  const { by, result } = await survey(`SELECT unnest([1e308, -1e308, 1e308]) AS x`, {
     label: { sql: '"x"', kind: 'regression' },
   });
   expect(by.x).toMatchObject({ moments: null, pairs: null, min: -1e308, max: 1e308 });
   expect(result.label).toMatchObject({ missing: 0, moments: null });
 });
 
-test('runProfile() takes many columns a few at a time, and puts their rows together', async () => {
+test('runSurvey() takes many columns a few at a time, and puts their rows together', async () => {
   const columns = Array.from({ length: 150 }, (_, i) => `r + ${i} AS c${i}`);
-  const { result } = await profile(`SELECT ${columns.join(', ')} FROM range(5) t(r)`, {
+  const { result } = await survey(`SELECT ${columns.join(', ')} FROM range(5) t(r)`, {
     label: { sql: '("c0" + "c149")', kind: 'regression' },
   });
   expect(result.columns.map(({ min }) => min)).toEqual(columns.map((_, i) => i));
@@ -251,15 +251,15 @@ test('runProfile() takes many columns a few at a time, and puts their rows toget
   ]);
 });
 
-test('runProfile() says which object has other rows than its footer claims', async () => {
+test('runSurvey() says which object has other rows than its footer claims', async () => {
   const written = await writeParquet('SELECT r FROM range(100) t(r)');
-  const task = runTask(runProfile, {
+  const task = runTask(runSurvey, {
     program: programOf([{ name: 'r', type: 'BIGINT', kind: 'number' }], null),
     input: { kind: 'shard', shard: wholeFile('a', 1000) },
     files: { a: written.path },
   });
   await expect(task).rejects.toMatchObject({
     code: 'SHARD_UNREADABLE',
-    message: 'Cannot profile rows 0 to 1000 of a: found 100 rows, expected 1000',
+    message: 'Cannot survey rows 0 to 1000 of a: found 100 rows, expected 1000',
   });
 });

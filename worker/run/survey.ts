@@ -5,20 +5,20 @@ import { join } from 'node:path';
 import { type Duck, openDuck, quoteName, quoteText } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type {
-  ProfileColumn,
-  ProfileLabel,
-  ProfileProgram,
-  ProfileResult,
+  SurveyColumn,
+  SurveyLabel,
+  SurveyProgram,
+  SurveyResult,
 } from '../../common/wire/program.ts';
 import type { Shard } from '../../common/wire/task.ts';
-import { describeColumns, readNumbers, type Sampled, showRows } from './profile-columns.ts';
-import { foldMoments, foldRange } from './profile-figures.ts';
 import type { Prepared, Runner } from './runner.ts';
+import { describeColumns, readNumbers, type Sampled, showRows } from './survey-columns.ts';
+import { foldMoments, foldRange } from './survey-figures.ts';
 
 /** Columns in memory at once: DuckDB's tables of a thousand need 550 MB at 20,000 rows, and are not spilled. */
 const COLUMNS_AT_ONCE = 64;
 
-export const runProfile: Runner<ProfileProgram> = async (prepared) => {
+export const runSurvey: Runner<SurveyProgram> = async (prepared) => {
   const { program } = prepared;
   const shard = shardOf(prepared);
   const path = prepared.files[shard.key]!;
@@ -30,8 +30,8 @@ export const runProfile: Runner<ProfileProgram> = async (prepared) => {
   const source: Source = { program, shard, path };
   const rows = Math.min(shard.rowEnd - shard.rowStart, program.rowsMax);
   const sampled: Sampled = { rows, labels: await readLabels(duck, source, rows) };
-  const columns: ProfileColumn[] = [];
-  let sample: ProfileResult['sample'] = [];
+  const columns: SurveyColumn[] = [];
+  let sample: SurveyResult['sample'] = [];
   for (let start = 0; start < program.columns.length; start += COLUMNS_AT_ONCE) {
     const some = program.columns.slice(start, start + COLUMNS_AT_ONCE);
     await sampleRows(duck, source, { columns: some, rows });
@@ -41,16 +41,16 @@ export const runProfile: Runner<ProfileProgram> = async (prepared) => {
   }
   const isEmpty = sample.every((row) => Object.keys(row).length === 0);
   const label = sampled.labels && describeLabel(sampled.labels);
-  const result: ProfileResult = { rows, columns, label, sample: isEmpty ? [] : sample };
+  const result: SurveyResult = { rows, columns, label, sample: isEmpty ? [] : sample };
   return { result, blobs: [], rows };
 };
 
 function shardOf(prepared: Prepared): Shard {
   if (prepared.input.kind === 'shard') return prepared.input.shard;
-  throw new GristmillError('INTERNAL', `Cannot profile ${prepared.input.kind}, expected a shard`);
+  throw new GristmillError('INTERNAL', `Cannot survey ${prepared.input.kind}, expected a shard`);
 }
 
-type Source = { readonly program: ProfileProgram; readonly shard: Shard; readonly path: string };
+type Source = { readonly program: SurveyProgram; readonly shard: Shard; readonly path: string };
 
 /** Of n rows, row r is taken where (r · rowsMax) mod n < rowsMax: exactly rowsMax rows, evenly apart. */
 function inputSql({ program: { columns, rowsMax }, shard, path }: Source): string {
@@ -83,7 +83,7 @@ async function readLabels(duck: Duck, source: Source, rows: number): Promise<Flo
 async function sampleRows(
   duck: Duck,
   source: Source,
-  { columns, rows }: { columns: ProfileProgram['columns']; rows: number },
+  { columns, rows }: { columns: SurveyProgram['columns']; rows: number },
 ): Promise<void> {
   const kept = columns.map(({ name, kind }) =>
     kind === null ? `${quoteName(name)} IS NULL AS ${quoteName(name)}` : quoteName(name),
@@ -96,7 +96,7 @@ async function sampleRows(
   if (row!.n === rows) return;
   throw new GristmillError(
     'SHARD_UNREADABLE',
-    `Cannot profile ${rowsOf(source.shard)}: found ${row!.n} rows, expected ${rows}`,
+    `Cannot survey ${rowsOf(source.shard)}: found ${row!.n} rows, expected ${rows}`,
   );
 }
 
@@ -110,7 +110,7 @@ function unsound(error: unknown, { key, rowStart, rowEnd }: Shard): unknown {
 const rowsOf = ({ key, rowStart, rowEnd }: Shard): string =>
   `rows ${rowStart} to ${rowEnd} of ${key}`;
 
-function describeLabel(labels: Float64Array): ProfileLabel {
+function describeLabel(labels: Float64Array): SurveyLabel {
   const { count, min, max } = foldRange(labels);
   return { missing: labels.length - count, min, max, moments: foldMoments(labels) };
 }
