@@ -16,11 +16,11 @@ import { buildServer, listen } from './api/server.ts';
 import { triggerSamples } from './api/triggers.ts';
 import { readConfig, SETTINGS } from './config.ts';
 import { watchWorkers } from './dispatch/workers.ts';
-import type { Machinery } from './job/context.ts';
-import { promote, registryOf } from './job/gate.ts';
 import { JobService } from './job/service.ts';
+import { promote, registryOf } from './registry/hearing.ts';
 import { readFooter } from './snapshot/footer.ts';
 import { cachedFooters } from './snapshot/snapshot.ts';
+import type { Machinery } from './stage/context.ts';
 import { makeSurveyor } from './survey/survey.ts';
 import { TriggerService } from './trigger/service.ts';
 

@@ -2,8 +2,8 @@
 // In: a method and its arguments. Out: plain data, or one error.
 import type { ThreadCall } from '../common/child/protocol.ts';
 import { GristmillError } from '../common/errors.ts';
-import { type CheckRequest, check } from './job/check-thread.ts';
 import { parseFooter } from './snapshot/footer-thread.ts';
+import { type CheckRequest, check } from './stage/check-thread.ts';
 
 export default async function run({ method, args }: ThreadCall): Promise<unknown> {
   switch (method) {

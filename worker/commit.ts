@@ -20,7 +20,7 @@ import {
   dataKey,
   type Task,
 } from '../common/wire/task.ts';
-import type { Outcome } from './run/runner.ts';
+import type { Outcome } from './stage/runner.ts';
 
 export const fetchCommit = (store: Store, task: Task): Promise<Descriptor | undefined> =>
   getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));

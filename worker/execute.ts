@@ -6,7 +6,7 @@ import type { Clock } from '../common/clock.ts';
 import { crashPoint } from '../common/crash.ts';
 import type { Fetcher } from './fetch.ts';
 import type { Execute } from './loop.ts';
-import type { Outcome } from './run/runner.ts';
+import type { Outcome } from './stage/runner.ts';
 
 export function makeExecute(child: Child, fetcher: Fetcher, clock: Clock): Execute {
   return async (task, { deadlineMs, signal }) => {

@@ -20,8 +20,8 @@ import {
   type Shard,
   type Task,
 } from '../common/wire/task.ts';
-import { blobsInResults, inputsOf } from './run/inputs.ts';
-import type { Prepared, TaskProgram } from './run/runner.ts';
+import { blobsInResults, inputsOf } from './stage/inputs.ts';
+import type { Prepared, TaskProgram } from './stage/runner.ts';
 
 export type Fetched = AsyncDisposable & {
   readonly prepared: Prepared;

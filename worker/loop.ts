@@ -19,7 +19,7 @@ import { corruptOf } from '../common/store/verified.ts';
 import type { TaskSettled } from '../common/wire/event.ts';
 import type { Task } from '../common/wire/task.ts';
 import { commit, fetchCommit } from './commit.ts';
-import type { Outcome } from './run/runner.ts';
+import type { Outcome } from './stage/runner.ts';
 
 /** What an execution gives back; disposed after the commit: its files are needed until then. */
 export type Executed = AsyncDisposable & {

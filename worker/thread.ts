@@ -3,7 +3,7 @@
 // Why loaded late: a thread that merges metrics needs no DuckDB.
 import type { ThreadCall } from '../common/child/protocol.ts';
 import { GristmillError } from '../common/errors.ts';
-import type { Outcome, Prepared, Runner, TaskProgram } from './run/runner.ts';
+import type { Outcome, Prepared, Runner, TaskProgram } from './stage/runner.ts';
 import type { LanesArgs } from './train/messages.ts';
 
 type Runners = {
@@ -11,15 +11,15 @@ type Runners = {
 };
 
 export const RUNNERS: Runners = {
-  prepare: async () => (await import('./run/prepare.ts')).runPrepare,
-  fit: async () => (await import('./run/fit.ts')).runFit,
-  fitMerge: async () => (await import('./run/fit.ts')).runFitMerge,
-  assemble: async () => (await import('./run/assemble.ts')).runAssemble,
-  score: async () => (await import('./run/score.ts')).runScore,
-  metrics: async () => (await import('./run/metrics.ts')).runMetrics,
-  compare: async () => (await import('./run/compare.ts')).runCompare,
-  prove: async () => (await import('./run/prove.ts')).runProve,
-  survey: async () => (await import('./run/survey.ts')).runSurvey,
+  prepare: async () => (await import('./stage/prepare.ts')).runPrepare,
+  fit: async () => (await import('./stage/fit.ts')).runFit,
+  fitMerge: async () => (await import('./stage/fit.ts')).runFitMerge,
+  assemble: async () => (await import('./stage/assemble.ts')).runAssemble,
+  score: async () => (await import('./stage/score.ts')).runScore,
+  metrics: async () => (await import('./stage/metrics.ts')).runMetrics,
+  compare: async () => (await import('./stage/compare.ts')).runCompare,
+  prove: async () => (await import('./stage/prove.ts')).runProve,
+  survey: async () => (await import('./stage/survey.ts')).runSurvey,
 };
 
 export default async function run({ method, args }: ThreadCall): Promise<unknown> {

@@ -10,11 +10,11 @@ import type { JobId } from '../../common/ids.ts';
 import { readAfter } from '../../common/store/journal.ts';
 import type { JobSpec } from '../../common/wire/job.ts';
 import type { IndexEntry, JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
+import type { JobContext, Machinery } from '../stage/context.ts';
+import { runJob } from '../stage/line.ts';
 import type { JobStanding } from '../trigger/triggers.ts';
-import type { JobContext, Machinery } from './context.ts';
 import type { Jobs } from './jobs.ts';
 import { JobJournal } from './journal.ts';
-import { runJob } from './run.ts';
 import { checkDataset, enlistJob, INDEX_PREFIX, loadSpec, submitJob } from './submit.ts';
 import { foldView, isEnded, NO_PROGRESS, type Progress } from './view.ts';
 

@@ -9,8 +9,8 @@ import { createJson, getJson, type Store } from '../../common/store/store.ts';
 import { type JobSpec, parseJob } from '../../common/wire/job.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';
-import { checkSpec } from './check.ts';
-import type { Machinery } from './context.ts';
+import { checkSpec } from '../stage/check.ts';
+import type { Machinery } from '../stage/context.ts';
 import { JobJournal } from './journal.ts';
 
 export const INDEX_PREFIX = 'jobs/index';

@@ -19,7 +19,7 @@ import { makeTask, saveProgram } from '../../coordinator/plan/tasks.ts';
 import { readFooter } from '../../coordinator/snapshot/footer.ts';
 import { buildSnapshot } from '../../coordinator/snapshot/snapshot.ts';
 import { Fetcher } from '../../worker/fetch.ts';
-import type { Outcome } from '../../worker/run/runner.ts';
+import type { Outcome } from '../../worker/stage/runner.ts';
 import { tempFolder } from '../support/runner.ts';
 
 const FILES = 100;

@@ -9,7 +9,7 @@ import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { STAGE_NAMES, type Stage } from '../../common/stages.ts';
 import type { Descriptor, Shard, TaskInput } from '../../common/wire/task.ts';
-import type { Outcome, Prepared, Runner, TaskProgram } from '../../worker/run/runner.ts';
+import type { Outcome, Prepared, Runner, TaskProgram } from '../../worker/stage/runner.ts';
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), 'gristmill-test-'));
 

@@ -11,7 +11,7 @@ import type { Queue } from '../../common/queue/queue.ts';
 import type { Store } from '../../common/store/store.ts';
 import { commitKey, type Task } from '../../common/wire/task.ts';
 import type { Execute, ExecuteLimits } from '../../worker/loop.ts';
-import { sealBlob } from '../../worker/run/runner.ts';
+import { sealBlob } from '../../worker/stage/runner.ts';
 import { startWorker, type Worker } from '../../worker/supervisor.ts';
 import { NUMERICS } from './tasks.ts';
 

@@ -6,8 +6,8 @@ import { silentLog } from '../../../common/log.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import type { Store } from '../../../common/store/store.ts';
 import { checkJob } from '../../../common/wire/job.ts';
-import type { Machinery } from '../../../coordinator/job/context.ts';
 import { JobService } from '../../../coordinator/job/service.ts';
+import type { Machinery } from '../../../coordinator/stage/context.ts';
 
 const SPEC = checkJob({ specVersion: 1, name: 'clean', dataset: 'a/*.parquet' });
 

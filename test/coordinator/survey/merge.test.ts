@@ -8,7 +8,7 @@ import {
   mergeLabel,
   mergeSample,
 } from '../../../coordinator/survey/merge.ts';
-import { foldMoments, foldPairs, foldRange } from '../../../worker/run/survey-figures.ts';
+import { foldMoments, foldPairs, foldRange } from '../../../worker/stage/survey-figures.ts';
 
 const NOTHING: SurveyColumn = {
   missing: 0,

@@ -10,7 +10,7 @@ import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedRows } from './prepare.ts';
-import { StageRun } from './stage.ts';
+import { StageRun } from './run.ts';
 import type { Trained } from './train.ts';
 
 export type Proof = Pick<ProveResult, 'rows' | 'maxDifference' | 'golden'>;

@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { bucketSalt, rowBucket } from '../../../common/algorithm/bucket.ts';
 import { openDuck } from '../../../common/engine/duckdb.ts';
 import type { PrepareProgram, PrepareResult } from '../../../common/wire/program.ts';
-import { runPrepare } from '../../../worker/run/prepare.ts';
+import { runPrepare } from '../../../worker/stage/prepare.ts';
 import { runTask, tempFolder, wholeFile } from '../../support/runner.ts';
 
 const MEMORY = 512 * 1024 * 1024;

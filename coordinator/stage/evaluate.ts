@@ -14,7 +14,7 @@ import { overlaps } from '../plan/split.ts';
 import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedPart, PreparedRows } from './prepare.ts';
-import { StageRun } from './stage.ts';
+import { StageRun } from './run.ts';
 import type { Trained } from './train.ts';
 
 export async function evaluateVersion(

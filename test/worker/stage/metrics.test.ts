@@ -6,9 +6,9 @@ import { afterAll, expect, test } from 'vitest';
 import { metricsOf } from '../../../common/algorithm/metrics.ts';
 import type { TaskId } from '../../../common/ids.ts';
 import type { CompareResult, MetricsResult, ScoreResult } from '../../../common/wire/program.ts';
-import { runCompare } from '../../../worker/run/compare.ts';
-import { runMetrics } from '../../../worker/run/metrics.ts';
-import type { Prepared, TaskProgram } from '../../../worker/run/runner.ts';
+import { runCompare } from '../../../worker/stage/compare.ts';
+import { runMetrics } from '../../../worker/stage/metrics.ts';
+import type { Prepared, TaskProgram } from '../../../worker/stage/runner.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gristmill-metrics-'));
 afterAll(() => rm(folder, { recursive: true }));

@@ -1,6 +1,6 @@
 // What a column alone says of a label: everything, nothing, or no more than chance would.
 import { expect, test } from 'vitest';
-import { foldExplained } from '../../../worker/run/survey-explained.ts';
+import { foldExplained } from '../../../worker/stage/survey-explained.ts';
 
 const N = 4_000;
 const of = (value: (row: number) => number): Float64Array =>

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { jsonBytes } from '../../../common/store/store.ts';
 import { parseJob } from '../../../common/wire/job.ts';
-import { checkSpec } from '../../../coordinator/job/check.ts';
+import { checkSpec } from '../../../coordinator/stage/check.ts';
 import coordinatorThread from '../../../coordinator/thread.ts';
 import { inlineChild } from '../../support/inline-child.ts';
 

@@ -18,6 +18,15 @@ import type { Plan } from '../../common/wire/plan.ts';
 import type { CompareResult, MetricsResult, SplitRange } from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
+import { loadSnapshot } from '../snapshot/snapshot.ts';
+import { checkTestRows, prepareProgram } from '../stage/check.ts';
+import type { JobContext, Machinery, TaskContext } from '../stage/context.ts';
+import { measure, partsIn, scoreRows } from '../stage/evaluate.ts';
+import { cutOffs, fitParts } from '../stage/fit.ts';
+import { prepareTasks } from '../stage/pin.ts';
+import { type PreparedPart, runPrepare } from '../stage/prepare.ts';
+import { StageRun } from '../stage/run.ts';
+import type { Trained } from '../stage/train.ts';
 import {
   type AliasPlace,
   aliasHead,
@@ -25,19 +34,10 @@ import {
   decisionOf,
   moveAlias,
   type Registry,
-} from '../registry/alias.ts';
-import { getGate, judge } from '../registry/gate.ts';
-import { getTestset, moveTestset, testsetDefinition, whyNotScore } from '../registry/testset.ts';
-import { getVersion } from '../registry/version.ts';
-import { loadSnapshot } from '../snapshot/snapshot.ts';
-import { checkTestRows, prepareProgram } from './check.ts';
-import type { JobContext, Machinery, TaskContext } from './context.ts';
-import { measure, partsIn, scoreRows } from './evaluate.ts';
-import { cutOffs, fitParts } from './fit.ts';
-import { prepareTasks } from './pin.ts';
-import { type PreparedPart, runPrepare } from './prepare.ts';
-import { StageRun } from './stage.ts';
-import type { Trained } from './train.ts';
+} from './alias.ts';
+import { getGate, judge } from './gate.ts';
+import { getTestset, moveTestset, testsetDefinition, whyNotScore } from './testset.ts';
+import { getVersion } from './version.ts';
 
 /** How often an alias may move under a hearing before it is given up. */
 const HEARINGS_MAX = 5;

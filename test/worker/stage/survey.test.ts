@@ -7,7 +7,7 @@ import type { SchemaColumn } from '../../../common/wire/plan.ts';
 import type { SurveyColumn, SurveyProgram, SurveyResult } from '../../../common/wire/program.ts';
 import { columnTypeOf } from '../../../coordinator/compile/features.ts';
 import { kindOf, programOf } from '../../../coordinator/survey/survey.ts';
-import { runSurvey } from '../../../worker/run/survey.ts';
+import { runSurvey } from '../../../worker/stage/survey.ts';
 import { runTask, tempFolder, wholeFile } from '../../support/runner.ts';
 
 const MEMORY = 512 * 1024 * 1024;

@@ -3,11 +3,11 @@
 // Why it can be run again at any point: each step finds what it made before, by content or by name.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
+import { passGate } from '../registry/hearing.ts';
 import { checkSpec } from './check.ts';
 import type { JobContext } from './context.ts';
 import { evaluateVersion } from './evaluate.ts';
 import { fitFeatures } from './fit.ts';
-import { passGate } from './gate.ts';
 import { pinPlan } from './pin.ts';
 import { prepareRows } from './prepare.ts';
 import { proveServing } from './prove.ts';

@@ -22,7 +22,7 @@ import type { JobContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import { mendingRun } from './mending.ts';
 import type { PreparedRows } from './prepare.ts';
-import { StageRun } from './stage.ts';
+import { StageRun } from './run.ts';
 
 export type Trained = {
   readonly trainDigest: Digest;

@@ -28,7 +28,7 @@ import type { FeatureSet } from '../compile/tree.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
 import type { JobContext } from './context.ts';
 import type { PreparedRows } from './prepare.ts';
-import { StageRun } from './stage.ts';
+import { StageRun } from './run.ts';
 
 export type FittedValues = Readonly<Record<string, FittedValue>>;
 

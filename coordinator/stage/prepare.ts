@@ -7,7 +7,7 @@ import type { Plan } from '../../common/wire/plan.ts';
 import type { PrepareResult } from '../../common/wire/program.ts';
 import type { PartRef, Shard, Task } from '../../common/wire/task.ts';
 import type { JobContext } from './context.ts';
-import { StageRun } from './stage.ts';
+import { StageRun } from './run.ts';
 
 export type PreparedPart = {
   readonly part: PartRef;
