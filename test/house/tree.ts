@@ -13,7 +13,8 @@ export type File = { readonly path: string; readonly text: string };
 export const files: readonly File[] = FOLDERS.flatMap(walk)
   .concat(
     readdirSync(root, { withFileTypes: true })
-      .filter((entry) => entry.isFile() && entry.name !== 'package-lock.json')
+      // .git is a file in a second worktree: it names this machine and is not part of the tree
+      .filter((entry) => entry.isFile() && !['.git', 'package-lock.json'].includes(entry.name))
       .map(({ name }) => name),
   )
   .sort()
