@@ -1,11 +1,13 @@
 // From what a dataset looks like to a job that runs as it is, with a reason for each choice.
 // In: GET /v1/schema's answer, with the label; names. Out: the job, and what to tell its user.
 // Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
+
 import { GristmillError } from '../../common/errors.ts';
+import { quoteText } from '../../common/sql.ts';
 import type { JobInput } from '../../common/wire/job.ts';
 import type { ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 import { type ColumnChoice, chooseColumn, explainedOf } from './columns.ts';
-import { columnSql, featureNames, figure, percent, textSql } from './names.ts';
+import { columnSql, featureNames, figure, percent } from './names.ts';
 import { chooseSplit, type SplitChoice, spanOf } from './split.ts';
 import { chooseTraining } from './train.ts';
 
@@ -161,7 +163,7 @@ function signalOf(view: DatasetView, columns: readonly ColumnChoice[]): number |
 /** "weather holds 'rain', 'sun' …": what a label may be compared with. */
 function valuesOf({ name, kind, top }: ColumnView): string[] {
   if (kind !== 'text' || top.length === 0) return [];
-  const texts = top.slice(0, VALUES_SHOWN).map(({ value }) => textSql(String(value)));
+  const texts = top.slice(0, VALUES_SHOWN).map(({ value }) => quoteText(String(value)));
   return [`${name} holds ${texts.join(', ')}${top.length > VALUES_SHOWN ? ' …' : ''}`];
 }
 
@@ -179,7 +181,7 @@ export function explainTextLabel(
   const column = columns.find(({ name, kind }) => kind === 'text' && name.toLowerCase() === plain);
   const first = column?.top[0];
   if (!column || !first) return undefined;
-  const example = `${columnSql(column.name)} = ${textSql(String(first.value))}`;
+  const example = `${columnSql(column.name)} = ${quoteText(String(first.value))}`;
   return impossible(
     `label ${JSON.stringify(label)}: it is text, expected a condition such as --label ${JSON.stringify(example)}, or a number; ${valuesOf(column)[0]}`,
   );

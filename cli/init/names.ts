@@ -2,6 +2,8 @@
 // In: names as a dataset has them: any text. Out: names that the rules of a job allow, each one once.
 // Why quoting only where it must be: "Beak Depth (mm)" needs it, and distance reads better without.
 
+import { quoteName } from '../../common/sql.ts';
+
 /** Gives each feature a name of its own; SQL does not tell "Hour" from "hour". */
 export type FeatureNames = { take(wanted: string): string };
 
@@ -37,11 +39,8 @@ const withSuffix = (base: string, suffix: string): string =>
 /** A column in SQL: plain where DuckDB reads it so, else in double quotes. */
 export function columnSql(name: string): string {
   const isPlain = /^[a-z_][a-z0-9_]*$/i.test(name) && !RESERVED.has(name.toLowerCase());
-  return isPlain ? name : `"${name.replaceAll('"', '""')}"`;
+  return isPlain ? name : quoteName(name);
 }
-
-/** Text in SQL. */
-export const textSql = (text: string): string => `'${text.replaceAll("'", "''")}'`;
 
 /** Words that are no column name without quotes, in DuckDB 1.5: reserved ones and those that begin a term. */
 const RESERVED = new Set(

@@ -5,6 +5,7 @@
 import { type DuckDBConnection, DuckDBInstance, type DuckDBResult } from '@duckdb/node-api';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { quoteText } from '../sql.ts';
 import { type ColumnData, type ColumnKind, readColumn, readValue } from './duckdb-columns.ts';
 import { translateDuckError } from './duckdb-errors.ts';
 
@@ -50,15 +51,6 @@ export async function openDuck(options: DuckOptions): Promise<Duck> {
   } catch (error) {
     throw translateDuckError(error);
   }
-}
-
-/** Quotes an identifier for DuckDB. */
-export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-
-/** Quotes text for DuckDB. NUL cannot be written in a literal, so it is put together from pieces. */
-export function quoteText(text: string): string {
-  const pieces = text.split('\0').map((piece) => `'${piece.replaceAll("'", "''")}'`);
-  return pieces.length === 1 ? pieces[0]! : `(${pieces.join(' || chr(0) || ')})`;
 }
 
 /** Settings that only the creation of a database takes, or that must precede the lock. */

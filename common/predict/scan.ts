@@ -1,7 +1,8 @@
 // Columns out of DuckDB: the batch side of the same rows that arrive as JSON.
 // In: raw columns of a part or of a lake object. Out: a ColumnBatch, or rows as a client would send them.
 // Why beside rows.ts: missing, NUL and time have one form, whichever way a row comes in.
-import { type ColumnData, type ColumnKind, quoteName } from '../engine/duckdb.ts';
+import type { ColumnData, ColumnKind } from '../engine/duckdb.ts';
+import { quoteName } from '../sql.ts';
 import type { ColumnType, RawColumn } from '../wire/program.ts';
 import { type Column, type ColumnBatch, cleanText, formatTime, isTime } from './rows.ts';
 

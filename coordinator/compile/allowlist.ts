@@ -2,8 +2,9 @@
 // In: a parsed filter or label, and the columns there are. Out: safe SQL text and the columns it reads.
 // Why anew: what runs is printed from the checked tree, each name and text quoted by us, each term in its own
 // parentheses. Nothing of the author's text is passed on, so no comment, quote or `;` in it can break out.
-import { quoteName, quoteText } from '../../common/engine/duckdb.ts';
+
 import { nearestName, unreachable } from '../../common/errors.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import { type Expr, refuseAt, shorten, walk } from './ast.ts';
 import type { ParsedExpression } from './parse.ts';

@@ -1,9 +1,10 @@
 // Reads SQL expressions with DuckDB's own parser, and binds them to the columns of a snapshot.
 // In: expressions with JSON pointers. Out: trees, or result types; one error that names every wrong field.
 // Why in DuckDB: there is no grammar of ours to differ from the one that runs. Nothing is executed here.
-import { type Duck, quoteName } from '../../common/engine/duckdb.ts';
+import type { Duck } from '../../common/engine/duckdb.ts';
 import { type FieldError, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { quoteName } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { LabelKind } from '../../common/wire/program.ts';
 import { type Expr, exprFromDuck, shorten } from './ast.ts';

@@ -1,9 +1,10 @@
 // Parses one footer with DuckDB. Runs in a thread of the coordinator's expendable child.
 // In: a sparse local file that holds nothing but a footer. Out: columns with types, row groups with byte ranges.
 // Why DuckDB: the types it reports are those that the SQL will meet.
-import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
+import { openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { groupBy } from '../../common/group.ts';
+import { quoteText } from '../../common/sql.ts';
 import type { RowGroup, SchemaColumn } from '../../common/wire/plan.ts';
 
 export type Footer = {

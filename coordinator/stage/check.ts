@@ -2,9 +2,10 @@
 // In: a spec, a schema. Out: rules, label and split key as safe SQL, typed features, the columns to keep.
 // Why at submit too: a misspelt column is told in the answer to the request, not an hour later.
 // Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
-import { quoteName } from '../../common/engine/duckdb.ts';
+
 import { atPointer, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { quoteName } from '../../common/sql.ts';
 import type { CleanRule, JobSpec, Split } from '../../common/wire/job.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';

@@ -7,8 +7,9 @@ import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
+import { openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { quoteText } from '../../common/sql.ts';
 import { openStore } from '../../common/store/open.ts';
 
 /** Grows when the files below would come out otherwise. */

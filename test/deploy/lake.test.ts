@@ -5,7 +5,8 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
+import { openDuck } from '../../common/engine/duckdb.ts';
+import { quoteText } from '../../common/sql.ts';
 import { DEFECT_ROWS, makeLake } from '../../deploy/quickstart/lake.ts';
 
 test('makeLake() puts every sampled row into its month and all defects into March, once', async () => {

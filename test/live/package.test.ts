@@ -8,7 +8,8 @@ import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMMANDS } from '../../cli/commands.ts';
-import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
+import { openDuck } from '../../common/engine/duckdb.ts';
+import { quoteText } from '../../common/sql.ts';
 import { findNatsServer } from '../../deploy/binaries.mjs';
 import { root } from '../house/tree.ts';
 

@@ -10,10 +10,11 @@ import {
   HistogramAccumulator,
   MomentsAccumulator,
 } from '../../common/algorithm/statistics.ts';
-import { type Duck, openDuck, quoteName, quoteText } from '../../common/engine/duckdb.ts';
+import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { type FeedTensor, openSession } from '../../common/engine/onnx.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
 import { type ColumnBatch, parseRows } from '../../common/predict/rows.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { FittedValue, Statistic } from '../../common/wire/program.ts';
 import { buildFeatures } from '../../coordinator/compile/features.ts';

@@ -2,8 +2,8 @@
 // In: every 100th row of flights-3m.parquet. Out: no difference. Why real rows: they hold what nobody invents.
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
-import { quoteText } from '../../common/engine/duckdb.ts';
 import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/scan.ts';
+import { quoteText } from '../../common/sql.ts';
 import { describeFitted, levelCount, missingStatistics } from '../../coordinator/compile/levels.ts';
 import { loadSql, rawColumns } from '../../coordinator/compile/sql.ts';
 import {

@@ -5,7 +5,8 @@ import { spawn } from 'node:child_process';
 import { mkdir, readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { openDuck, quoteText } from '../../common/engine/duckdb.ts';
+import { openDuck } from '../../common/engine/duckdb.ts';
+import { quoteText } from '../../common/sql.ts';
 import type { JobInput } from '../../common/wire/job.ts';
 import type { JobView } from '../../common/wire/view.ts';
 

@@ -16,6 +16,7 @@ import {
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { quoteText } from '../../common/sql.ts';
 import type {
   FitMergeProgram,
   FitProgram,
@@ -40,7 +41,7 @@ export const runFit: Runner<FitProgram> = async (prepared) => {
     tempDir: join(prepared.scratch, 'spill'),
     files: [path],
   });
-  const rows = `read_parquet('${path.replaceAll("'", "''")}')`;
+  const rows = `read_parquet(${quoteText(path)})`;
   const training = `${rows} WHERE ${rangeSql(program.where)}`;
   const partial: FitPartial = {
     ...(await foldNumbers(duck, training, program.statistics)),

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { bucketSalt, withBucketSql } from '../../common/algorithm/bucket.ts';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type { PrepareProgram, PrepareResult } from '../../common/wire/program.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
@@ -72,9 +73,9 @@ const ruleNames = (program: PrepareProgram): readonly string[] => [
  *   input (file columns, __row) → __rule → __label, __split of the rows kept so far → raw columns, __bucket
  */
 function stageSql(program: PrepareProgram, shard: Shard, path: string): string {
-  const reads = program.reads.map(quote);
+  const reads = program.reads.map(quoteName);
   const input = `SELECT ${[...reads, 'file_row_number AS __row'].join(', ')}
-    FROM read_parquet(${text(path)}, file_row_number = true)
+    FROM read_parquet(${quoteText(path)}, file_row_number = true)
     WHERE file_row_number >= ${shard.rowStart} AND file_row_number < ${shard.rowEnd}`;
   const cases = program.rules.map((rule, i) => `WHEN (${rule.sql}) IS NOT TRUE THEN ${i}`);
   const rule = cases.length > 0 ? `CASE ${cases.join(' ')} ELSE -1 END` : '-1';
@@ -82,7 +83,7 @@ function stageSql(program: PrepareProgram, shard: Shard, path: string): string {
     `CASE WHEN __rule < 0 THEN CAST((${sql}) AS ${type}) END`;
   const label = program.label ? kept(program.label.sql, 'DOUBLE') : 'NULL::DOUBLE';
   const split = program.split ? kept(program.split.sql, 'BIGINT') : 'NULL::BIGINT';
-  const columns = program.columns.map((column) => `(${column.sql}) AS ${quote(column.name)}`);
+  const columns = program.columns.map((column) => `(${column.sql}) AS ${quoteName(column.name)}`);
   return `CREATE TEMP TABLE staged AS
     WITH input AS (${input}),
       ruled AS (SELECT *, ${rule} AS __rule FROM input),
@@ -193,13 +194,13 @@ function checkAccounts(
 
 function writeSql(program: PrepareProgram, path: string): string {
   const columns = [
-    ...program.columns.map((column) => quote(column.name)),
+    ...program.columns.map((column) => quoteName(column.name)),
     '__label',
     '__split',
     '__row',
   ];
   return `COPY (SELECT ${columns.join(', ')} FROM staged WHERE __rule < 0 ORDER BY __bucket, __row)
-    TO ${text(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${PART_ROW_GROUP_ROWS})`;
+    TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${PART_ROW_GROUP_ROWS})`;
 }
 
 async function bucketOffsets(duck: Duck, buckets: number): Promise<number[]> {
@@ -221,6 +222,3 @@ function facts(program: PrepareProgram, summary: Summary): Partial<PrepareResult
   const labels = program.label?.kind === 'binary' ? ([summary.no, summary.yes] as const) : null;
   return { splitMin: summary.low, splitMax: summary.high, labels };
 }
-
-const quote = (name: string): string => `"${name.replaceAll('"', '""')}"`;
-const text = (value: string): string => `'${value.replaceAll("'", "''")}'`;

@@ -4,19 +4,14 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import {
-  type ColumnData,
-  type Duck,
-  openDuck,
-  quoteName,
-  quoteText,
-} from '../../common/engine/duckdb.ts';
+import { type ColumnData, type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { openSession, type Session } from '../../common/engine/onnx.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { type Predictions, predictBatch } from '../../common/predict/batch.ts';
 import { parseRows } from '../../common/predict/rows.ts';
 import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/scan.ts';
 import { Philox } from '../../common/random.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type { ProveProgram, ProveResult } from '../../common/wire/program.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { rangeSql } from './fit.ts';

@@ -12,6 +12,7 @@ import { openSession } from '../../common/engine/onnx.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { predictBatch } from '../../common/predict/batch.ts';
 import { columnsFromScan, scanColumns } from '../../common/predict/scan.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type { ScoreProgram, ScoreResult } from '../../common/wire/program.ts';
 import { rangeSql } from './fit.ts';
 import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
@@ -37,7 +38,7 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
   ];
   let rows = 0;
   await duck.scan(
-    `SELECT ${select} FROM read_parquet('${prepared.files[part.key]!.replaceAll("'", "''")}')
+    `SELECT ${select} FROM read_parquet(${quoteText(prepared.files[part.key]!)})
     WHERE ${rangeSql(program.where)}`,
     kinds,
     async (n, columns) => {
@@ -75,7 +76,7 @@ function partOf(prepared: Prepared) {
   throw new GristmillError('INTERNAL', `Cannot score ${prepared.input.kind}, expected a part`);
 }
 
-const sliceSql = (column: string): string => `"${column.replaceAll('"', '""')}"::VARCHAR`;
+const sliceSql = (column: string): string => `${quoteName(column)}::VARCHAR`;
 
 /** Codes in order of first appearance, which is row order. */
 class Dictionary {

@@ -1,8 +1,9 @@
 // What columns hold: figures of each, and a few cells.
 // In: the table `sampled`, the kinds of its columns, the labels of its rows. Out: figures; rows as the gateway takes them.
 // Why values are told apart as the file has them: two integers above 2^53 may be one DOUBLE. They are shown as features see them.
-import { type Duck, quoteName } from '../../common/engine/duckdb.ts';
+import type { Duck } from '../../common/engine/duckdb.ts';
 import { formatTime } from '../../common/predict/rows.ts';
+import { quoteName } from '../../common/sql.ts';
 import type {
   SurveyColumn,
   SurveyProgram,

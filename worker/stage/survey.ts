@@ -2,8 +2,9 @@
 // In: a sparse local copy of one object, its row range, a cast for each column. Out: figures by column, three rows.
 // Why a sample by row number: the same rows whoever looks and however often, so asking twice is free.
 import { join } from 'node:path';
-import { type Duck, openDuck, quoteName, quoteText } from '../../common/engine/duckdb.ts';
+import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { quoteName, quoteText } from '../../common/sql.ts';
 import type {
   SurveyColumn,
   SurveyLabel,

@@ -2,14 +2,10 @@
 // In: local parts, SQL with the fitted values. Out: rows by lane, in (part, row) order, whoever loads them.
 // Why by row number: a part's rows lie in bucket order, so a lane is one run of rows of each part.
 import type { Duck } from '../../common/engine/duckdb.ts';
-import {
-  type ColumnData,
-  type ColumnKind,
-  openDuck,
-  quoteText,
-} from '../../common/engine/duckdb.ts';
+import { type ColumnData, type ColumnKind, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { quoteText } from '../../common/sql.ts';
 import type { SplitRange, TrainProgram } from '../../common/wire/program.ts';
 import type { PartRef } from '../../common/wire/task.ts';
 

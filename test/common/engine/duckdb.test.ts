@@ -4,13 +4,8 @@ import { mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import {
-  type ColumnData,
-  type Duck,
-  INT64_MIN,
-  openDuck,
-  quoteText,
-} from '../../../common/engine/duckdb.ts';
+import { type ColumnData, type Duck, INT64_MIN, openDuck } from '../../../common/engine/duckdb.ts';
+import { quoteText } from '../../../common/sql.ts';
 
 const scratch = (): Promise<string> => mkdtemp(join(tmpdir(), 'gristmill-duck-'));
 async function open(files: readonly string[] = [], writeDir?: string): Promise<Duck> {

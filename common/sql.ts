@@ -1,0 +1,11 @@
+// How names and texts are quoted for DuckDB.
+// In: any name or text. Out: SQL text. Why apart from the engine: whoever writes SQL need not load DuckDB.
+
+/** Quotes an identifier for DuckDB. */
+export const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`;
+
+/** Quotes text for DuckDB. NUL cannot be written in a literal, so it is put together from pieces. */
+export function quoteText(text: string): string {
+  const pieces = text.split('\0').map((piece) => `'${piece.replaceAll("'", "''")}'`);
+  return pieces.length === 1 ? pieces[0]! : `(${pieces.join(' || chr(0) || ')})`;
+}
