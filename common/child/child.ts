@@ -4,6 +4,7 @@
 import { Piscina } from 'piscina';
 import { entryOf } from '../entry.ts';
 import { fromWireError, toWireError } from '../errors.ts';
+import type { ChildSetup } from './environment.ts';
 import { Meter } from './meter.ts';
 import type { ChildAnswer, ChildRequest, ResidentContext, ThreadAnswer } from './protocol.ts';
 
@@ -11,11 +12,7 @@ const die = (): void => void process.kill(process.pid, 'SIGKILL');
 process.on('disconnect', die); // the host is gone: engines may not stop by themselves
 if (!process.connected) die();
 
-const setup = JSON.parse(process.env.GRISTMILL_CHILD ?? '{}') as {
-  thread: string;
-  resident?: string;
-  threads: number;
-};
+const setup = JSON.parse(process.env.GRISTMILL_CHILD ?? '{}') as ChildSetup;
 const pool = new Piscina({
   filename: entryOf(new URL('./thread.ts', import.meta.url)).href,
   workerData: { thread: setup.thread },

@@ -13,6 +13,7 @@ import { entryOf } from '../entry.ts';
 import { type Code, fromWireError, GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import type { Log } from '../log.ts';
+import { childEnvironment } from './environment.ts';
 import type { ChildAnswer, ChildRequest } from './protocol.ts';
 
 export type ChildOptions = {
@@ -82,7 +83,7 @@ export function startChild(options: ChildOptions): Child {
       serialization: 'advanced', // typed arrays cross as they are
       stdio: ['ignore', 2, 2, 'ipc'], // what a library prints belongs to the log, not to our output
       execArgv: [],
-      env: childEnvironment(options),
+      env: environmentOf(options),
     });
     const { promise: gone, resolve } = makeDeferred<void>();
     const running: Running = { process, pending: new Map(), gone, verdict: undefined };
@@ -233,16 +234,12 @@ function failCalls(running: Running, error: GristmillError): void {
 const lost = (why: string, cause?: Error): GristmillError =>
   new GristmillError('CHILD_LOST', why, cause ? { cause } : {});
 
-/** libuv's pool is where DuckDB waits and computes: a thread of it for each of ours, and some for files. */
-const childEnvironment = (options: ChildOptions): NodeJS.ProcessEnv => ({
-  ...process.env,
-  UV_THREADPOOL_SIZE: String(options.threads + 4),
-  GRISTMILL_CHILD: JSON.stringify({
-    thread: entryOf(options.thread).href,
-    resident: options.resident && entryOf(options.resident).href,
-    threads: options.threads,
-  }),
-});
+const environmentOf = ({ thread, resident, threads }: ChildOptions): NodeJS.ProcessEnv =>
+  childEnvironment(process.env, {
+    thread: entryOf(thread).href,
+    resident: resident && entryOf(resident).href,
+    threads,
+  });
 
 /** RSS of a process in bytes; 0 where the system does not tell (then only deadlines bound it). */
 async function residentBytes(pid: number): Promise<number> {

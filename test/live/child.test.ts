@@ -1,7 +1,8 @@
 // The expendable child, with real processes: whatever happens inside, each call ends and the next one works.
 import { spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type Child, type ChildOptions, startChild } from '../../common/child/host.ts';
 import { systemClock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
@@ -118,6 +119,22 @@ test('onCpu tells the CPU seconds of a call, shared fairly between neighbours', 
   ]);
   const sum = seconds.reduce((a, b) => a + b, 0);
   expect(sum).toBeGreaterThan(0.55);
+});
+
+test('a child that looks around finds no key of the store and no address of the queue', async () => {
+  vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'the-key-of-the-store');
+  vi.stubEnv('AWS_ACCESS_KEY_ID', 'its-name');
+  vi.stubEnv('GRISTMILL_NATS', 'nats://me:the-key-of-the-queue@127.0.0.1:4222');
+  vi.stubEnv('SOMEBODYS_TOKEN', 'another-key');
+  onTestFinished(() => void vi.unstubAllEnvs());
+  const child = start();
+  const found = await child.call<Record<string, string>>('environ', undefined, { deadlineMs });
+  expect(found.PATH).toBe(process.env.PATH);
+  const system =
+    process.platform === 'linux' ? await readFile(`/proc/${child.pid}/environ`, 'utf8') : '';
+  for (const text of [JSON.stringify(found), system]) {
+    expect(text).not.toMatch(/AWS_|GRISTMILL_NATS|TOKEN|-key/);
+  }
 });
 
 test('post() reaches a resident module that is still loading; its runs keep error codes', async () => {

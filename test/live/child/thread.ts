@@ -1,4 +1,4 @@
-// What a thread may do to its child: answer, fail, hang, crash, bloat.
+// What a thread may do to its child: answer, fail, hang, crash, bloat, look around.
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ThreadCall } from '../../../common/child/protocol.ts';
 import { GristmillError } from '../../../common/errors.ts';
@@ -11,6 +11,8 @@ export default async function run({ method, args }: ThreadCall): Promise<unknown
       return args;
     case 'pid':
       return process.pid;
+    case 'environ':
+      return process.env;
     case 'sleep':
       await delay(args as number);
       return 'slept';
