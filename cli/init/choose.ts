@@ -4,7 +4,7 @@
 
 import { GristmillError } from '../../common/errors.ts';
 import { quoteText } from '../../common/sql.ts';
-import type { JobInput } from '../../common/wire/job.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import type { ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 import { type ColumnChoice, chooseColumn, explainedOf } from './columns.ts';
 import { columnSql, featureNames, figure, percent } from './names.ts';

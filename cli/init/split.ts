@@ -2,7 +2,7 @@
 // In: the columns' figures. Out: a split of the job, why it, and what it needs.
 // Why time first: tomorrow's rows are what a model meets; a random split lets it look at the day that it is tested on.
 
-import type { Split } from '../../common/wire/job.ts';
+import type { Split } from '../../common/wire/job/training.ts';
 import type { ColumnView, DatasetView } from '../../common/wire/survey.ts';
 import { figure, percent } from './names.ts';
 

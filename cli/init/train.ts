@@ -5,7 +5,7 @@
 // Tried on 19 datasets of package registries, 14 of them in test/bench/own-data.ts: an mlp beat the linear model from 1,000 rows
 // on (R² 0.87 against 0.78 on 4,367 rows of prices), but not where names of people and firms made 4 rows a weight (R² 0.39
 // linear, −0.02 mlp on 2,089 films). Where no column said 5 % of the label, 15 epochs were worse than no model, 4 better.
-import type { JobInput } from '../../common/wire/job.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import { figure, percent } from './names.ts';
 
 export type TrainChoice = {

@@ -1,7 +1,8 @@
 // A version, a gate, an alias: what the registry keeps.
 // In: what training and evaluation found. Out: JSON objects under models/<name>/.
 import type { Digest, JobId } from '../ids.ts';
-import type { CleanRule, Split } from './job.ts';
+import type { CleanRule } from './job/head.ts';
+import type { Split } from './job/training.ts';
 import type {
   CompareResult,
   Metrics,

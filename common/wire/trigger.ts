@@ -4,7 +4,7 @@
 import Type, { type Static } from 'typebox';
 import type { WireError } from '../errors.ts';
 import type { JobId } from '../ids.ts';
-import { JobSchema, type JobState } from './job.ts';
+import { JobSchema, type JobState } from './job/job.ts';
 
 /** The body of PUT /v1/triggers/{name}, as it lies in git. */
 export const TriggerSchema = Type.Object(

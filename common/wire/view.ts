@@ -3,7 +3,7 @@
 import type { WireError } from '../errors.ts';
 import type { Digest, JobId } from '../ids.ts';
 import type { Stage } from '../stages.ts';
-import type { Decision, JobState } from './job.ts';
+import type { Decision, JobState } from './job/job.ts';
 import type { Evidence } from './model.ts';
 import type { Metrics, MetricsResult } from './program.ts';
 

@@ -11,7 +11,7 @@ import {
   typeText,
 } from '../../common/docs/schema.ts';
 import { STAGES } from '../../common/stages.ts';
-import { jobSchemaJson } from '../../common/wire/job.ts';
+import { jobSchemaJson } from '../../common/wire/job/job.ts';
 import { type FeatureFunction, FUNCTIONS, OPERATORS } from '../compile/functions.ts';
 import { SHARED } from './schemas.ts';
 

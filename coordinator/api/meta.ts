@@ -7,7 +7,7 @@ import type { OpenApi } from '../../common/docs/api.ts';
 import { docsPolicy } from '../../common/docs/html.ts';
 import { GristmillError, toWireError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { jobSchemaJson } from '../../common/wire/job.ts';
+import { jobSchemaJson } from '../../common/wire/job/job.ts';
 import type { ApiDeps, Sample } from './deps.ts';
 import { apiDocs, jobDocs } from './docs.ts';
 import type { Meters } from './meters.ts';

@@ -4,7 +4,7 @@
 import Type, { type TSchema } from 'typebox';
 import { LIMITS } from '../../common/limits.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
-import { JOB_STATES, JobSchema } from '../../common/wire/job.ts';
+import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
 import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
 

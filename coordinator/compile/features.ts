@@ -3,6 +3,7 @@
 // Why every message says how to write it instead: whoever writes a feature knows SQL, not what serving can do. Pure.
 
 import { nearestName, unreachable } from '../../common/errors.ts';
+import { deepFreeze } from '../../common/freeze.ts';
 import { canonicalJson, sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
@@ -559,11 +560,4 @@ function statisticId(
 ): string {
   const digest = sha256Hex(canonicalJson([kind, of, limit ?? null])).slice(0, 16);
   return `${kind}:${digest}`;
-}
-
-function deepFreeze<T>(value: T): T {
-  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value;
-  Object.freeze(value);
-  for (const inner of Object.values(value)) deepFreeze(inner);
-  return value;
 }

@@ -15,7 +15,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import { GraphBuilder, int } from '../../common/onnx/build.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
-import type { ModelSpec } from '../../common/wire/job.ts';
+import type { ModelSpec } from '../../common/wire/job/training.ts';
 import type { LabelKind, ParameterSpec } from '../../common/wire/program.ts';
 import { addGradients } from './backward.ts';
 import { verifyGraph } from './verify.ts';

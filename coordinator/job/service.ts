@@ -8,7 +8,7 @@ import { EventEmitter, once } from 'node:events';
 import { type Code, GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { readAfter } from '../../common/store/journal.ts';
-import type { JobSpec } from '../../common/wire/job.ts';
+import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { IndexEntry, JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
 import type { JobContext, Machinery } from '../stage/context.ts';
 import { runJob } from '../stage/line.ts';

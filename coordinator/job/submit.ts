@@ -6,7 +6,7 @@ import { CODES, GristmillError, pointedAt, toWireError } from '../../common/erro
 import { digestOf, type JobId, jobIdOf } from '../../common/ids.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
-import { type JobSpec, parseJob } from '../../common/wire/job.ts';
+import { type JobSpec, parseJob } from '../../common/wire/job/job.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';
 import { checkSpec } from '../stage/check.ts';

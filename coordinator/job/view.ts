@@ -5,7 +5,7 @@ import { CODES } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
 import type { Entry } from '../../common/store/journal.ts';
-import type { JobState } from '../../common/wire/job.ts';
+import type { JobState } from '../../common/wire/job/job.ts';
 import type { JobEvent, JobView, StageView, TrainingView } from '../../common/wire/view.ts';
 
 /** What only the coordinator that runs the job knows; lost with it, and made anew. */

@@ -4,7 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { LIMITS } from '../../common/limits.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
-import type { TrainSpec } from '../../common/wire/job.ts';
+import type { TrainSpec } from '../../common/wire/job/training.ts';
 import type {
   AssembleProgram,
   OptimizerSpec,

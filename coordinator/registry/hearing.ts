@@ -20,7 +20,7 @@ import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
 import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from '../stage/check.ts';
-import type { JobContext, Machinery, TaskContext } from '../stage/context.ts';
+import type { JobContext, Machinery, TaskContext, TrainingContext } from '../stage/context.ts';
 import { measure, partsIn, scoreRows } from '../stage/evaluate.ts';
 import { cutOffs, fitParts } from '../stage/fit.ts';
 import { prepareTasks } from '../stage/pin.ts';
@@ -45,14 +45,17 @@ const HEARINGS_MAX = 5;
 const PROMOTION_DEADLINE_MS = 10 * 60_000;
 
 export async function passGate(
-  job: JobContext,
-  { plan, version, trained }: { plan: Plan; version: Manifest; trained: Trained },
+  job: TrainingContext,
+  {
+    place,
+    plan,
+    version,
+    trained,
+  }: { place: AliasPlace; plan: Plan; version: Manifest; trained: Trained },
 ): Promise<void> {
-  const { model, environment, alias } = job.spec.publish!;
-  const place = { model, environment, alias };
-  const training = job.spec.training!;
+  const { environment, alias } = place;
   await moveTestset(job.store, place, {
-    definition: testsetDefinition({ ...job.spec, training }),
+    definition: testsetDefinition(job.spec),
     snapshot: plan.snapshot,
     job: job.id,
     at: job.clock.now(),
@@ -73,7 +76,7 @@ export async function passGate(
       numerics: plan.numerics,
       candidate: version,
       model: trained.model,
-      slices: training.slices,
+      slices: job.spec.training.slices,
     }));
   const decision = entry.value.kind === 'refused' ? 'refused' : 'accepted';
   await job.record({ kind: 'gate', environment, alias, decision, evidence: entry.value.evidence });

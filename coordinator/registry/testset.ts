@@ -5,7 +5,7 @@ import { GristmillError } from '../../common/errors.ts';
 import { canonicalJson, type Digest, type JobId } from '../../common/ids.ts';
 import { append, type Entry, readHead } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import type { JobSpec } from '../../common/wire/job.ts';
+import type { TrainingJob } from '../../common/wire/job/training.ts';
 import {
   type Manifest,
   type TestSetDefinition,
@@ -16,7 +16,7 @@ import type { SplitRange } from '../../common/wire/program.ts';
 
 /** The part of a training job that defines its test rows. */
 export function testsetDefinition(
-  spec: Pick<JobSpec, 'clean'> & { readonly training: NonNullable<JobSpec['training']> },
+  spec: Pick<TrainingJob, 'clean' | 'training'>,
 ): TestSetDefinition {
   return { clean: spec.clean, label: spec.training.label, split: spec.training.split };
 }

@@ -6,7 +6,9 @@
 import { atPointer, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { quoteName } from '../../common/sql.ts';
-import type { CleanRule, JobSpec, Split } from '../../common/wire/job.ts';
+import type { CleanRule } from '../../common/wire/job/head.ts';
+import type { JobSpec } from '../../common/wire/job/job.ts';
+import type { Split } from '../../common/wire/job/training.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { LabelKind, PrepareProgram, RawColumn } from '../../common/wire/program.ts';
@@ -37,7 +39,7 @@ export function checkSpec(
   spec: JobSpec,
   schema: readonly SchemaColumn[],
 ): Promise<CheckedSpec> {
-  const { training } = spec;
+  const training = spec.kind === 'training' ? spec.training : null;
   return checkAll(machinery, {
     schema,
     clean: spec.clean,

@@ -7,7 +7,8 @@ import type { JobId } from '../../common/ids.ts';
 import type { Log } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
 import type { Store } from '../../common/store/store.ts';
-import type { JobSpec } from '../../common/wire/job.ts';
+import type { JobSpec } from '../../common/wire/job/job.ts';
+import type { TrainingJob } from '../../common/wire/job/training.ts';
 import type { JobFact, StageView, TrainingView } from '../../common/wire/view.ts';
 import type { Workers } from '../dispatch/workers.ts';
 import type { FooterReader } from '../snapshot/snapshot.ts';
@@ -32,9 +33,13 @@ export type TaskContext = Machinery & {
   show(stage: StageView): void;
 };
 
-export type JobContext = TaskContext & {
+export type JobContext<S extends JobSpec = JobSpec> = TaskContext & {
   readonly id: JobId;
-  readonly spec: JobSpec;
+  readonly spec: S;
   showTraining(training: TrainingView): void;
   showWaiting(why: string | null): void;
 };
+
+export type TrainingContext = JobContext<TrainingJob>;
+
+export const isTraining = (job: JobContext): job is TrainingContext => job.spec.kind === 'training';

@@ -11,14 +11,14 @@ import type {
 } from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { overlaps } from '../plan/split.ts';
-import type { JobContext } from './context.ts';
+import type { TrainingContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedPart, PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
 import type { Trained } from './train.ts';
 
 export async function evaluateVersion(
-  job: JobContext,
+  job: TrainingContext,
   {
     plan,
     prepared,
@@ -27,7 +27,7 @@ export async function evaluateVersion(
   }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
 ): Promise<MetricsResult> {
   const stage = new StageRun(job, 'evaluate');
-  const slices = job.spec.training!.slices;
+  const slices = job.spec.training.slices;
   const parts = partsIn(prepared.parts, fitted.ranges.test);
   const { model, signature } = trained;
   const scores = await scoreRows(stage, {

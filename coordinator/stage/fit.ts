@@ -4,7 +4,7 @@
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { Split } from '../../common/wire/job.ts';
+import type { Split } from '../../common/wire/job/training.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type {
   FitResult,
@@ -26,7 +26,7 @@ import type { LabelScale } from '../compile/model.ts';
 import { loadSql } from '../compile/sql.ts';
 import type { FeatureSet } from '../compile/tree.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
-import type { JobContext } from './context.ts';
+import type { TrainingContext } from './context.ts';
 import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
 
@@ -51,11 +51,11 @@ type Given = {
 };
 
 export async function fitFeatures(
-  job: JobContext,
+  job: TrainingContext,
   { plan, prepared, features, label }: Given,
 ): Promise<Fitted> {
   const stage = new StageRun(job, 'fit');
-  const { split } = job.spec.training!;
+  const { split } = job.spec.training;
   const fitLevel = (level: Level): Promise<FitResult> =>
     fitParts(stage, { numerics: plan.numerics, prepared, ...level });
 
@@ -175,7 +175,7 @@ function sharesOf(split: Parameters<typeof timeRanges>[0]): number[] {
 }
 
 async function checkCounts(
-  job: JobContext,
+  job: TrainingContext,
   { counts, ranges, label }: { counts: SplitCounts; ranges: SplitRanges; label: LabelKind },
 ): Promise<void> {
   const rows = {
@@ -186,13 +186,13 @@ async function checkCounts(
   await job.record({
     kind: 'split',
     ...rows,
-    edges: describeEdges(ranges, job.spec.training!.split.by),
+    edges: describeEdges(ranges, job.spec.training.split.by),
   });
   for (const [name, n] of Object.entries(rows)) {
     if (n > 0) continue;
     throw new GristmillError(
       'SPLIT_EMPTY',
-      `Cannot train: the split leaves 0 rows for ${name} (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training!.split.by)}), expected at least 1 in each`,
+      `Cannot train: the split leaves 0 rows for ${name} (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training.split.by)}), expected at least 1 in each`,
     );
   }
   const positives = counts.labelSum.train;

@@ -5,7 +5,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import { passGate } from '../registry/hearing.ts';
 import { checkSpec } from './check.ts';
-import type { JobContext } from './context.ts';
+import { isTraining, type JobContext } from './context.ts';
 import { evaluateVersion } from './evaluate.ts';
 import { fitFeatures } from './fit.ts';
 import { pinPlan } from './pin.ts';
@@ -18,7 +18,7 @@ export async function runJob(job: JobContext): Promise<void> {
   const { snapshot, plan } = await pinPlan(job);
   const checked = await checkSpec(job, job.spec, snapshot.schema);
   const prepared = await prepareRows(job, plan);
-  if (!job.spec.training) return;
+  if (!isTraining(job)) return;
   if (!checked.features || !checked.label) {
     throw new GristmillError(
       'INTERNAL',
@@ -30,7 +30,8 @@ export async function runJob(job: JobContext): Promise<void> {
   const trained = await trainModel(job, { plan, prepared, features, label, fitted });
   const evaluation = await evaluateVersion(job, { plan, prepared, fitted, trained });
   const proof = await proveServing(job, { plan, prepared, fitted, trained });
-  if (!job.spec.publish) return;
-  const version = await publish(job, { plan, fitted, trained, evaluation, proof });
-  await passGate(job, { plan, version, trained });
+  const { publish: target } = job.spec;
+  if (!target) return;
+  const version = await publish(job, { target, plan, fitted, trained, evaluation, proof });
+  await passGate(job, { place: target, plan, version, trained });
 }

@@ -2,29 +2,33 @@
 // In: model.onnx, its figures, its golden rows. Out: a version; the one there is, if it was trained before.
 // Why the train digest decides: the same rows, features, model and seed are the same version, whoever asks.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → predictions
+import type { PublishSpec } from '../../common/wire/job/training.ts';
 import type { Manifest } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type { MetricsResult } from '../../common/wire/program.ts';
 import { checkTestset, testsetDefinition } from '../registry/testset.ts';
 import { publishVersion } from '../registry/version.ts';
-import type { JobContext } from './context.ts';
+import type { TrainingContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import { mendingReads } from './mending.ts';
 import type { Proof } from './prove.ts';
 import type { Trained } from './train.ts';
 
 export async function publish(
-  job: JobContext,
-  given: { plan: Plan; fitted: Fitted; trained: Trained; evaluation: MetricsResult; proof: Proof },
+  job: TrainingContext,
+  given: {
+    target: PublishSpec;
+    plan: Plan;
+    fitted: Fitted;
+    trained: Trained;
+    evaluation: MetricsResult;
+    proof: Proof;
+  },
 ): Promise<Manifest> {
-  const { plan, fitted, trained, evaluation, proof } = given;
-  const { model, environment } = job.spec.publish!;
-  const training = job.spec.training!;
-  await checkTestset(
-    job.store,
-    { model, environment },
-    testsetDefinition({ ...job.spec, training }),
-  );
+  const { target, plan, fitted, trained, evaluation, proof } = given;
+  const { model, environment } = target;
+  const { training } = job.spec;
+  await checkTestset(job.store, { model, environment }, testsetDefinition(job.spec));
   const { manifest, reused } = await mendingReads(job, () =>
     publishVersion(job.store, {
       model,

@@ -18,7 +18,7 @@ import type { FeatureSet } from '../compile/tree.ts';
 import { saveProgram } from '../plan/tasks.ts';
 import { assembleProgram, trainProgram } from '../plan/train.ts';
 import { runTraining } from '../rounds/run.ts';
-import type { JobContext } from './context.ts';
+import type { TrainingContext } from './context.ts';
 import type { Fitted } from './fit.ts';
 import { mendingRun } from './mending.ts';
 import type { PreparedRows } from './prepare.ts';
@@ -39,7 +39,7 @@ type Given = {
   readonly fitted: Fitted;
 };
 
-export async function trainModel(job: JobContext, given: Given): Promise<Trained> {
+export async function trainModel(job: TrainingContext, given: Given): Promise<Trained> {
   const { plan, features, fitted } = given;
   const stage = new StageRun(job, 'train');
   const { program, model } = compileTraining(job, given);
@@ -62,10 +62,10 @@ export async function trainModel(job: JobContext, given: Given): Promise<Trained
 }
 
 function compileTraining(
-  job: JobContext,
+  job: TrainingContext,
   { prepared, label, fitted }: Given,
 ): { program: TrainProgram; model: Model } {
-  const { model: spec, train } = job.spec.training!;
+  const { model: spec, train } = job.spec.training;
   const { load } = fitted;
   const model = buildModel(spec, {
     codeSizes: load.codes.map(({ size }) => size),
@@ -88,7 +88,7 @@ function compileTraining(
 
 /** The rounds, shown while they run; a result that is there costs nothing. */
 async function runRounds(
-  job: JobContext,
+  job: TrainingContext,
   stage: StageRun,
   of: { program: TrainProgram; trainDigest: Digest; plan: Plan; unit: number },
 ): Promise<TrainResult> {

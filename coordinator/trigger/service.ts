@@ -10,7 +10,7 @@ import type { Log } from '../../common/log.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { append, entryKey, readAfter } from '../../common/store/journal.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
-import { checkJob } from '../../common/wire/job.ts';
+import { checkJob } from '../../common/wire/job/job.ts';
 import {
   FIRING_KINDS,
   type Firing,

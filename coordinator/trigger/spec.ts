@@ -3,7 +3,7 @@
 // Why the job is kept as it was sent, too: it lies in git, and a GET should show what was put.
 import { type FieldError, GristmillError } from '../../common/errors.ts';
 import { explainSchema } from '../../common/wire/explain.ts';
-import { checkJob, type JobSpec } from '../../common/wire/job.ts';
+import { checkJob, type JobSpec } from '../../common/wire/job/job.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
 import { type TriggerInput, TriggerSchema, type TriggerSpec } from '../../common/wire/trigger.ts';
 import { checkCron } from './cron.ts';

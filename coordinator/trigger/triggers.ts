@@ -3,7 +3,7 @@
 // Why interfaces: each side is tested without the other.
 import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import type { JobSpec, JobState } from '../../common/wire/job.ts';
+import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { FiringView, TriggerView } from '../../common/wire/trigger.ts';
 
 /** `expected`: the number of the entry that the client saw (If-Match); 0: that there is none. */

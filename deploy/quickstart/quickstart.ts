@@ -3,7 +3,7 @@
 // Why everything is in one folder a run: a fresh store each time, and one place to look at and to remove.
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { JobInput } from '../../common/wire/job.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
 import { home, root } from '../bootstrap.mjs';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';

@@ -3,7 +3,7 @@
 // Why over HTTP alone: whatever it shows, anybody can do with curl.
 // Flow: [job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → alias → predictions]
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Decision, JobInput } from '../../common/wire/job.ts';
+import type { Decision, JobInput } from '../../common/wire/job/job.ts';
 import type { GatePolicy } from '../../common/wire/model.ts';
 import type { Metrics } from '../../common/wire/program.ts';
 import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';

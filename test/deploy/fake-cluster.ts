@@ -3,7 +3,7 @@
 // Why real HTTP: the quickstart uses nothing else of a cluster.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { JobId } from '../../common/ids.ts';
-import type { Decision } from '../../common/wire/job.ts';
+import type { Decision } from '../../common/wire/job/job.ts';
 import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';
 
 export type FakeCluster = AsyncDisposable & {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import type { Decision, JobInput } from '../../common/wire/job.ts';
+import type { Decision, JobInput } from '../../common/wire/job/job.ts';
 import type { Lake } from '../../deploy/quickstart/lake.ts';
 import { makeScreen } from '../../deploy/quickstart/screen.ts';
 import { type StoryFigures, tellStory } from '../../deploy/quickstart/story.ts';

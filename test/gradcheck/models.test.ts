@@ -3,7 +3,7 @@ import type { Feeds, FeedTensor } from '../../common/engine/onnx.ts';
 import { prune } from '../../common/onnx/build.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
 import { Philox } from '../../common/random.ts';
-import type { ModelSpec } from '../../common/wire/job.ts';
+import type { ModelSpec } from '../../common/wire/job/training.ts';
 import { buildModel, type ModelInputs } from '../../coordinator/compile/model.ts';
 import { compareGradients, inDouble } from './check.ts';
 

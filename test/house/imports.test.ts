@@ -42,10 +42,12 @@ test('deploy imports only common of the sources: it starts the others as process
   expect(wrong.map(show)).toEqual([]);
 });
 
-test('compile sees only common/{onnx,wire,engine,algorithm,predict,errors,ids,limits,sql} and itself', () => {
+test('compile sees only common/{onnx,wire,engine,algorithm,predict,errors,ids,limits,sql,freeze} and itself', () => {
   const isAllowed = (to: string): boolean =>
     /^coordinator\/compile\//.test(to) ||
-    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|predict\/|errors|ids|limits|sql)/.test(to);
+    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|predict\/|errors|ids|limits|sql|freeze)/.test(
+      to,
+    );
   const wrong = own.filter(
     ({ from, to }) => from.startsWith('coordinator/compile/') && !isAllowed(to),
   );

@@ -1,7 +1,7 @@
 // Jobs in memory, for tests of whatever asks the job side. In: submits. Out: views and events that a test pushes.
 import { GristmillError } from '../../common/errors.ts';
 import { type JobId, jobIdOf, sha256Hex } from '../../common/ids.ts';
-import { parseJob } from '../../common/wire/job.ts';
+import { parseJob } from '../../common/wire/job/job.ts';
 import type { JobEvent, JobFact, JobStreamEvent, JobView } from '../../common/wire/view.ts';
 import type { Jobs } from '../../coordinator/job/jobs.ts';
 

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { openDuck } from '../../common/engine/duckdb.ts';
 import { quoteText } from '../../common/sql.ts';
-import type { JobInput } from '../../common/wire/job.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import type { JobView } from '../../common/wire/view.ts';
 
 export type OwnData = {

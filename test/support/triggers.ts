@@ -5,7 +5,7 @@ import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { readAfter, readAll } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import type { JobSpec, JobState } from '../../common/wire/job.ts';
+import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { IndexEntry, JobEvent } from '../../common/wire/view.ts';
 import { JobJournal, journalPrefix } from '../../coordinator/job/journal.ts';
 import { enlistJob, INDEX_PREFIX } from '../../coordinator/job/submit.ts';

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { chooseJob, sampleRows } from '../../../cli/init/choose.ts';
 import type { Duck } from '../../../common/engine/duckdb.ts';
-import { checkJob } from '../../../common/wire/job.ts';
+import { checkJob } from '../../../common/wire/job/job.ts';
 import type { ColumnView, DatasetView } from '../../../common/wire/survey.ts';
 import { compileFeatures, openTestDuck } from '../../parity/both.ts';
 import { column, dataset, lateLabel, ROWS, text, time, whole } from './dataset.ts';

@@ -5,7 +5,7 @@ import type { JobId } from '../../../common/ids.ts';
 import { silentLog } from '../../../common/log.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import type { Store } from '../../../common/store/store.ts';
-import { checkJob } from '../../../common/wire/job.ts';
+import { checkJob } from '../../../common/wire/job/job.ts';
 import { JobService } from '../../../coordinator/job/service.ts';
 import type { Machinery } from '../../../coordinator/stage/context.ts';
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { jsonBytes } from '../../../common/store/store.ts';
-import { parseJob } from '../../../common/wire/job.ts';
+import { parseJob } from '../../../common/wire/job/job.ts';
 import { checkSpec } from '../../../coordinator/stage/check.ts';
 import coordinatorThread from '../../../coordinator/thread.ts';
 import { inlineChild } from '../../support/inline-child.ts';

@@ -1,8 +1,9 @@
 // parseJob(): the example parses, every kind of mistake is told in words, and nothing crashes it.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { GristmillError } from '../../../common/errors.ts';
-import { checkJob, jobSchemaJson, parseJob, sqlTexts } from '../../../common/wire/job.ts';
+import { GristmillError } from '../../../../common/errors.ts';
+import { checkJob, jobSchemaJson, parseJob } from '../../../../common/wire/job/job.ts';
+import type { TrainingJob } from '../../../../common/wire/job/training.ts';
 
 const EXAMPLE = {
   $schema: 'job.v1.schema.json',
@@ -43,21 +44,27 @@ function complaints(value: unknown): string[] {
     );
   }
 }
+function parseTraining(value: unknown): TrainingJob {
+  const job = parseJob(bytes(value));
+  if (job.kind !== 'training') throw new Error(`it is a ${job.kind} job`);
+  return job;
+}
 const withField = (change: Record<string, unknown>): unknown => ({ ...EXAMPLE, ...change });
 
 test('parseJob() reads the example of the design and freezes it', () => {
-  const job = parseJob(bytes(EXAMPLE));
-  expect(job.training?.model).toEqual({ kind: 'mlp', hidden: [128, 64], categories: 'sum' });
+  const job = parseTraining(EXAMPLE);
+  expect(job.training.model).toEqual({ kind: 'mlp', hidden: [128, 64], categories: 'sum' });
   expect(job.publish).toEqual({ model: 'flight-delay', environment: 'dev', alias: 'champion' });
-  expect(job.training?.slices).toEqual(['origin']);
-  expect(Object.isFrozen(job.training?.train)).toBe(true);
-  expect(Object.keys(job.training?.features ?? {})).toEqual(Object.keys(EXAMPLE.features));
+  expect(job.training.slices).toEqual(['origin']);
+  expect(Object.isFrozen(job.training.train)).toBe(true);
+  expect(Object.keys(job.training.features)).toEqual(Object.keys(EXAMPLE.features));
 });
 
 test('parseJob() fills every default', () => {
   const { name, specVersion, dataset, label, split, features } = EXAMPLE;
   const job = parseJob(bytes({ specVersion, name, dataset, label, split, features }));
   expect(job).toEqual({
+    kind: 'training',
     specVersion: 1,
     name: 'flight-delay',
     seed: 0,
@@ -83,16 +90,15 @@ test('parseJob() fills every default', () => {
 
 test('parseJob() takes clean alone, and a job without publish', () => {
   const { specVersion, name, dataset, clean } = EXAMPLE;
-  expect(parseJob(bytes({ specVersion, name, dataset, clean })).training).toBeUndefined();
+  expect(parseJob(bytes({ specVersion, name, dataset, clean }))).toEqual({
+    kind: 'data',
+    specVersion,
+    name,
+    seed: 0,
+    dataset,
+    clean,
+  });
   expect(complaints(withField({ publish: undefined }))).toEqual([]);
-});
-
-test('sqlTexts() lists every expression with its pointer', () => {
-  expect(sqlTexts(EXAMPLE as never).map(({ pointer }) => pointer)).toEqual([
-    '/clean/1/filter',
-    '/label',
-    ...Object.keys(EXAMPLE.features).map((name) => `/features/${name}`),
-  ]);
 });
 
 test.each<[string, unknown, readonly string[]]>([
