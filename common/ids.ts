@@ -8,6 +8,8 @@ export type Digest = string & { readonly of: 'digest' };
 export type JobId = string & { readonly of: 'job' };
 export type TaskId = string & { readonly of: 'task' };
 export type WorkerId = string & { readonly of: 'worker' };
+/** The digest of a train program: names its run, its checkpoints and its result. */
+export type RunId = Digest & { readonly names: 'run' };
 
 /** JSON with sorted keys and no spaces; undefined members are left out. The only form that is hashed. */
 export function canonicalJson(value: unknown): string {
@@ -32,6 +34,11 @@ export const sha256Hex = (bytes: Uint8Array | string): Digest =>
 export const digestOf = (value: unknown): Digest => sha256Hex(canonicalJson(value));
 
 export const taskIdOf = (key: unknown): TaskId => digestOf(key) as string as TaskId;
+
+export const runIdOf = (program: Digest): RunId => program as RunId;
+
+/** The name under which a run's result and failures lie: like those of a task, though none leases it. */
+export const taskIdOfRun = (run: RunId): TaskId => run as string as TaskId;
 
 /** Hex digits that stand for a key, or for nothing else where there is none. */
 export const digitsOf = (key: string | undefined, digits: number): string =>

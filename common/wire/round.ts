@@ -1,12 +1,12 @@
 // What crosses process borders in training: who owns which lanes, and the sums of a round.
 // In: membership decided by the coordinator. Out: views (repeated) and round messages (idempotent).
 // Why idempotent: a sum is named by (round, tree node) and has the same bytes whoever computed it.
-import type { Digest, WorkerId } from '../ids.ts';
+import type { RunId, WorkerId } from '../ids.ts';
 import type { BlobRef } from './task.ts';
 
 /** The coordinator's word on one run, repeated every heartbeat while the run lives. */
 export type RunView = {
-  readonly run: Digest; // digest of the train program; also names its checkpoints
+  readonly run: RunId;
   readonly numerics: string;
   /** Grows with every change of ownership; messages of another generation are dropped. */
   readonly generation: number;
@@ -29,7 +29,8 @@ export type Checkpoint = { readonly round: number; readonly blob: BlobRef };
  *   hello   "I stand before `round`, my state has this digest"; sent at every generation change and
  *           when a sum is late. Who is one round ahead answers with the sum of the root; who stands
  *           at the same round sends its own sums again.
- *   sum     one chunk of the merged partial of tree node `node`. Node numbers: the root is 1, the
+ *   sum     one chunk of the merged partial of tree node `node`, made from the state before `round`, which
+ *           has the digest `state`: who has another does not take it. Node numbers: the root is 1, the
  *           children of n are 2n and 2n+1, lane l of K is node K + l.
  *   saved   "the state before `round` lies in the store": a joiner without state loads it.
  */

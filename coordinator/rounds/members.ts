@@ -8,7 +8,7 @@
 //   silent, draining, failed  ─▶ generation+1: its lanes go to the others
 import { dealLanes, lanesOf, type Taker } from '../../common/algorithm/deal.ts';
 import { CODES, type Code } from '../../common/errors.ts';
-import type { Digest, WorkerId } from '../../common/ids.ts';
+import type { RunId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
@@ -21,7 +21,7 @@ export type Generation = {
 };
 
 export type MembersSetup = {
-  readonly run: Digest;
+  readonly run: RunId;
   readonly numerics: string;
   readonly lanes: number;
   /** The head of the generation journal, where a coordinator before this one left one. */

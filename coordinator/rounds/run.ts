@@ -5,7 +5,7 @@
 import { roundCount, rowsBefore } from '../../common/algorithm/schedule.ts';
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
-import type { Digest, TaskId } from '../../common/ids.ts';
+import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
@@ -33,7 +33,7 @@ export type TrainingProgress = {
 
 export type TrainingOptions = {
   readonly program: TrainProgram;
-  readonly digest: Digest;
+  readonly digest: RunId;
   readonly numerics: string;
   readonly queue: Queue;
   readonly store: Store;
@@ -62,9 +62,9 @@ const readResult = ({
   store,
   digest,
 }: TrainingOptions): Promise<Descriptor<TrainResult> | undefined> =>
-  getJson(store, commitKey('train', digest as string as TaskId, 1));
+  getJson(store, commitKey('train', taskIdOfRun(digest), 1));
 
-const generationsOf = (digest: Digest): string => `checkpoints/${digest}/generations`;
+const generationsOf = (run: RunId): string => `checkpoints/${run}/generations`;
 
 /** A coordinator before this one may have left generations: their head goes on. */
 async function openMembers(options: TrainingOptions): Promise<Members> {
@@ -80,7 +80,7 @@ async function openMembers(options: TrainingOptions): Promise<Members> {
 }
 
 /** checkpoints/<run>/<round>.json says which bytes <round>.bin must have. */
-export async function newestCheckpoint(store: Store, run: Digest): Promise<Checkpoint | undefined> {
+export async function newestCheckpoint(store: Store, run: RunId): Promise<Checkpoint | undefined> {
   const names = await store.listNames(`checkpoints/${run}/`);
   const rounds = names.flatMap((name) => name.match(/^(\d+)\.json$/)?.[1] ?? []).map(Number);
   if (rounds.length === 0) return undefined;
@@ -204,7 +204,7 @@ class TrainingShell {
   }
 }
 
-const cancelled = (run: Digest): GristmillError =>
+const cancelled = (run: RunId): GristmillError =>
   new GristmillError('CANCELLED', `Training ${run} was cancelled`);
 
 /** Ticks between looks into the store for what nobody announced. */

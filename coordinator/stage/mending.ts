@@ -2,7 +2,7 @@
 // In: an act and where its mismatches are recorded. Out: what the act gives, once the objects are whole.
 // Why not in the dispatcher: a training is no leased task, and a publication is no task at all.
 import { GristmillError, toWireError } from '../../common/errors.ts';
-import type { Digest, TaskId } from '../../common/ids.ts';
+import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { countFailures, readFailures } from '../../common/store/failures.ts';
 import { corruptOf } from '../../common/store/verified.ts';
@@ -25,10 +25,10 @@ export async function mendingReads<T>(job: TaskContext, act: () => Promise<T>): 
 /** As mendingReads, for a run whose workers record what they find. */
 export async function mendingRun<T>(
   job: TaskContext,
-  run: Digest,
+  run: RunId,
   act: () => Promise<T>,
 ): Promise<T> {
-  const id = run as string as TaskId;
+  const id = taskIdOfRun(run);
   for (;;) {
     const before = (await countFailures(job.store, new Set([id]))).get(id) ?? 0;
     try {

@@ -2,7 +2,7 @@
 // In: parts, fitted features, the model's spec. Out: model.onnx as a blob, its signature, the train digest.
 // Why little happens here: plan/train.ts decides what is computed, rounds/run.ts who computes it.
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
-import type { Digest } from '../../common/ids.ts';
+import { type RunId, runIdOf } from '../../common/ids.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type {
   AssembleResult,
@@ -25,7 +25,7 @@ import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
 
 export type Trained = {
-  readonly trainDigest: Digest;
+  readonly trainDigest: RunId;
   readonly model: BlobRef;
   readonly signature: Signature;
   readonly epochs: TrainResult['epochs'];
@@ -43,7 +43,7 @@ export async function trainModel(job: TrainingContext, given: Given): Promise<Tr
   const { plan, features, fitted } = given;
   const stage = new StageRun(job, 'train');
   const { program, model } = compileTraining(job, given);
-  const trainDigest = await saveProgram(job.store, program);
+  const trainDigest = runIdOf(await saveProgram(job.store, program));
   const unit = lossUnit(fitted.labelScale);
   const result = await runRounds(job, stage, { program, trainDigest, plan, unit });
   const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * unit }));
@@ -90,7 +90,7 @@ function compileTraining(
 async function runRounds(
   job: TrainingContext,
   stage: StageRun,
-  of: { program: TrainProgram; trainDigest: Digest; plan: Plan; unit: number },
+  of: { program: TrainProgram; trainDigest: RunId; plan: Plan; unit: number },
 ): Promise<TrainResult> {
   const { program, trainDigest: digest, unit } = of;
   let shown: TrainingView | undefined; // none where the result was there

@@ -65,7 +65,7 @@ async function startTrial(
     atRound(round, act) {
       const stop = queue.subscribe(SUBJECTS.run(run.digest), ({ bytes }) => {
         const message = decodeMessage(bytes);
-        if (message.kind !== 'sum' || message.round < round) return;
+        if (message?.kind !== 'sum' || message.round < round) return;
         stop();
         act();
       });

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { parentOf, ROOT, siblingOf } from '../../common/algorithm/tree.ts';
 import { type Message, Round } from '../../worker/rounds/round.ts';
-import { type SimOptions, simulateRun } from './rounds.ts';
+import { type Forger, type SimOptions, simulateRun } from './rounds.ts';
 
 const SEEDS = Number(process.env.SEEDS ?? 2000);
 
@@ -77,4 +77,71 @@ test('simulateRun() finds a Round that never says hello', () => {
   }
   const failure = firstFailure({ makeRound: (...a) => new Silent(...a) }, 50);
   expect(failure?.why).toMatch(/does not end/);
+});
+
+const forgedSum = (of: Parameters<Forger>[0], other: Partial<Message<number>>): Message<number> =>
+  ({
+    kind: 'sum',
+    from: of.from,
+    generation: of.generation,
+    round: of.round,
+    state: of.state,
+    node: ROOT,
+    sum: 666,
+    ...other,
+  }) as Message<number>;
+
+test('Round stops at the root of another state, and never steps it', () => {
+  const forge: Forger = (of) => forgedSum(of, { state: of.state + 1 });
+  for (let seed = 1; seed <= 200; seed++) {
+    try {
+      simulateRun({ seed, forge });
+    } catch (error) {
+      expect(error).toMatchObject({ code: 'STATE_DIVERGED' });
+    }
+  }
+});
+
+test('simulateRun() finds a Round that steps the root of another state', () => {
+  class Trusting extends Round<number> {
+    protected override checkState(): void {}
+  }
+  const failure = firstFailure(
+    {
+      forge: (of) => forgedSum(of, { state: of.state + 1 }),
+      makeRound: (...a) => new Trusting(...a),
+    },
+    50,
+  );
+  expect(failure?.why).toMatch(/another sum/);
+});
+
+test.each<[string, Forger]>([
+  ['sums past the end of the run', (of) => forgedSum(of, { round: of.rounds })],
+  ['sums outside the tree', (of) => forgedSum(of, { node: 2 * of.lanes })],
+  ['sums of no node', (of) => forgedSum(of, { node: 0 })],
+  ['a generation that is no more', (of) => forgedSum(of, { generation: of.generation - 1 })],
+  [
+    'hellos past the end of the run',
+    ({ from, generation, rounds, state }) => ({
+      kind: 'hello',
+      from,
+      generation,
+      round: rounds + 1,
+      state,
+      needsState: false,
+    }),
+  ],
+  [
+    'checkpoints past the end of the run',
+    ({ from, generation, rounds }) => ({
+      kind: 'saved',
+      from,
+      generation,
+      checkpoint: { round: rounds + 1, blob: { key: 'k', sha256: 'd' as never, bytes: 1 } },
+    }),
+  ],
+])('Round ends well while somebody forges %s', (_, forge) => {
+  const failure = firstFailure({ forge }, 100);
+  expect(failure, `seed ${failure?.seed}`).toBeUndefined();
 });

@@ -4,7 +4,7 @@
 // a single worker would have; generations never go back; after the faults the run ends.
 
 import { coverOf, laneNode } from '../../common/algorithm/tree.ts';
-import type { Digest, WorkerId } from '../../common/ids.ts';
+import type { RunId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
@@ -20,13 +20,25 @@ import {
 import { mix, World } from './world.ts';
 
 export type RoundMaker = (setup: RoundSetup, algebra: Algebra<number>) => Round<number>;
+/** What somebody who can write on the bus says in the name of a member. */
+export type Forger = (truth: {
+  readonly from: WorkerId;
+  readonly generation: number;
+  readonly round: number;
+  readonly rounds: number;
+  readonly lanes: number;
+  /** The state before `round` as every honest member has it. */
+  readonly state: number;
+}) => Message<number>;
+
 export type SimOptions = {
   readonly seed: number;
   readonly makeRound?: RoundMaker;
+  readonly forge?: Forger;
 };
 export type SimOutcome = { readonly generations: number; readonly messages: number };
 
-const RUN = 'run' as Digest;
+const RUN = 'run' as RunId;
 const SEED_STATE = 12345;
 const END_MS = 1_200_000;
 
@@ -84,6 +96,7 @@ class Simulation {
       world.after(at, () => this.fault());
     }
     world.after(this.faultsEndMs, () => this.heal());
+    if (this.options.forge) this.#forge(this.options.forge);
     if (!world.runUntil(() => this.committed !== undefined, END_MS)) {
       throw new Error(`The run does not end: ${this.describe()}`);
     }
@@ -158,6 +171,20 @@ class Simulation {
     if (world.chance(this.loss)) return;
     world.after(world.chance(0.05) ? world.between(0, 3000) : world.between(0, 20), handle);
     if (world.chance(0.03)) world.after(world.between(0, 6000), handle);
+  }
+
+  /** A message every now and then, to one worker, in the name of another member of its generation. */
+  #forge(forge: Forger): void {
+    const { world, lanes, rounds } = this;
+    world.after(world.between(20, 500), () => this.#forge(forge));
+    const victim = this.workers.size > 0 ? world.pick([...this.workers]) : undefined;
+    const { generation, round } = victim?.round ?? { generation: 0, round: 0 };
+    const members = this.journal.get(generation)?.laneOwner.filter((id) => id !== victim?.id);
+    if (!victim || !members || members.length === 0) return;
+    const state = this.states[round]!;
+    victim.onMessage(
+      forge({ from: world.pick([...members]), generation, round, rounds, lanes, state }),
+    );
   }
 
   describe(): string {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { type Child, startChild } from '../../common/child/host.ts';
 import { systemClock } from '../../common/clock.ts';
 import { openDuck } from '../../common/engine/duckdb.ts';
-import { type Digest, digestOf, sha256Hex, type WorkerId } from '../../common/ids.ts';
+import { digestOf, type RunId, runIdOf, sha256Hex, type WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { silentLog } from '../../common/log.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
@@ -23,7 +23,7 @@ const COLOURS = 8;
 /** Split key: below 8,000 basis points for training, the next thousand for validation. */
 const EDGES = { train: 7_999, validation: 8_999 };
 
-export type SmallRun = { readonly program: TrainProgram; readonly digest: Digest };
+export type SmallRun = { readonly program: TrainProgram; readonly digest: RunId };
 
 /** Labels follow a colour and a number, with noise: there is something to learn. */
 export async function makeSmallRun(
@@ -64,7 +64,7 @@ export async function makeSmallRun(
     stepGraph: Buffer.from(encodeModel(model.step)).toString('base64'),
     forwardGraph: Buffer.from(encodeModel(model.forward)).toString('base64'),
   };
-  const digest = digestOf(program);
+  const digest = runIdOf(digestOf(program));
   await createJson(store, programKey(digest), program);
   return { program, digest };
 }

@@ -1,6 +1,7 @@
 // Round messages as bytes, and sums cut into chunks that a broker takes.
-// In: messages of round.ts with whole sums. Out: buffers for the bus, and the same messages back.
+// In: messages of round.ts with whole sums. Out: buffers for the bus, and the same messages back; nothing for garbage.
 // Why a JSON header: a sum's bytes dwarf it, and it can be read in a packet dump.
+// Anybody on the bus may write here: a message is bounded by what the run can say before memory is spent on it.
 //
 //   header length u32 LE | header JSON | bytes of the chunk
 import type { WorkerId } from '../../common/ids.ts';
@@ -21,18 +22,62 @@ export function encodeMessage(message: RoundMessage): Uint8Array {
   return encoded;
 }
 
-export function decodeMessage(encoded: Uint8Array): RoundMessage {
-  const { header, end } = readHeader(encoded);
-  return header.kind === 'sum' ? { ...header, bytes: encoded.subarray(end) } : header;
+/** Undefined where the bytes are no round message: whoever wrote them is not listened to. */
+export function decodeMessage(encoded: Uint8Array): RoundMessage | undefined {
+  const { header, end } = readHeader(encoded) ?? {};
+  if (header?.kind !== 'sum') return header;
+  return { ...header, bytes: encoded.subarray(end) };
 }
 
-/** Who sent it, without the rest: a host does not hand its child what the child said itself. */
-export const senderOf = (encoded: Uint8Array): WorkerId => readHeader(encoded).header.from;
+/** Who says to have sent it, without the rest: a host does not hand its child what the child said itself. */
+export const senderOf = (encoded: Uint8Array): WorkerId | undefined =>
+  readHeader(encoded)?.header.from;
 
-function readHeader(encoded: Uint8Array): { header: RoundMessage; end: number } {
+function readHeader(encoded: Uint8Array): { header: RoundMessage; end: number } | undefined {
+  if (encoded.byteLength < 4) return undefined;
   const length = new DataView(encoded.buffer, encoded.byteOffset).getUint32(0, true);
-  const text = new TextDecoder().decode(encoded.subarray(4, 4 + length));
-  return { header: JSON.parse(text) as RoundMessage, end: 4 + length };
+  const end = 4 + length;
+  if (end > encoded.byteLength || length > HEADER_BYTES_MAX) return undefined;
+  try {
+    const header: unknown = JSON.parse(new TextDecoder().decode(encoded.subarray(4, end)));
+    return isHeader(header) ? { header, end } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** A `saved` names an object: some 300 bytes. */
+const HEADER_BYTES_MAX = 4096;
+
+type Check = (value: unknown) => boolean;
+const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
+const isText: Check = (value) => typeof value === 'string' && value.length <= 1024;
+const isBoolean: Check = (value) => typeof value === 'boolean';
+const isHash: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
+const isAll =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    Object.entries(fields).every(([name, check]) =>
+      check((value as Record<string, unknown>)[name]),
+    );
+
+const isBlob = isAll({ key: isText, sha256: isHash, bytes: isCount });
+const isCheckpoint = isAll({ round: isCount, blob: isBlob });
+const MEMBER = { from: isText, generation: isCount };
+const STAND = { ...MEMBER, round: isCount, state: isCount };
+const HEADERS = {
+  hello: isAll({ ...STAND, needsState: isBoolean }),
+  sum: isAll({ ...STAND, node: isCount, chunk: isCount, chunks: isCount }),
+  saved: isAll({ ...MEMBER, checkpoint: isCheckpoint }),
+} as const satisfies Record<RoundMessage['kind'], Check>;
+
+function isHeader(value: unknown): value is RoundMessage {
+  const kind = (value as { kind?: unknown } | null)?.kind;
+  return typeof kind === 'string' && Object.hasOwn(HEADERS, kind)
+    ? HEADERS[kind as RoundMessage['kind']](value)
+    : false;
 }
 
 /** One message a chunk; hellos and saves are one. */
@@ -54,27 +99,51 @@ export function cutMessage(
 
 type Partial = { readonly chunks: (Uint8Array | undefined)[]; missing: number };
 
+/** What the sum of a round must be. */
+export type SumShape = {
+  readonly bytes: number;
+  make(bytes: Uint8Array<ArrayBuffer>): SumArray;
+};
+
 /** Puts chunks together again, in whatever order they come. */
 export class Assembler {
-  readonly #toSum: (round: number, bytes: Uint8Array<ArrayBuffer>) => SumArray;
+  readonly #shapeOf: (round: number) => SumShape | undefined;
+  readonly #chunkBytes: number;
   readonly #partials = new Map<string, Partial>();
 
-  constructor(toSum: (round: number, bytes: Uint8Array<ArrayBuffer>) => SumArray) {
-    this.#toSum = toSum;
+  /** `shapeOf` is undefined for a round that the run does not have. */
+  constructor(
+    shapeOf: (round: number) => SumShape | undefined,
+    chunkBytes: number = LIMITS.sumChunkBytes,
+  ) {
+    this.#shapeOf = shapeOf;
+    this.#chunkBytes = chunkBytes;
   }
 
-  /** The whole message, once its last chunk is there. */
+  /** The whole message, once its last chunk is there. Nothing for a chunk that no sum of its round has. */
   add(message: RoundMessage): Message<SumArray> | undefined {
     if (message.kind !== 'sum') return message;
     const { chunk, chunks, bytes, ...rest } = message;
-    const key = JSON.stringify([rest.from, rest.generation, rest.round, rest.node]);
+    const shape = this.#shapeOf(rest.round);
+    if (!shape || chunks !== this.#chunksOf(shape) || chunk >= chunks) return undefined;
+    if (bytes.byteLength !== this.#bytesOf(shape, chunk)) return undefined;
+    const key = JSON.stringify([rest.from, rest.generation, rest.round, rest.state, rest.node]);
     const partial = this.#partials.get(key) ?? this.#open(key, chunks);
     if (partial.chunks[chunk]) return undefined;
     partial.chunks[chunk] = bytes;
     partial.missing--;
     if (partial.missing > 0) return undefined;
     this.#partials.delete(key);
-    return { ...rest, sum: this.#toSum(rest.round, join(partial.chunks as Uint8Array[])) };
+    return { ...rest, sum: shape.make(join(partial.chunks as Uint8Array[])) };
+  }
+
+  #chunksOf({ bytes }: SumShape): number {
+    return Math.max(1, Math.ceil(bytes / this.#chunkBytes));
+  }
+
+  /** Every chunk is full but the last. */
+  #bytesOf({ bytes }: SumShape, chunk: number): number {
+    return Math.min(this.#chunkBytes, bytes - chunk * this.#chunkBytes);
   }
 
   /** What stays incomplete was lost on the way, and is sent again whole: the oldest gives way. */

@@ -9,7 +9,7 @@
 //
 // Whatever is lost on the way is asked for again by `hello`; a sum is named by (round, node) and has the
 // same bytes whoever computed it, so an answer too many is harmless.
-import { isLeft, parentOf, ROOT, siblingOf } from '../../common/algorithm/tree.ts';
+import { isLeft, lanesUnder, parentOf, ROOT, siblingOf } from '../../common/algorithm/tree.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { WorkerId } from '../../common/ids.ts';
 import type { Checkpoint, RoundMessage, RunView } from '../../common/wire/round.ts';
@@ -104,7 +104,8 @@ export class Round<Sum> {
   /** Sums and state digests of the next round, from members that are one ahead. */
   #early: { readonly node: number; readonly sum: Sum; readonly state: number; from: WorkerId }[] =
     [];
-  #lastRoot: { readonly round: number; readonly sum: Sum } | undefined;
+  /** `state`: the digest before this sum was stepped, which who takes it must have too. */
+  #lastRoot: { readonly round: number; readonly sum: Sum; readonly state: number } | undefined;
   #peers = new Map<WorkerId, Peer>();
   #saved: Checkpoint | undefined;
   /** A member without state waits for the save of this round. */
@@ -168,8 +169,25 @@ export class Round<Sum> {
       this.#mode !== 'outside' &&
       message.generation === this.generation &&
       message.from !== this.#setup.worker &&
-      this.#members().includes(message.from)
+      this.#members().includes(message.from) &&
+      this.#isPossible(message)
     );
+  }
+
+  /** A round of this run; and of sums, the root's, or those of lanes that the sender owns. */
+  #isPossible(message: Message<Sum>): boolean {
+    const { rounds } = this.#setup;
+    if (message.kind === 'saved') return message.checkpoint.round <= rounds;
+    if (message.kind === 'hello') return message.round <= rounds;
+    const { node, round, from } = message;
+    return round < rounds && (node === ROOT || this.#ownsAll(from, node));
+  }
+
+  #ownsAll(worker: WorkerId, node: number): boolean {
+    const laneOwner = this.#view?.laneOwner ?? [];
+    if (node < ROOT || node >= 2 * laneOwner.length) return false;
+    const { first, count } = lanesUnder(node, laneOwner.length);
+    return laneOwner.slice(first, first + count).every((owner) => owner === worker);
   }
 
   // ── membership ──
@@ -313,8 +331,9 @@ export class Round<Sum> {
   #stepIfComplete(nowMs: number): void {
     const root = this.#sums.get(ROOT);
     if (root === undefined || this.#mode !== 'gathering') return;
+    const state = this.#algebra.digest();
     this.#algebra.step(this.#round, root);
-    this.#lastRoot = { round: this.#round, sum: root };
+    this.#lastRoot = { round: this.#round, sum: root, state };
     this.#round++;
     if (this.#keeps() && this.#setup.isKept(this.#round)) {
       this.#actions.push({ kind: 'save', round: this.#round });
@@ -323,7 +342,7 @@ export class Round<Sum> {
     const early = this.#early;
     this.#early = [];
     for (const { from, node, sum, state } of early) {
-      if (node !== ROOT) this.#checkState(from, state);
+      this.checkState(from, state);
       if (!this.#sums.has(node)) this.#sums.set(node, sum);
     }
     this.#saidMs = nowMs;
@@ -332,15 +351,15 @@ export class Round<Sum> {
   #sendOwn(nowMs: number): void {
     if (this.#others().length === 0) return;
     this.#ownSentMs = nowMs;
-    for (const [node, sum] of this.#own) this.#sendSum(this.#round, node, sum);
+    const state = this.#algebra.digest();
+    for (const [node, sum] of this.#own) this.#sendSum({ round: this.#round, state, node, sum });
   }
 
-  #sendSum(round: number, node: number, sum: Sum): void {
+  #sendSum(of: { round: number; state: number; node: number; sum: Sum }): void {
     const { worker: from } = this.#setup;
-    const state = this.#algebra.digest();
     this.#actions.push({
       kind: 'send',
-      message: { kind: 'sum', from, generation: this.generation, round, state, node, sum },
+      message: { kind: 'sum', from, generation: this.generation, ...of },
     });
   }
 
@@ -369,7 +388,7 @@ export class Round<Sum> {
     else if (hello.round > this.#round + 1) this.#seek(nowMs);
     else if (hello.round < this.#round) this.#helpUp(hello.round);
     else if (hello.round === this.#round) {
-      this.#checkState(hello.from, hello.state);
+      this.checkState(hello.from, hello.state);
       this.#answerWithOwn(hello.from, nowMs);
     }
   }
@@ -386,7 +405,7 @@ export class Round<Sum> {
   /** A member is behind: the root sum takes it one round on, a saved state any number. */
   #helpUp(round: number): void {
     if (this.#lastRoot?.round !== round) this.#giveState();
-    else if (this.#isFirst()) this.#sendSum(round, ROOT, this.#lastRoot.sum);
+    else if (this.#isFirst()) this.#sendSum({ node: ROOT, ...this.#lastRoot });
   }
 
   #giveState(): void {
@@ -440,7 +459,7 @@ export class Round<Sum> {
       this.#early.push(message);
       return;
     }
-    if (message.node !== ROOT) this.#checkState(message.from, message.state);
+    this.checkState(message.from, message.state);
     if (this.#mode === 'computing') {
       if (!this.#sums.has(message.node)) this.#sums.set(message.node, message.sum);
       return;
@@ -449,7 +468,7 @@ export class Round<Sum> {
     this.#stepIfComplete(nowMs);
   }
 
-  #checkState(from: WorkerId, state: number): void {
+  protected checkState(from: WorkerId, state: number): void {
     const own = this.#algebra.digest();
     if (own === state) return;
     throw new GristmillError(

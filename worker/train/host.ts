@@ -3,7 +3,7 @@
 // Why here: the child that computes is expendable; leases, store and NATS stay in this process.
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { join } from 'node:path';
-import type { Digest, TaskId } from '../../common/ids.ts';
+import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { SUBJECTS } from '../../common/queue/queue.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
@@ -37,9 +37,9 @@ class Host {
   readonly #unsubscribe: () => void;
   readonly #watch: NodeJS.Timeout;
   /** The newest generation heard of each run: nothing older is listened to, also by a new child. */
-  readonly #generations = new Map<Digest, number>();
+  readonly #generations = new Map<RunId, number>();
   /** Runs that failed here, told until they end everywhere. */
-  readonly #failed = new Map<Digest, RunStatus>();
+  readonly #failed = new Map<RunId, RunStatus>();
   #run: HostedRun | undefined;
   #unnamed = 0;
   /** The run before this one, which gives its threads back first. */
@@ -92,7 +92,7 @@ class Host {
     else if (!this.#failed.has(view.run)) this.#onLiving(view);
   }
 
-  #onEnded(run: Digest): void {
+  #onEnded(run: RunId): void {
     this.#failed.delete(run);
     this.#generations.delete(run);
     if (this.#run?.digest === run) this.#leave();
@@ -109,7 +109,7 @@ class Host {
     else this.#run.onView(view);
   }
 
-  #join(run: Digest): void {
+  #join(run: RunId): void {
     const { scratch } = this.#options;
     this.#unnamed = 0;
     this.#run = new HostedRun({
@@ -147,8 +147,8 @@ class Host {
     if (isOver && this.#run === run) this.#onEnded(run.digest);
   }
 
-  async #isCommitted(run: Digest): Promise<boolean> {
-    const key = commitKey('train', run as string as TaskId, 1);
+  async #isCommitted(run: RunId): Promise<boolean> {
+    const key = commitKey('train', taskIdOfRun(run), 1);
     return (await this.#options.store.head(key).catch(() => undefined)) !== undefined;
   }
 }

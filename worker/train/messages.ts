@@ -1,7 +1,7 @@
 // What a training host and its child say to each other, and the child's main thread to its lanes' threads.
 // In: types alone. Why one file: three contexts must agree, and none of them may import the others' engines.
 import type { WireError } from '../../common/errors.ts';
-import type { Digest, WorkerId } from '../../common/ids.ts';
+import type { RunId, WorkerId } from '../../common/ids.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
@@ -10,42 +10,42 @@ import type { Checkpoint, RunView } from '../../common/wire/round.ts';
 export type ToResident =
   | {
       readonly kind: 'train';
-      readonly run: Digest;
+      readonly run: RunId;
       readonly worker: WorkerId;
       readonly program: TrainProgram;
       /** Local path of each part, by its key. */
       readonly files: Readonly<Record<string, string>>;
       readonly scratch: string;
     }
-  | { readonly kind: 'view'; readonly run: Digest; readonly view: RunView }
-  | { readonly kind: 'message'; readonly run: Digest; readonly bytes: Uint8Array }
-  | { readonly kind: 'saved'; readonly run: Digest; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'view'; readonly run: RunId; readonly view: RunView }
+  | { readonly kind: 'message'; readonly run: RunId; readonly bytes: Uint8Array }
+  | { readonly kind: 'saved'; readonly run: RunId; readonly checkpoint: Checkpoint }
   | {
       readonly kind: 'loaded';
-      readonly run: Digest;
+      readonly run: RunId;
       readonly load: number;
       readonly bytes: Uint8Array | undefined;
     }
-  | { readonly kind: 'stop'; readonly run: Digest };
+  | { readonly kind: 'stop'; readonly run: RunId };
 
 /** Resident → host. */
 export type ToHost =
-  | { readonly kind: 'send'; readonly run: Digest; readonly bytes: Uint8Array }
+  | { readonly kind: 'send'; readonly run: RunId; readonly bytes: Uint8Array }
   | {
       readonly kind: 'save';
-      readonly run: Digest;
+      readonly run: RunId;
       readonly round: number;
       readonly bytes: Uint8Array;
     }
   | {
       readonly kind: 'load';
-      readonly run: Digest;
+      readonly run: RunId;
       readonly load: number;
       readonly checkpoint: Checkpoint;
     }
   | {
       readonly kind: 'finish';
-      readonly run: Digest;
+      readonly run: RunId;
       /** The trained state alone, as decodeCheckpoint reads it. */
       readonly bytes: Uint8Array;
       readonly result: Omit<TrainResult, 'checkpoint'>;
@@ -53,12 +53,12 @@ export type ToHost =
     }
   | {
       readonly kind: 'status';
-      readonly run: Digest;
+      readonly run: RunId;
       readonly status: RunStatus;
       readonly threads: number;
     }
-  | { readonly kind: 'failed'; readonly run: Digest; readonly error: WireError }
-  | { readonly kind: 'stopped'; readonly run: Digest };
+  | { readonly kind: 'failed'; readonly run: RunId; readonly error: WireError }
+  | { readonly kind: 'stopped'; readonly run: RunId };
 
 /** What the long-lived `lanes` call of a thread receives; the port is transferred with it. */
 export type LanesArgs = {

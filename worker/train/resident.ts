@@ -4,7 +4,9 @@
 //
 //   host ── views, messages, loaded ──▶ resident ── compute ──▶ threads (rows, ONNX Runtime)
 //        ◀─ messages, save, finish ───     Round  ◀── sums ────
+import { sumLength } from '../../common/algorithm/gradients.ts';
 import { isKeptRound, roundCount, roundPlan, rowsBefore } from '../../common/algorithm/schedule.ts';
+import { validationLength } from '../../common/algorithm/validation.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
 import { systemClock } from '../../common/clock.ts';
 import { toWireError } from '../../common/errors.ts';
@@ -17,6 +19,7 @@ import {
   decodeMessage,
   encodeMessage,
   type SumArray,
+  type SumShape,
 } from '../rounds/encode.ts';
 import { Round, type RoundAction, type RoundEvent } from '../rounds/round.ts';
 import type { ToHost, ToResident } from './messages.ts';
@@ -55,9 +58,7 @@ class Training {
     this.#context = context;
     this.#begin = begin;
     this.#threads = new Threads({ context, program, files, scratch });
-    this.#assembler = new Assembler((round, bytes) =>
-      this.#isStep(round) ? new Float32Array(bytes.buffer) : new Float64Array(bytes.buffer),
-    );
+    this.#assembler = new Assembler((round) => this.#shapeOf(round));
     this.#round = new Round<SumArray>(
       {
         worker: begin.worker,
@@ -89,7 +90,8 @@ class Training {
         this.#onView(message.view);
         break;
       case 'message': {
-        const whole = this.#assembler.add(decodeMessage(message.bytes));
+        const decoded = decodeMessage(message.bytes);
+        const whole = decoded && this.#assembler.add(decoded);
         if (whole) this.#on({ kind: 'message', message: whole, nowMs: now() });
         break;
       }
@@ -229,8 +231,18 @@ class Training {
     return sum;
   }
 
-  #isStep(round: number): boolean {
-    return roundPlan(this.#begin.program, round).kind === 'step';
+  #shapeOf(round: number): SumShape | undefined {
+    const { program } = this.#begin;
+    if (round >= roundCount(program)) return undefined;
+    return roundPlan(program, round).kind === 'step'
+      ? {
+          bytes: 4 * sumLength(program.parameters),
+          make: ({ buffer }) => new Float32Array(buffer),
+        }
+      : {
+          bytes: 8 * validationLength(program.label),
+          make: ({ buffer }) => new Float64Array(buffer),
+        };
   }
 
   /** Errors of what goes on beside events end the run at this worker. */

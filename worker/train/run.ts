@@ -9,7 +9,7 @@ import type { Child } from '../../common/child/host.ts';
 import type { Clock } from '../../common/clock.ts';
 import { makeDeferred } from '../../common/deferred.ts';
 import { GristmillError, toWireError, type WireError } from '../../common/errors.ts';
-import { type Digest, sha256Hex, type TaskId, type WorkerId } from '../../common/ids.ts';
+import { type RunId, sha256Hex, taskIdOfRun, type WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
@@ -44,14 +44,14 @@ export type TrainingHostOptions = {
 };
 
 export type HostedRunOptions = TrainingHostOptions & {
-  readonly digest: Digest;
+  readonly digest: RunId;
   /** The child may be asked to begin once this is settled. */
   readonly ready: Promise<void>;
   readonly onFailed: (status: RunStatus) => void;
 };
 
 export class HostedRun {
-  readonly digest: Digest;
+  readonly digest: RunId;
   readonly #options: HostedRunOptions;
   readonly #abort = new AbortController();
   readonly #startedMs: number;
@@ -165,7 +165,8 @@ export class HostedRun {
       scratch,
     };
     this.#unsubscribe = queue.subscribe(SUBJECTS.run(this.digest), ({ bytes }) => {
-      if (!this.#isBegun || senderOf(bytes) === worker) return;
+      const sender = senderOf(bytes);
+      if (!this.#isBegun || sender === undefined || sender === worker) return;
       this.#post({ kind: 'message', run: this.digest, bytes });
     });
     if (this.#view) this.onView(this.#view);
@@ -174,7 +175,7 @@ export class HostedRun {
   /** checkpoints/<run>/<round>.bin, then the JSON beside it that says which bytes it must have. */
   async #save(round: number, bytes: Uint8Array): Promise<void> {
     const { store } = this.#options;
-    const key = `checkpoints/${this.digest}/${round}.bin`;
+    const key = this.#checkpointKey(round);
     const checkpoint: Checkpoint = { round, blob: refOf(key, bytes) };
     await this.#patiently(async () => {
       await store.create(key, bytes);
@@ -186,11 +187,17 @@ export class HostedRun {
     this.#post({ kind: 'saved', run: this.digest, checkpoint });
   }
 
+  #checkpointKey(round: number): string {
+    return `checkpoints/${this.digest}/${round}.bin`;
+  }
+
   /** A checkpoint that cannot be read is told as such: the rounds find another way. */
   async #load(load: number, checkpoint: Checkpoint): Promise<void> {
     let bytes: Uint8Array | undefined;
     try {
-      bytes = await getVerified(this.#options.store, checkpoint.blob);
+      // the key is ours: a message says which bytes it must have, never what is read
+      const blob = { ...checkpoint.blob, key: this.#checkpointKey(checkpoint.round) };
+      bytes = await getVerified(this.#options.store, blob);
       this.#bytesRead += bytes.byteLength;
     } catch (error) {
       this.#options.log.warn('checkpoint unreadable', { run: this.digest, error });
@@ -201,7 +208,7 @@ export class HostedRun {
   /** Create-only: whoever was first, the bytes are these. */
   async #commit(finish: Extract<ToHost, { kind: 'finish' }>): Promise<void> {
     const { store, worker, clock } = this.#options;
-    const task = this.digest as string as TaskId;
+    const task = taskIdOfRun(this.digest);
     const checkpoint = refOf(
       dataKey('train', task, `${sha256Hex(finish.bytes)}.bin`),
       finish.bytes,
@@ -255,7 +262,7 @@ export class HostedRun {
     const corrupt = corruptOf(error);
     if (!corrupt) return;
     const { store, worker, clock, log } = this.#options;
-    const task = this.digest as string as TaskId;
+    const task = taskIdOfRun(this.digest);
     await recordFailure(store, {
       formatVersion: 1,
       task,
@@ -294,7 +301,7 @@ export class HostedRun {
   }
 }
 
-const programMissing = (run: Digest): GristmillError =>
+const programMissing = (run: RunId): GristmillError =>
   new GristmillError('INPUT_MISSING', `Cannot train ${run}: there is no ${programKey(run)}`);
 
 const refOf = (key: string, bytes: Uint8Array): BlobRef => ({

@@ -1,10 +1,10 @@
 import { expect, test } from 'vitest';
-import type { Digest, WorkerId } from '../../../common/ids.ts';
+import type { RunId, WorkerId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import type { Heartbeat, RunStatus } from '../../../common/wire/event.ts';
 import { Members, type MembersAction } from '../../../coordinator/rounds/members.ts';
 
-const RUN = 'run' as Digest;
+const RUN = 'run' as RunId;
 const [A, B] = ['w-a', 'w-b'] as [WorkerId, WorkerId];
 
 const open = (recorded?: { generation: number; laneOwner: WorkerId[] }): Members =>

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import type { Digest, WorkerId } from '../../../common/ids.ts';
+import type { Digest, RunId, WorkerId } from '../../../common/ids.ts';
 import type { RunView } from '../../../common/wire/round.ts';
 import { type Message, Round, type RoundAction } from '../../../worker/rounds/round.ts';
 
@@ -21,7 +21,7 @@ function open(worker: WorkerId, rounds = 3): { round: Round<string>; steps: stri
 }
 
 const view = (laneOwner: WorkerId[], generation = 1, other: Partial<RunView> = {}): RunView => ({
-  run: 'run' as Digest,
+  run: 'run' as RunId,
   numerics: 'p',
   generation,
   laneOwner,
@@ -36,7 +36,12 @@ const attemptOf = (actions: readonly RoundAction<string>[]): number => {
   const found = actions.find((action) => action.kind === 'compute');
   return found?.kind === 'compute' ? found.attempt : -1;
 };
-const sum = (from: WorkerId, node: number, text: string, round = 0): Message<string> => ({
+const sum = (
+  from: WorkerId,
+  node: number,
+  text: string,
+  round = 0,
+): Extract<Message<string>, { kind: 'sum' }> => ({
   kind: 'sum',
   from,
   generation: 1,
@@ -45,7 +50,11 @@ const sum = (from: WorkerId, node: number, text: string, round = 0): Message<str
   node,
   sum: text,
 });
-const hello = (from: WorkerId, round: number, needsState = false): Message<string> => ({
+const hello = (
+  from: WorkerId,
+  round: number,
+  needsState = false,
+): Extract<Message<string>, { kind: 'hello' }> => ({
   kind: 'hello',
   from,
   generation: 1,
@@ -129,7 +138,7 @@ test('Round saves its state for a member without one, and says so', () => {
 });
 
 test('Round without state says so, and loads what a holder saved', () => {
-  const { round } = open(B);
+  const { round } = open(B, 9);
   const joined = round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
   expect(joined).toMatchObject([{ kind: 'send', message: { kind: 'hello', needsState: true } }]);
   expect(round.on({ kind: 'message', message: hello(A, 9), nowMs: 1 })).toEqual([]);
@@ -161,10 +170,207 @@ test('Round that owns nothing any more lets go', () => {
   ]);
 });
 
-test('Round stops where another state stands before the same round', () => {
-  const { round } = gathering();
-  const message = { ...sum(B, 3, 'x'), state: 99 };
-  expect(() => round.on({ kind: 'message', message, nowMs: 1 })).toThrow(
-    expect.objectContaining({ code: 'STATE_DIVERGED' }),
+const hear = (
+  { round }: { round: Round<string> },
+  message: Message<string>,
+  nowMs = 1,
+): readonly RoundAction<string>[] => round.on({ kind: 'message', message, nowMs });
+const diverged = expect.objectContaining({ code: 'STATE_DIVERGED' });
+
+test.each([
+  ['a sum', { ...sum(B, 3, 'x'), state: 99 }],
+  ['the root', { ...sum(B, 1, 'forged'), state: 99 }],
+  ['a hello', { ...hello(B, 0), state: 99 }],
+])('Round stops at %s of another state before the same round', (_, message) => {
+  const opened = gathering();
+  expect(() => hear(opened, message)).toThrow(diverged);
+  expect(opened.steps).toEqual([]);
+});
+
+test.each([1, 3])(
+  'Round stops once it stands where an early sum of node %i had another state',
+  (node) => {
+    const opened = gathering();
+    hear(opened, { ...sum(B, node, 'early', 1), state: 99 });
+    expect(() => hear(opened, sum(B, 3, '(2+3)'))).toThrow(diverged);
+    expect(opened.steps).toEqual(['((0+1)+(2+3))']);
+  },
+);
+
+test('Round takes the root of its own state, from whoever is one ahead', () => {
+  const opened = gathering();
+  hear(opened, sum(B, 1, 'root'));
+  expect(opened.steps).toEqual(['root']);
+});
+
+test('Round says with a root which state it was added to', () => {
+  const opened = gathering();
+  hear(opened, sum(B, 3, '(2+3)'));
+  const root = { kind: 'sum', node: 1, round: 0, state: 0 };
+  expect(hear(opened, hello(B, 0))).toMatchObject([{ kind: 'send', message: root }]);
+});
+
+test.each([
+  ['lanes of its own', sum(B, 2, 'x')],
+  ['a half that is not all the sender owns', sum(B, 5, 'x')],
+  ['no node', sum(B, 0, 'x')],
+  ['a node past the last lane', sum(B, 8, 'x')],
+  ['a round past the last', sum(B, 1, 'x', 3)],
+])('Round drops a sum of %s', (_, message) => {
+  const opened = gathering();
+  expect(hear(opened, message)).toEqual([]);
+  expect(opened.steps).toEqual([]);
+  expect(opened.round.mode).toBe('gathering');
+});
+
+test.each([
+  [3, 1],
+  [4, 0],
+])('Round that hears a hello at round %i of 3 lets go of its state or not: %i', (at, drops) => {
+  const opened = gathering();
+  hear(opened, hello(B, at));
+  expect(opened.round.mode === 'seeking').toBe(drops === 1);
+});
+
+test.each([
+  [1, 'gathering'],
+  [2, 'seeking'],
+])('Round at 0 that hears a sum of round %i is %s', (at, mode) => {
+  const opened = gathering();
+  hear(opened, sum(B, 3, 'x', at));
+  expect(opened.round.mode).toBe(mode);
+  opened.round.on({ kind: 'tick', nowMs: 1 });
+});
+
+test.each([
+  [1, 'gathering'],
+  [2, 'seeking'],
+])('Round at 0 that hears a hello of round %i is %s', (at, mode) => {
+  const opened = gathering();
+  hear(opened, hello(B, at));
+  expect(opened.round.mode).toBe(mode);
+});
+
+test('Round answers a repeated hello again after helloMs, not before', () => {
+  const opened = gathering();
+  const answers = [1, 2, HELLO_MS, HELLO_MS + 1, HELLO_MS + 2].map(
+    (nowMs) => hear(opened, hello(B, 0), nowMs).length,
   );
+  expect(answers).toEqual([1, 0, 0, 1, 0]);
+});
+
+test('Round computing answers no hello: its sums are not there yet', () => {
+  const opened = gathering();
+  hear(opened, sum(B, 3, '(2+3)'));
+  expect(opened.round.mode).toBe('computing');
+  expect(hear(opened, hello(B, 1))).toEqual([]);
+});
+
+test('Round loads what was saved one round on only once it waits', () => {
+  const opened = gathering();
+  const blob = { key: 'k', sha256: 'd' as Digest, bytes: 1 };
+  const saved = (at: number): Message<string> => ({
+    kind: 'saved',
+    from: B,
+    generation: 1,
+    checkpoint: { round: at, blob },
+  });
+  expect(hear(opened, saved(0))).toEqual([]);
+  expect(hear(opened, saved(1))).toEqual([]);
+  opened.round.on({ kind: 'tick', nowMs: HELLO_MS });
+  expect(hear(opened, saved(0))).toEqual([]);
+  expect(kinds(hear(opened, saved(1)))).toEqual(['load']);
+  const ahead = gathering();
+  expect(kinds(hear(ahead, saved(2)))).toEqual(['load']);
+  expect(hear(gathering(), saved(4))).toEqual([]);
+});
+
+/** A, B and C own a lane or two each; `worker` holds the first state and has computed. */
+function threesome(worker: WorkerId): { round: Round<string>; steps: string[] } {
+  const opened = open(worker);
+  const { round } = opened;
+  round.on({ kind: 'view', view: view([A, A, B, C]), nowMs: 0 });
+  for (const from of [A, B, C]) if (from !== worker) hear(opened, hello(from, 0, true));
+  const begun = round.on({ kind: 'loaded', round: 0, nowMs: 0 });
+  const own = { [A]: [2, 'a'], [B]: [6, 'b'], [C]: [7, 'c'] }[worker] as [number, string];
+  round.on({ kind: 'computed', attempt: attemptOf(begun), sums: [own], nowMs: 0 });
+  return opened;
+}
+
+test('Round leaves it to the lowest of those that stand here to save a state', () => {
+  const [a, b] = [threesome(A), threesome(B)];
+  hear(a, hello(B, 0));
+  hear(b, hello(A, 0));
+  expect(kinds(hear(a, hello(C, 0, true)))).toEqual(['save']);
+  expect(hear(b, hello(C, 0, true))).toEqual([]);
+});
+
+test('Round saves itself where the lower one stands behind or has no state', () => {
+  const b = threesome(B);
+  expect(kinds(hear(b, hello(C, 0, true)))).toEqual(['save']);
+  const lower = threesome(B);
+  hear(lower, hello(A, 0));
+  expect(kinds(hear(lower, hello(A, 0, true)))).toEqual(['save']);
+});
+
+test('Round saves once for all that ask, and says where it lies to who asks later', () => {
+  const opened = gathering();
+  const needy = hello(B, 0, true);
+  expect([1, 2].map((nowMs) => kinds(hear(opened, needy, nowMs)))).toEqual([['save'], []]);
+  const checkpoint = { round: 0, blob: { key: 'k', sha256: 'd' as Digest, bytes: 1 } };
+  const answer = (): string[] => kinds(opened.round.on({ kind: 'saved', checkpoint, nowMs: 3 }));
+  expect([answer(), answer()]).toEqual([['send saved'], []]);
+  expect(kinds(hear(opened, needy, 4))).toEqual(['send saved']);
+});
+
+test('Round gives a state to who is two behind, and the root to who is one behind', () => {
+  const opened = gathering();
+  const begun = hear(opened, sum(B, 3, '(2+3)'));
+  const sums = [[2, 'own']] as const;
+  opened.round.on({ kind: 'computed', attempt: attemptOf(begun), sums, nowMs: 2 });
+  hear(opened, sum(B, 3, 'next', 1));
+  expect(opened.round.round).toBe(2);
+  expect(kinds(hear(opened, hello(B, 0)))).toEqual(['save']);
+  expect(hear(opened, hello(B, 1))).toMatchObject([
+    { message: { kind: 'sum', node: 1, round: 1 } },
+  ]);
+});
+
+test.each([
+  [
+    [A, A, B, B],
+    ['save', 'finish'],
+  ],
+  [[B, B, A, A], []],
+])('Round of owners %s ends with %s: the owner of lane 0 keeps', (owners, expected) => {
+  const opened = open(A, 1);
+  const { round } = opened;
+  round.on({ kind: 'view', view: view(owners as WorkerId[]), nowMs: 0 });
+  hear(opened, hello(B, 0, true));
+  const begun = round.on({ kind: 'loaded', round: 0, nowMs: 0 });
+  const [mine, other] = owners[0] === A ? [2, 3] : [3, 2];
+  round.on({ kind: 'computed', attempt: attemptOf(begun), sums: [[mine, 'own']], nowMs: 0 });
+  expect(kinds(hear(opened, sum(B, other, 'other')))).toEqual(expected);
+  expect(round.mode).toBe('done');
+});
+
+test('Round hears no view twice, and none that is older', () => {
+  const { round } = gathering();
+  expect(round.on({ kind: 'view', view: view([B, B, B, B]), nowMs: 1 })).toEqual([]);
+  expect(round.on({ kind: 'view', view: view([B, B, B, B], 0), nowMs: 1 })).toEqual([]);
+  expect(round.generation).toBe(1);
+  expect(kinds(round.on({ kind: 'view', view: view([], 1, { ended: true }), nowMs: 1 }))).toEqual([
+    'release',
+  ]);
+  expect(round.on({ kind: 'view', view: view([], 1, { ended: true }), nowMs: 2 })).toEqual([]);
+});
+
+test('Round that cannot read a checkpoint says again that it needs a state', () => {
+  const { round } = open(A);
+  round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  round.on({ kind: 'message', message: hello(B, 0, true), nowMs: 0 });
+  const after = round.on({ kind: 'loaded', round: undefined, nowMs: 1 });
+  expect(after).toMatchObject([{ kind: 'send', message: { kind: 'hello', needsState: true } }]);
+  expect(round.mode).toBe('seeking');
+  expect(round.on({ kind: 'loaded', round: 0, nowMs: 2 })).toEqual([]);
 });
