@@ -598,8 +598,10 @@ export type CoordinatorPaths = {
     get: {
       parameters: {
         query?: {
-          /** "next" of the page before */
+          /** only jobs submitted before this one: "next" of the page before */
           before?: string;
+          /** only jobs submitted after this one: "previous" of the page before */
+          after?: string;
           /** jobs a page: 1 to 200, 50 if not said */
           limit?: string;
         };
@@ -613,6 +615,8 @@ export type CoordinatorPaths = {
               jobs: JobView[];
               /** pass as "before" for the next page; null: this was the last */
               next: number | null;
+              /** pass as "after" for the page of newer jobs; null: there are none */
+              previous: number | null;
             };
           };
         };

@@ -4,6 +4,7 @@
 import createFetch from 'openapi-fetch';
 import type { FieldError } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';
+import { applyChange, type Change } from '../common/wire/change.ts';
 import type { JobEvent } from '../common/wire/view.ts';
 import type {
   AliasView,
@@ -333,10 +334,17 @@ async function* openNews(
         yield piece;
       }
     };
+    let view: JobView | undefined;
     for await (const { event, id, data } of eventsOf(pieces())) {
       if (event === 'fact') {
         yield { kind: 'fact', n: Number(id), event: JSON.parse(data) as JobEvent };
-      } else if (event === 'view') yield { kind: 'view', view: JSON.parse(data) as JobView };
+        continue;
+      }
+      if (event === 'view') view = JSON.parse(data) as JobView;
+      else if (event === 'change' && view)
+        view = applyChange(view, JSON.parse(data) as Change<JobView>);
+      else continue;
+      yield { kind: 'view', view };
     }
   } catch (cause) {
     throw cause instanceof ClientError ? cause : service.unreachable(cause);

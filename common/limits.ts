@@ -42,6 +42,13 @@ export const LIMITS = {
   childLossesMax: 3, // children lost in a row, none of which did anything: this machine can run none
   childWatchMs: 250, // between looks at a child's memory: it can grow by 1 GB/s
 
+  // jobs
+  jobsRemembered: 256, // jobs that are over and held in memory: a full page is read once; some 10–100 KB each
+  journalsParallel: 16, // journals of jobs read at once, each some entries at a time
+  checkpointEnds: 16, // jobs that end between two checkpoints of the index: so many journals more a start reads
+  viewMs: 200, // between two changes that a client which follows a job is told
+  journalReadMs: 5_000, // between looks for facts of other coordinators, while a client follows a job
+
   // queue
   queueTasksMax: 100_000, // messages in the stream, all jobs together: 195 jobs with a full window
   queuePullsMax: 8_192, // pull requests that wait at the broker: one or two a worker

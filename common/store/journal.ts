@@ -8,19 +8,30 @@ export type Entry<T> = { readonly n: number; readonly value: T };
 export const entryKey = (prefix: string, n: number): string =>
   `${prefix}/${String(n).padStart(12, '0')}.json`;
 
-/** Reads entries after `after` until the first missing number. */
+/**
+ * Reads entries after `after` until the first missing number: one, then two at once, then four. What is rarely there
+ * costs one read, and a long journal few round trips.
+ */
 export async function readAfter<T>(
   store: Store,
   prefix: string,
   after: number,
 ): Promise<Entry<T>[]> {
   const entries: Entry<T>[] = [];
-  for (let n = after + 1; ; n++) {
-    const value = await getJson<T>(store, entryKey(prefix, n));
-    if (value === undefined) return entries;
-    entries.push({ n, value });
+  for (let count = 1; ; count = Math.min(2 * count, READS_MAX)) {
+    const first = after + entries.length + 1;
+    const values = await Promise.all(
+      Array.from({ length: count }, (_, i) => getJson<T>(store, entryKey(prefix, first + i))),
+    );
+    for (const [i, value] of values.entries()) {
+      if (value === undefined) return entries;
+      entries.push({ n: first + i, value });
+    }
   }
 }
+
+/** Entries of one journal read at once. */
+const READS_MAX = 32;
 
 export const readAll = <T>(store: Store, prefix: string): Promise<Entry<T>[]> =>
   readAfter<T>(store, prefix, 0);

@@ -3,6 +3,7 @@
 import type { WireError } from '../errors.ts';
 import type { Digest, JobId } from '../ids.ts';
 import type { Stage } from '../stages.ts';
+import type { Change } from './change.ts';
 import type { Decision, JobState } from './job/job.ts';
 import type { Evidence } from './model.ts';
 import type { Metrics, MetricsResult } from './program.ts';
@@ -152,10 +153,14 @@ export type JobView = {
   } | null;
 };
 
-/** SSE: `event: fact` with a JobEvent (id = journal number), `event: view` with a whole JobView while it changes. */
+/**
+ * SSE: `event: fact` with a JobEvent (id = journal number), `event: view` with a whole JobView at first and at the end,
+ * `event: change` with what has changed since the view or change before it.
+ */
 export type JobStreamEvent =
   | { readonly kind: 'fact'; readonly n: number; readonly event: JobEvent }
-  | { readonly kind: 'view'; readonly view: JobView };
+  | { readonly kind: 'view'; readonly view: JobView }
+  | { readonly kind: 'change'; readonly change: Change<JobView> };
 
 /** jobs/index/<n>.json: submissions in order. */
 export type IndexEntry = {

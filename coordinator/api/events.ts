@@ -1,6 +1,6 @@
 // A job's events as a stream of server-sent events.
-// In: facts and views as they come. Out: text; a comment in quiet times, so that no proxy closes the line.
-// Why facts have ids and views none: a client that comes back asks for facts behind its last id; a view is whole.
+// In: facts, views and changes as they come. Out: text; a comment in quiet times, so that no proxy closes the line.
+// Why only facts have ids: a client that comes back asks for facts behind its last id, and gets a whole view anew.
 import { Readable } from 'node:stream';
 import type { Clock } from '../../common/clock.ts';
 import { LIMITS } from '../../common/limits.ts';
@@ -39,7 +39,12 @@ export async function* eventTexts(
 }
 
 export function eventText(event: JobStreamEvent): string {
-  return event.kind === 'fact'
-    ? `id: ${event.n}\nevent: fact\ndata: ${JSON.stringify(event.event)}\n\n`
-    : `event: view\ndata: ${JSON.stringify(event.view)}\n\n`;
+  switch (event.kind) {
+    case 'fact':
+      return `id: ${event.n}\nevent: fact\ndata: ${JSON.stringify(event.event)}\n\n`;
+    case 'view':
+      return `event: view\ndata: ${JSON.stringify(event.view)}\n\n`;
+    case 'change':
+      return `event: change\ndata: ${JSON.stringify(event.change)}\n\n`;
+  }
 }

@@ -53,7 +53,8 @@ export function addJobRoutes(
         summary: 'List jobs, newest first',
         query: Type.Object(
           {
-            before: number('"next" of the page before'),
+            before: number('only jobs submitted before this one: "next" of the page before'),
+            after: number('only jobs submitted after this one: "previous" of the page before'),
             limit: number(`jobs a page: 1 to ${LIMITS.pageRowsMax}, ${PAGE} if not said`),
           },
           { additionalProperties: false },
@@ -62,15 +63,18 @@ export function addJobRoutes(
       }),
     },
     async (request) => {
-      const { before, limit } = request.query as { before?: string; limit?: string };
+      const { before, after, limit } = request.query as Readonly<Record<string, string>>;
       const rows = Number(limit ?? PAGE);
       if (rows < 1 || rows > LIMITS.pageRowsMax) {
         const message = `Cannot list ${rows} jobs a page, expected 1 to ${LIMITS.pageRowsMax}`;
         throw new GristmillError('REQUEST_INVALID', message);
       }
-      const start = before === undefined ? undefined : Number(before);
-      const page = await jobs.list({ before: start, limit: rows });
-      return { jobs: page.jobs, next: page.next ?? null };
+      if (before !== undefined && after !== undefined) {
+        const message = 'Cannot list jobs before one and after another, expected one of the two';
+        throw new GristmillError('REQUEST_INVALID', message);
+      }
+      const page = await jobs.list({ before: placeOf(before), after: placeOf(after), limit: rows });
+      return { jobs: page.jobs, next: page.next ?? null, previous: page.previous ?? null };
     },
   );
 
@@ -110,7 +114,7 @@ export function addJobRoutes(
         tag: 'jobs',
         summary: 'Follow a job (server-sent events)',
         description:
-          '"fact": an entry of the job\'s journal, its number as id; "view": the whole JobView while it changes. Ends when the job has ended. With Last-Event-ID it goes on behind that fact.',
+          '"fact": an entry of the job\'s journal, its number as id. "view": the whole JobView, once at first and once at the end. "change": what has changed since, at most five times a second: {"set": {field: new value}, "append": {field: [what a list has more at its end]}}; fields that it does not name are as they were. Ends when the job has ended. With Last-Event-ID it goes on behind that fact.',
         params: jobPath,
         headers: Type.Object({ 'last-event-id': number('number of the last fact seen') }),
         answers: { 200: Type.String({ description: 'text/event-stream' }) },
@@ -129,5 +133,8 @@ export function addJobRoutes(
     },
   );
 }
+
+const placeOf = (n: string | undefined): number | undefined =>
+  n === undefined ? undefined : Number(n);
 
 const jobOf = (request: FastifyRequest): JobId => (request.params as { id: string }).id as JobId;

@@ -188,6 +188,7 @@ export const JobView = Type.Object(
 export const JobPage = Type.Object({
   jobs: Type.Array(Type.Ref('JobView#')),
   next: nullable(Count, 'pass as "before" for the next page; null: this was the last'),
+  previous: nullable(Count, 'pass as "after" for the page of newer jobs; null: there are none'),
 });
 
 export const ModelList = Type.Object({

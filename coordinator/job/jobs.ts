@@ -9,14 +9,19 @@ export type Jobs = {
     body: Uint8Array,
     idempotencyKey: string | undefined,
   ): Promise<{ job: JobId; created: boolean }>;
-  /** Newest first; `before` is an index number, exclusive. */
+  /** Newest first; `before` and `after` are numbers of the index, exclusive: `next` and `previous` of another page. */
   list(page: {
-    before: number | undefined;
-    limit: number;
-  }): Promise<{ jobs: readonly JobView[]; next: number | undefined }>;
+    readonly before?: number | undefined;
+    readonly after?: number | undefined;
+    readonly limit: number;
+  }): Promise<{
+    readonly jobs: readonly JobView[];
+    readonly next: number | undefined;
+    readonly previous: number | undefined;
+  }>;
   /** Throws NOT_FOUND. */
   view(job: JobId): Promise<JobView>;
-  /** Journal entries after `after`, then live ones, until the job has ended or `signal` aborts. */
+  /** Journal entries after `after`, a view and its changes, until the job has ended or `signal` aborts. */
   events(
     job: JobId,
     options: { after: number; signal: AbortSignal },

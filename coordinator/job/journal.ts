@@ -14,6 +14,8 @@ export class JobJournal {
   readonly #clock: Clock;
   readonly #prefix: string;
   readonly #entries: Entry<JobEvent>[] = [];
+  /** Names of the facts that are there: a job of many epochs asks for each. */
+  readonly #names = new Set<string>();
   readonly #onEntry: (entry: Entry<JobEvent>) => void;
   #writing: Promise<unknown> = Promise.resolve();
 
@@ -49,20 +51,19 @@ export class JobJournal {
   }
 
   async #append(fact: JobFact): Promise<void> {
-    for (;;) {
-      if (this.#entries.some(({ value }) => sameFact(value, fact))) return;
+    const name = nameOf(fact);
+    while (!this.#names.has(name)) {
       const n = this.#entries.length + 1;
       const event: JobEvent = { formatVersion: 1, at: this.#clock.now(), ...fact };
-      if (await append(this.#store, this.#prefix, n, event)) {
-        this.#push({ n, value: event });
-        return;
-      }
-      await this.refresh();
+      if (await append(this.#store, this.#prefix, n, event)) this.#push({ n, value: event });
+      else await this.refresh();
     }
   }
 
   #push(entry: Entry<JobEvent>): void {
+    if (entry.n !== this.#entries.length + 1) return; // a refresh has read what an append wrote
     this.#entries.push(entry);
+    this.#names.add(nameOf(entry.value));
     this.#onEntry(entry);
   }
 }
@@ -71,9 +72,8 @@ export class JobJournal {
  * A stage's fact differs between runs only in what was measured, so its name decides. States may
  * recur: `running` after a restart is the same fact, and ends are final.
  */
-function sameFact(event: JobEvent, fact: JobFact): boolean {
-  if (event.kind !== fact.kind) return false;
-  if (fact.kind === 'stage' && event.kind === 'stage') return event.view.stage === fact.view.stage;
-  const { at: _at, formatVersion: _version, ...rest } = event;
-  return canonicalJson(rest) === canonicalJson(fact);
+function nameOf(fact: JobFact | JobEvent): string {
+  if (fact.kind === 'stage') return `stage ${fact.view.stage}`;
+  const { at: _at, formatVersion: _version, ...rest } = fact as JobEvent;
+  return canonicalJson(rest);
 }

@@ -4,51 +4,42 @@
 //
 //   queued ── run ──► running ──► succeeded | failed
 //      └── cancel ─────┴─► cancelling ──► cancelled
-import { EventEmitter, once } from 'node:events';
 import { type Code, GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { readAfter } from '../../common/store/journal.ts';
-import type { JobSpec } from '../../common/wire/job/job.ts';
-import type { IndexEntry, JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
+import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
+import type { JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
 import type { JobContext, Machinery } from '../stage/context.ts';
 import { runJob } from '../stage/line.ts';
 import type { JobStanding } from '../trigger/triggers.ts';
+import { Directory, type PageOf } from './directory.ts';
 import type { Jobs } from './jobs.ts';
-import { JobJournal } from './journal.ts';
-import { checkDataset, enlistJob, INDEX_PREFIX, loadSpec, submitJob } from './submit.ts';
-import { foldView, isEnded, NO_PROGRESS, type Progress } from './view.ts';
+import type { JobRecord } from './record.ts';
+import { type Candidate, schedule } from './schedule.ts';
+import { jobEvents } from './stream.ts';
+import { checkDataset, enlistJob, loadSpec, submitJob } from './submit.ts';
 
 /** Machinery that may be away for a while: a job waits for it and does not fail. */
-const RIDDEN_OUT: readonly Code[] = ['STORE_UNAVAILABLE', 'QUEUE_UNAVAILABLE'];
-/** Progress is sent at most this often to a client. */
-const VIEW_INTERVAL_MS = 200;
+const RIDDEN_OUT: readonly Code[] = ['STORE_UNAVAILABLE', 'STORE_FULL', 'QUEUE_UNAVAILABLE'];
 
-type Known = {
-  readonly n: number;
-  readonly entry: IndexEntry;
-  readonly journal: JobJournal;
-  readonly changed: EventEmitter;
-  progress: Progress;
-  /** Present while it runs here. */
-  running?: { readonly controller: AbortController; readonly done: Promise<void> };
-};
+type Running = { readonly controller: AbortController; readonly done: Promise<void> };
 
 export class JobService implements Jobs {
   readonly #machinery: Machinery;
   readonly #jobsAtOnce: number;
-  readonly #known = new Map<JobId, Known>();
-  #lastIndex = 0;
+  readonly #directory: Directory;
+  /** Jobs that run here. */
+  readonly #running = new Map<JobId, Running>();
   #closing = false;
-  #reading: Promise<void> = Promise.resolve();
 
   constructor(machinery: Machinery, { jobsAtOnce }: { jobsAtOnce: number }) {
     this.#machinery = machinery;
     this.#jobsAtOnce = jobsAtOnce;
+    this.#directory = new Directory(machinery);
   }
 
-  /** Reads the index and carries on with every job that has not ended. */
+  /** Carries on with every job that has not ended. */
   async start(): Promise<void> {
-    await this.#readIndex();
+    await this.#directory.start();
     this.#pump();
   }
 
@@ -57,8 +48,7 @@ export class JobService implements Jobs {
     idempotencyKey: string | undefined,
   ): Promise<{ job: JobId; created: boolean }> {
     const answer = await submitJob(this.#machinery, body, idempotencyKey);
-    await this.#readIndex();
-    this.#pump();
+    await this.#takeIn();
     return answer;
   }
 
@@ -70,154 +60,100 @@ export class JobService implements Jobs {
   /** For triggers: once per key, and without a look at the dataset. */
   async enlist(spec: JobSpec, options: { key: string; after: JobId | null }): Promise<JobId> {
     const job = await enlistJob(this.#machinery, spec, options);
-    await this.#readIndex();
-    this.#pump();
+    await this.#takeIn();
     return job;
   }
 
   /** What the store says of a job by now, whoever runs it; undefined where there is none. */
   async state(job: JobId): Promise<JobStanding | undefined> {
-    if (!this.#known.has(job)) await this.#readIndex();
-    const known = this.#known.get(job);
-    if (!known) return undefined;
-    if (!isEnded(viewOf(known).state)) await known.journal.refresh();
-    const { state, error } = viewOf(known);
-    return { state, error, after: known.entry.after ?? null };
+    const record = await this.#directory.find(job);
+    if (!record) return undefined;
+    if (!record.isEnded) await record.journal.refresh();
+    const { state, error } = record.view;
+    return { state, error, after: record.entry.after };
   }
 
-  async list({
-    before,
-    limit,
-  }: {
-    before: number | undefined;
-    limit: number;
-  }): Promise<{ jobs: readonly JobView[]; next: number | undefined }> {
-    await this.#readIndex();
-    const all = [...this.#known.values()]
-      .filter(({ n }) => before === undefined || n < before)
-      .sort((a, b) => b.n - a.n);
-    const page = all.slice(0, limit);
-    return { jobs: page.map(viewOf), next: all.length > limit ? page.at(-1)!.n : undefined };
+  async list(of: PageOf): ReturnType<Jobs['list']> {
+    const { records, older, newer } = await this.#directory.page(of);
+    return { jobs: records.map(({ view }) => view), next: older, previous: newer };
   }
 
   async view(job: JobId): Promise<JobView> {
-    return viewOf(await this.#find(job));
+    return (await this.#directory.require(job)).view;
   }
 
   async *events(
     job: JobId,
     { after, signal }: { after: number; signal: AbortSignal },
   ): AsyncIterable<JobStreamEvent> {
-    const known = await this.#find(job);
-    let sent = after;
-    for (;;) {
-      const fresh = known.journal.entries.filter(({ n }) => n > sent);
-      for (const { n, value } of fresh) {
-        yield { kind: 'fact', n, event: value };
-        sent = n;
-      }
-      yield { kind: 'view', view: viewOf(known) };
-      if (isEnded(viewOf(known).state) || signal.aborted) return;
-      await once(known.changed, 'change', { signal }).catch(() => {});
-      if (signal.aborted) return;
-      await this.#machinery.clock.sleep(VIEW_INTERVAL_MS, signal);
-    }
+    const record = await this.#directory.require(job);
+    yield* jobEvents(record, { after, signal, clock: this.#machinery.clock });
   }
 
   async cancel(job: JobId): Promise<JobView> {
-    const known = await this.#find(job);
-    const { state } = viewOf(known);
-    if (isEnded(state))
+    const record = await this.#directory.require(job);
+    if (record.isEnded)
       throw new GristmillError(
         'CONFLICT',
-        `Cannot cancel job ${job}: it has ${state}, expected a job that has not ended`,
+        `Cannot cancel job ${job}: it ${ENDED_WORDS[record.view.state]}, expected a job that has not ended`,
       );
-    await known.journal.record({ kind: 'state', state: 'cancelling' });
-    if (known.running)
-      known.running.controller.abort(new GristmillError('CANCELLED', `Job ${job} was cancelled`));
-    else await known.journal.record({ kind: 'state', state: 'cancelled' });
-    return viewOf(known);
+    await record.journal.record({ kind: 'state', state: 'cancelling' });
+    const running = this.#running.get(job);
+    if (running)
+      running.controller.abort(new GristmillError('CANCELLED', `Job ${job} was cancelled`));
+    else {
+      await record.journal.record({ kind: 'state', state: 'cancelled' });
+      this.#pump();
+    }
+    return record.view;
   }
 
   /** Lets go of every job without ending it: whoever starts next carries on. */
   async close(): Promise<void> {
     this.#closing = true;
-    const running = [...this.#known.values()].flatMap(({ running }) => running ?? []);
+    const running = [...this.#running.values()];
     for (const { controller } of running)
       controller.abort(new GristmillError('CANCELLED', 'The coordinator stops'));
     await Promise.all(running.map(({ done }) => done));
   }
 
-  async #find(job: JobId): Promise<Known> {
-    if (!this.#known.has(job)) await this.#readIndex();
-    const known = this.#known.get(job);
-    if (known) return known;
-    const newest = [...this.#known.values()]
-      .sort((a, b) => b.n - a.n)
-      .slice(0, 5)
-      .map(({ entry }) => entry.job);
-    throw new GristmillError(
-      'NOT_FOUND',
-      `Cannot find job ${JSON.stringify(job)}: expected one of ${newest.join(', ') || 'none so far'}`,
-    );
+  async #takeIn(): Promise<void> {
+    await this.#directory.refresh();
+    this.#pump();
   }
 
-  /** One reader at a time: entries come in order, each once. */
-  #readIndex(): Promise<void> {
-    this.#reading = this.#reading
-      .catch(() => {})
-      .then(async () => {
-        const fresh = await readAfter<IndexEntry>(
-          this.#machinery.store,
-          INDEX_PREFIX,
-          this.#lastIndex,
-        );
-        await Promise.all(fresh.map(({ n, value }) => this.#adopt(n, value)));
-        this.#lastIndex = fresh.at(-1)?.n ?? this.#lastIndex;
-      });
-    return this.#reading;
-  }
-
-  async #adopt(n: number, entry: IndexEntry): Promise<void> {
-    if (this.#known.has(entry.job)) return;
-    const changed = new EventEmitter().setMaxListeners(0);
-    const journal = new JobJournal({
-      ...this.#machinery,
-      job: entry.job,
-      onEntry: () => changed.emit('change'),
-    });
-    this.#known.set(entry.job, { n, entry, journal, changed, progress: NO_PROGRESS });
-    await journal.refresh();
-  }
-
-  /** Starts jobs in order of submission while there is room. */
+  /** Does what the schedule says: starts jobs, says what others wait for, lets go of those that are over. */
   #pump(): void {
     if (this.#closing) return;
-    const known = [...this.#known.values()].sort((a, b) => a.n - b.n);
-    let room = this.#jobsAtOnce - known.filter(({ running }) => running).length;
-    for (const job of known) {
-      if (room <= 0) return;
-      if (job.running || isEnded(viewOf(job).state)) continue;
-      const first = this.#waitsFor(job);
-      job.progress = { ...job.progress, waiting: first && `job ${first} has not ended` };
-      if (first) continue;
-      const controller = new AbortController();
-      job.running = { controller, done: this.#carry(job, controller.signal) };
-      room -= 1;
-    }
+    const candidates = [...this.#directory.open].map((record) => this.#candidateOf(record));
+    const { start, waiting, settled } = schedule(candidates, this.#jobsAtOnce);
+    for (const [job, reason] of waiting)
+      this.#directory.openJob(job)?.show({ waiting: waitingWords(reason.for) });
+    for (const job of start) this.#start(this.#directory.openJob(job)!);
+    this.#directory.settle(settled);
+    this.#directory.writeCheckpoint().catch((error: unknown) => {
+      this.#machinery.log.warn('checkpoint not written', { error }); // the next one says more
+    });
   }
 
-  /** The job whose end a job waits for. One that was cancelled before it ran passes its own wait on. */
-  #waitsFor({ entry: { after } }: Known): JobId | null {
-    const first = after && this.#known.get(after);
-    if (!first) return null;
-    const view = viewOf(first);
-    if (!isEnded(view.state)) return after;
-    return view.startedAt === null ? this.#waitsFor(first) : null;
+  #candidateOf(record: JobRecord): Candidate {
+    return {
+      job: record.id,
+      after: record.entry.after,
+      isEnded: record.isEnded,
+      hasStarted: record.view.startedAt !== null,
+      isRunning: this.#running.has(record.id),
+    };
+  }
+
+  #start(record: JobRecord): void {
+    record.show({ waiting: null });
+    const controller = new AbortController();
+    this.#running.set(record.id, { controller, done: this.#carry(record, controller.signal) });
   }
 
   /** Runs one job to its end, riding out a store or broker that is away. */
-  async #carry(job: Known, signal: AbortSignal): Promise<void> {
+  async #carry(job: JobRecord, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#machinery;
     for (let attempt = 0; ; attempt++) {
       try {
@@ -226,29 +162,31 @@ export class JobService implements Jobs {
       } catch (error) {
         const { code, message } = toWireError(error);
         if (this.#closing || signal.aborted || !RIDDEN_OUT.includes(code)) {
-          log.error('job let go', { job: job.entry.job, code, message });
+          log.error('job let go', { job: job.id, code, message });
           break;
         }
-        log.warn('job waits', { job: job.entry.job, code, message });
-        job.progress = { ...job.progress, waiting: message };
+        log.warn('job waits', { job: job.id, code, message });
+        job.show({ waiting: message });
         await clock.sleep(Math.min(10_000, 250 * 2 ** attempt), signal);
       }
     }
-    delete job.running;
-    job.changed.emit('change');
+    this.#running.delete(job.id);
+    job.touch();
     this.#pump();
   }
 
-  async #runOnce(job: Known, signal: AbortSignal): Promise<void> {
-    const { id, spec, context } = await this.#contextOf(job, signal);
-    if (viewOf(job).state !== 'cancelling')
-      await job.journal.record({ kind: 'state', state: 'running' });
+  async #runOnce(job: JobRecord, signal: AbortSignal): Promise<void> {
+    const { log } = this.#machinery;
+    await job.journal.refresh();
+    if (job.isEnded) return; // by another coordinator
     try {
-      if (viewOf(job).state === 'cancelling')
-        throw new GristmillError('CANCELLED', `Job ${id} was cancelled`);
-      await runJob(context);
+      if (job.view.state !== 'cancelling')
+        await job.journal.record({ kind: 'state', state: 'running' });
+      if (job.view.state === 'cancelling')
+        throw new GristmillError('CANCELLED', `Job ${job.id} was cancelled`);
+      await runJob(await this.#contextOf(job, signal));
       await job.journal.record({ kind: 'state', state: 'succeeded' });
-      this.#machinery.log.info('job succeeded', { job: id, name: spec.name });
+      log.info('job succeeded', { job: job.id, name: job.entry.name });
     } catch (error) {
       if (this.#closing) return;
       const wire = toWireError(error);
@@ -259,47 +197,36 @@ export class JobService implements Jobs {
           ? { kind: 'state', state: 'cancelled' }
           : { kind: 'state', state: 'failed', error: wire },
       );
-      this.#machinery.log.warn(cancelled ? 'job cancelled' : 'job failed', {
-        job: id,
-        code: wire.code,
-        message: wire.message,
-      });
-      if (wire.code === 'INTERNAL')
-        this.#machinery.log.error('internal', { stack: (error as Error).stack });
+      const { code, message } = wire;
+      log.warn(cancelled ? 'job cancelled' : 'job failed', { job: job.id, code, message });
+      if (wire.code === 'INTERNAL') log.error('internal', { stack: (error as Error).stack });
     }
   }
 
-  async #contextOf(
-    job: Known,
-    signal: AbortSignal,
-  ): Promise<{ id: JobId; spec: JobSpec; context: JobContext }> {
-    const id = job.entry.job;
+  async #contextOf(job: JobRecord, signal: AbortSignal): Promise<JobContext> {
+    const { id } = job;
     const stored = await loadSpec(this.#machinery.store, id);
     if (!stored)
       throw new GristmillError('INTERNAL', `Cannot run job ${id}: its spec is not in the store`);
-    const spec = stored.spec as JobSpec;
-    const update = (progress: Partial<Progress>): void => {
-      job.progress = { ...job.progress, ...progress };
-      job.changed.emit('change');
-    };
-    const context: JobContext = {
+    return {
       ...this.#machinery,
       id,
-      spec,
+      spec: stored.spec as JobSpec,
       signal,
       record: (fact) => job.journal.record(fact),
       show: (stage: StageView) =>
-        update({ stages: new Map(job.progress.stages).set(stage.stage, stage) }),
-      showTraining: (training) => update({ training }),
-      showWaiting: (waiting) => update({ waiting }),
+        job.show({ stages: new Map(job.progress.stages).set(stage.stage, stage) }),
+      showTraining: (training) => job.show({ training }),
+      showWaiting: (waiting) => job.show({ waiting }),
     };
-    return { id, spec, context };
   }
 }
 
-const viewOf = (job: Known): JobView =>
-  foldView(
-    { id: job.entry.job, name: job.entry.name, at: job.entry.at },
-    job.journal.entries,
-    job.progress,
-  );
+const waitingWords = (first: JobId | 'room'): string =>
+  first === 'room' ? 'other jobs run, and it comes in its turn' : `job ${first} has not ended`;
+
+const ENDED_WORDS: Partial<Record<JobState, string>> = {
+  succeeded: 'has succeeded',
+  failed: 'has failed',
+  cancelled: 'was cancelled',
+};

@@ -3,6 +3,7 @@
 // Why it asks again: a stream may break (a coordinator restarts); the journal number says where to go on.
 import { setTimeout as delay } from 'node:timers/promises';
 import { CODES } from '../../common/errors.ts';
+import { applyChange, type Change } from '../../common/wire/change.ts';
 import type { JobEvent, JobView } from '../../common/wire/view.ts';
 import { HttpError, requestEvents, requestJson } from '../cluster/http.ts';
 
@@ -35,6 +36,7 @@ export async function followJob(
   let heardMs = performance.now();
   for (;;) {
     try {
+      let view: JobView | undefined;
       const headers: Record<string, string> = seen > 0 ? { 'last-event-id': String(seen) } : {};
       for await (const { event, data, id: number } of requestEvents(`${url}/events`, {
         headers,
@@ -46,10 +48,14 @@ export async function followJob(
           if (n <= seen) continue; // told before the stream broke
           seen = n;
           watcher.onFact(data as JobEvent);
-        } else if (event === 'view') watcher.onView(data as JobView);
+          continue;
+        }
+        if (event === 'view') view = data as JobView;
+        else if (event === 'change' && view) view = applyChange(view, data as Change<JobView>);
+        if (view) watcher.onView(view);
       }
-      const view = await requestJson<JobView>(url, { signal });
-      if (isOver(view)) return checkSucceeded(view);
+      const last = await requestJson<JobView>(url, { signal });
+      if (isOver(last)) return checkSucceeded(last);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof HttpError) || (error.status !== 0 && error.status < 500)) throw error;

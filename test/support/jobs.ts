@@ -53,7 +53,7 @@ export function fakeJobs(): FakeJobs {
       const older = all.filter(({ n }) => before === undefined || n < before).reverse();
       const page = older.slice(0, limit);
       const next = older.length > limit ? page.at(-1)!.n : undefined;
-      return { jobs: page.map(({ view }) => view), next };
+      return { jobs: page.map(({ view }) => view), next, previous: undefined };
     },
     view: async (job) => find(job).view,
     async *events(job, { after, signal }): AsyncIterable<JobStreamEvent> {

@@ -1,0 +1,240 @@
+// Which jobs there are. It holds those that are not over and a few that are; the rest is read again when asked for.
+// In: the index of submissions in the store. Out: open jobs in order, any job by its id, pages of the index.
+// Why checkpoints: a start reads what has not ended, and not ten thousand journals to learn that they have.
+//
+//   jobs/index/<n>.json         submissions, in order, without gaps
+//   jobs/checkpoints/<k>.json   {upTo, open}: of the submissions up to `upTo`, all are over but those in `open`
+//
+// Ends are final, so a checkpoint is true for ever, whoever wrote it. A store without any gets its first at a start.
+import type { Clock } from '../../common/clock.ts';
+import { GristmillError } from '../../common/errors.ts';
+import type { JobId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
+import { mapParallel } from '../../common/parallel.ts';
+import {
+  appendNext,
+  type Entry,
+  entryKey,
+  readAfter,
+  readHead,
+} from '../../common/store/journal.ts';
+import { getJson, type Store } from '../../common/store/store.ts';
+import type { IndexEntry } from '../../common/wire/view.ts';
+import { type JobEntry, JobRecord } from './record.ts';
+import { INDEX_PREFIX, loadSpec } from './submit.ts';
+
+export const CHECKPOINT_PREFIX = 'jobs/checkpoints';
+
+export type Checkpoint = {
+  readonly formatVersion: 1;
+  readonly upTo: number;
+  readonly open: readonly number[];
+};
+
+export type PageOf = {
+  /** Submissions before this number, newest first; or after it. Neither: the newest. */
+  readonly before?: number | undefined;
+  readonly after?: number | undefined;
+  readonly limit: number;
+};
+
+export type Page = {
+  readonly records: readonly JobRecord[];
+  /** `before` of the page of older jobs, `after` of the page of newer ones; undefined where there are none. */
+  readonly older: number | undefined;
+  readonly newer: number | undefined;
+};
+
+type Machinery = { readonly store: Store; readonly clock: Clock };
+
+export class Directory {
+  readonly #machinery: Machinery;
+  readonly #store: Store;
+  /** Jobs that are not over, in order of submission. */
+  readonly #open = new Map<JobId, JobRecord>();
+  readonly #openNumbers = new Map<number, JobId>();
+  /** Jobs that are over and were asked for of late; the one asked for last is the last. */
+  readonly #remembered = new Map<JobId, JobRecord>();
+  #lastIndex = 0;
+  #reading: Promise<void> = Promise.resolve();
+  #checkpoint: Entry<Checkpoint> | undefined;
+  /** Jobs that have become over since the last checkpoint. */
+  #settledSince = 0;
+
+  constructor(machinery: Machinery) {
+    this.#machinery = machinery;
+    this.#store = machinery.store;
+  }
+
+  /** In order of submission. */
+  get open(): Iterable<JobRecord> {
+    return this.#open.values();
+  }
+
+  openJob(job: JobId): JobRecord | undefined {
+    return this.#open.get(job);
+  }
+
+  /** Reads the newest checkpoint, the jobs it leaves open, and what was submitted after it. */
+  async start(): Promise<void> {
+    this.#checkpoint = await readHead<Checkpoint>(this.#store, CHECKPOINT_PREFIX);
+    const { upTo, open } = this.#checkpoint?.value ?? { upTo: 0, open: [] };
+    const entries = await mapParallel(open, LIMITS.journalsParallel, async (n) => ({
+      n,
+      value: await getJson<IndexEntry>(this.#store, entryKey(INDEX_PREFIX, n)),
+    }));
+    await this.#adopt(entries.flatMap(({ n, value }) => (value ? [{ n, value }] : [])));
+    this.#lastIndex = upTo;
+    await this.refresh();
+  }
+
+  /** Takes in what has been submitted, by anybody. One reader at a time: entries come in order, each once. */
+  refresh(): Promise<void> {
+    this.#reading = this.#reading
+      .catch(() => {})
+      .then(async () => {
+        const fresh = await readAfter<IndexEntry>(this.#store, INDEX_PREFIX, this.#lastIndex);
+        await this.#adopt(fresh);
+      });
+    return this.#reading;
+  }
+
+  /** Lets go of jobs that are over; a checkpoint is written for every few of them. */
+  settle(jobs: readonly JobId[]): void {
+    const over = new Set(jobs);
+    for (const id of over) {
+      const record = this.#open.get(id);
+      if (!record) continue;
+      this.#open.delete(id);
+      this.#remember(record);
+    }
+    for (const [n, id] of this.#openNumbers) if (over.has(id)) this.#openNumbers.delete(n);
+    this.#settledSince += over.size;
+  }
+
+  /** Writes down which jobs are over, where that saves a start enough reading. */
+  async writeCheckpoint(): Promise<void> {
+    if (this.#settledSince < LIMITS.checkpointEnds) return;
+    this.#settledSince = 0;
+    const value: Checkpoint = {
+      formatVersion: 1,
+      upTo: this.#lastIndex,
+      open: [...this.#openNumbers.keys()],
+    };
+    const n = await appendNext(this.#store, CHECKPOINT_PREFIX, value, this.#checkpoint?.n ?? 0);
+    this.#checkpoint = { n, value };
+  }
+
+  /** Any job by its id: known here, or read by its name. Undefined where there is none. */
+  async find(job: JobId): Promise<JobRecord | undefined> {
+    const known = this.#open.get(job) ?? this.#recall(job);
+    if (known) return known;
+    if (!ID.test(job)) return undefined;
+    const stored = await loadSpec(this.#store, job);
+    if (!stored) return undefined;
+    const { name } = stored.spec as { readonly name: string };
+    const record = await this.#read({ job, name, at: stored.at, after: null });
+    if (record.isEnded) return this.#open.get(job) ?? this.#remember(record);
+    await this.refresh(); // submitted elsewhere, and not over
+    return this.#open.get(job);
+  }
+
+  /** Throws NOT_FOUND, with the names of the newest. */
+  async require(job: JobId): Promise<JobRecord> {
+    const found = await this.find(job);
+    if (found) return found;
+    const { records } = await this.page({ limit: NAMED });
+    const names = records.map(({ id }) => id).join(', ');
+    throw new GristmillError(
+      'NOT_FOUND',
+      `Cannot find job ${JSON.stringify(job)}: expected one of ${names || 'none so far'}`,
+    );
+  }
+
+  /** Newest first. A job that a crash has put into the index twice is shown once a page. */
+  async page({ before, after, limit }: PageOf): Promise<Page> {
+    await this.refresh();
+    const last = this.#lastIndex;
+    const top =
+      after === undefined
+        ? Math.min(last, (before ?? last + 1) - 1)
+        : Math.min(last, Math.max(0, after) + limit);
+    const bottom = Math.max(1, top - limit + 1, (after ?? 0) + 1);
+    const numbers = Array.from({ length: Math.max(0, top - bottom + 1) }, (_, i) => top - i);
+    const records = await mapParallel(numbers, LIMITS.journalsParallel, (n) => this.#numbered(n));
+    return {
+      records: [...new Map(records.flatMap((one) => (one ? [[one.id, one]] : []))).values()],
+      older: bottom > 1 && top >= 1 ? bottom : undefined,
+      newer: top < last ? Math.max(0, top) : undefined,
+    };
+  }
+
+  async #numbered(n: number): Promise<JobRecord | undefined> {
+    const open = this.#openNumbers.get(n);
+    if (open) return this.#open.get(open);
+    const entry = await getJson<IndexEntry>(this.#store, entryKey(INDEX_PREFIX, n));
+    if (!entry) return undefined;
+    const known = this.#open.get(entry.job) ?? this.#recall(entry.job);
+    return known ?? this.#remember(await this.#read(entryOf(entry)));
+  }
+
+  /** Reads journals a bounded number at a time; jobs that are over are let go of as soon as that is known. */
+  async #adopt(entries: readonly Entry<IndexEntry>[]): Promise<void> {
+    for (let start = 0; start < entries.length; start += ADOPTED_AT_ONCE) {
+      const some = entries.slice(start, start + ADOPTED_AT_ONCE);
+      const records = await mapParallel(some, LIMITS.journalsParallel, ({ value }) =>
+        this.#read(entryOf(value)),
+      );
+      for (const [i, { n, value }] of some.entries()) this.#takeIn(n, value.job, records[i]!);
+      this.#lastIndex = Math.max(this.#lastIndex, some.at(-1)!.n);
+    }
+  }
+
+  #takeIn(n: number, job: JobId, record: JobRecord): void {
+    if (record.isEnded && !this.#isNeeded(record)) this.#settledSince += 1;
+    else {
+      if (!this.#open.has(job)) this.#open.set(job, record);
+      this.#openNumbers.set(n, job);
+    }
+  }
+
+  /** Cancelled before it ran, and behind a job that is not over: whoever waits for it waits for that one. */
+  #isNeeded({ entry: { after }, view }: JobRecord): boolean {
+    return view.startedAt === null && after !== null && this.#open.has(after);
+  }
+
+  async #read(entry: JobEntry): Promise<JobRecord> {
+    const record = new JobRecord(entry, this.#machinery);
+    await record.journal.refresh();
+    return record;
+  }
+
+  #recall(job: JobId): JobRecord | undefined {
+    const record = this.#remembered.get(job);
+    return record && this.#remember(record);
+  }
+
+  #remember(record: JobRecord): JobRecord {
+    this.#remembered.delete(record.id);
+    this.#remembered.set(record.id, record);
+    for (const id of this.#remembered.keys()) {
+      if (this.#remembered.size <= LIMITS.jobsRemembered) break;
+      this.#remembered.delete(id);
+    }
+    return record;
+  }
+}
+
+const entryOf = ({ job, name, at, after }: IndexEntry): JobEntry => ({
+  job,
+  name,
+  at,
+  after: after ?? null,
+});
+
+/** What the key of a job's spec may be made of. */
+const ID = /^j-[0-9a-f]{1,40}$/;
+/** Journals held at a first start before those of jobs that are over are let go of. */
+const ADOPTED_AT_ONCE = 256;
+/** Jobs named to whoever asks for one that is not there. */
+const NAMED = 5;
