@@ -9,3 +9,6 @@ export function quoteText(text: string): string {
   const pieces = text.split('\0').map((piece) => `'${piece.replaceAll("'", "''")}'`);
   return pieces.length === 1 ? pieces[0]! : `(${pieces.join(' || chr(0) || ')})`;
 }
+
+/** Every digit, as DOUBLE: `0.1` alone would be DECIMAL. */
+export const sqlNumber = (value: number): string => `'${value}'::DOUBLE`;

@@ -12,7 +12,8 @@ import {
 } from '../../common/docs/schema.ts';
 import { STAGES } from '../../common/stages.ts';
 import { jobSchemaJson } from '../../common/wire/job/job.ts';
-import { type FeatureFunction, FUNCTIONS, OPERATORS } from '../compile/functions.ts';
+import { FUNCTIONS, OPERATORS } from '../compile/functions.ts';
+import type { FeatureFunction } from '../compile/probes.ts';
 import { SHARED } from './schemas.ts';
 
 const PAGES: readonly Link[] = [

@@ -10,14 +10,17 @@ import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { ColumnType } from '../../common/wire/program.ts';
 import { findColumn, SCALAR_FUNCTIONS, VOLATILE } from './allowlist.ts';
 import { type CompareOp, type Expr, refuseAt, shorten } from './ast.ts';
+import { DATE_PARTS, type DatePartName, datePart } from './date-parts.ts';
 import {
-  DATE_PARTS,
-  type DatePartName,
-  datePart,
-  FUNCTION_NAMES,
-  UNARY,
-  type UnaryName,
-} from './functions.ts';
+  FITTED_CODES,
+  FITTED_NUMBERS,
+  type FittedCodeName,
+  type FittedNumberName,
+  fittedCode,
+  fittedNumber,
+  type Learns,
+} from './fitted.ts';
+import { FUNCTION_NAMES } from './functions.ts';
 import { collect, NUMERIC, type ParsedExpression } from './parse.ts';
 import {
   type BooleanNode,
@@ -30,6 +33,7 @@ import {
   type TextNode,
   type TimeNode,
 } from './tree.ts';
+import { UNARY, type UnaryName } from './unary.ts';
 
 /** Builds the tree of all features. The record's order is the model's order. */
 export function buildFeatures(
@@ -214,6 +218,10 @@ class Builder {
       this.#arity(name, args, 1, at);
       return number({ kind: 'datePart', part: name as DatePartName, of: this.#time(args[0]!) });
     }
+    if (Object.hasOwn(FITTED_NUMBERS, name))
+      return number(this.#fitted(name as FittedNumberName, args, at));
+    if (Object.hasOwn(FITTED_CODES, name))
+      return { is: 'category', node: this.#fittedCode(name as FittedCodeName, args, at) };
     switch (name) {
       case '+':
       case '-':
@@ -233,13 +241,6 @@ class Builder {
         if (!Object.hasOwn(DATE_PARTS, known)) throw this.#unservable(`${name}('${part}', …)`, at);
         return this.#call(known, args.slice(1), at);
       }
-      case 'impute':
-        return number(this.#impute(args, at));
-      case 'standardize': {
-        this.#arity(name, args, 1, at);
-        const of = this.#number(args[0]!);
-        return number({ kind: 'standardize', of, statistic: statisticId('moments', of) });
-      }
       case 'clip': {
         this.#arity(name, args, 3, at);
         const [low, high] = [this.#constant(args[1]!), this.#constant(args[2]!)];
@@ -252,8 +253,6 @@ class Builder {
       }
       case 'category':
         return { is: 'category', node: this.#category(args, at) };
-      case 'vocabulary':
-        return { is: 'category', node: this.#vocabulary(args, at) };
       default:
         throw this.#unknown(name, at);
     }
@@ -264,21 +263,25 @@ class Builder {
     return { kind: 'arithmetic', op, left, right };
   }
 
-  #impute(args: readonly Expr[], at: number): NumberNode {
-    this.#arity('impute', args, 2, at);
+  #fitted(name: FittedNumberName, args: readonly Expr[], at: number): NumberNode {
+    const { option } = fittedNumber(name);
+    this.#arity(name, args, option.kind === 'none' ? 1 : 2, at);
     const of = this.#number(args[0]!);
+    const learnt = (learns: Learns): NumberNode => ({
+      kind: 'fitted',
+      name,
+      of,
+      learns,
+      statistic: statisticId(learns, of),
+    });
+    if (option.kind === 'none') return learnt(option.learns);
     const by = args[1]!;
-    if (by.kind !== 'text')
-      return { kind: 'first', of: [of, { kind: 'constant', value: this.#constant(by) }] };
-    if (by.value === 'median') {
-      return { kind: 'impute', of, by: 'median', statistic: statisticId('median', of) };
-    }
-    if (by.value === 'mean') {
-      return { kind: 'impute', of, by: 'mean', statistic: statisticId('moments', of) };
-    }
+    if (by.kind !== 'text') return option.constant(of, this.#constant(by));
+    if (Object.hasOwn(option.words, by.value)) return learnt(option.words[by.value]!);
+    const words = Object.keys(option.words).map((word) => `'${word}'`);
     throw this.#wrong(
       by.at,
-      `impute's second argument is '${by.value}', expected 'median', 'mean' or a number`,
+      `${name}'s second argument is '${by.value}', expected ${words.join(', ')} or a number`,
     );
   }
 
@@ -306,24 +309,25 @@ class Builder {
     );
   }
 
-  #vocabulary(args: readonly Expr[], at: number): CategoryNode {
-    this.#arity('vocabulary', args, 2, at);
+  #fittedCode(name: FittedCodeName, args: readonly Expr[], at: number): CategoryNode {
+    this.#arity(name, args, 2, at);
     const value = this.#value(args[0]!);
     if (value.is !== 'text') {
       throw this.#wrong(
         at,
-        `vocabulary takes a text column, not ${WORDS[value.is]}, expected vocabulary(column, 500)`,
+        `${name} takes a text column, not ${WORDS[value.is]}, expected ${name}(column, 500)`,
       );
     }
-    const limit = this.#constant(args[1]!);
-    if (!Number.isInteger(limit) || limit < 1 || limit > LIMITS.vocabularyMax) {
+    const count = this.#constant(args[1]!);
+    if (!Number.isInteger(count) || count < 1 || count > LIMITS.vocabularyMax) {
       throw this.#wrong(
         at,
-        `vocabulary's size is ${limit}, expected a whole number from 1 to ${LIMITS.vocabularyMax}`,
+        `${name}'s size is ${count}, expected a whole number from 1 to ${LIMITS.vocabularyMax}`,
       );
     }
-    const statistic = statisticId('frequent', value.node, limit);
-    return { kind: 'vocabulary', of: value.node, limit, statistic };
+    const learns = fittedCode(name).learns(count);
+    const statistic = statisticId(learns, value.node);
+    return { kind: 'fittedCode', name, of: value.node, learns, statistic };
   }
 
   #compare(op: CompareOp, left: Expr, right: Expr, at: number): BooleanNode {
@@ -553,11 +557,6 @@ const ALIASES: Readonly<Record<string, string>> = {
 const CATEGORY_SPAN_MAX = 1000;
 
 /** Named by what it is computed from, so that equal statistics of two features are one. */
-function statisticId(
-  kind: 'median' | 'moments' | 'frequent',
-  of: FeatureNode,
-  limit?: number,
-): string {
-  const digest = sha256Hex(canonicalJson([kind, of, limit ?? null])).slice(0, 16);
-  return `${kind}:${digest}`;
+function statisticId(learns: Learns, of: FeatureNode): string {
+  return `${learns.kind}:${sha256Hex(canonicalJson([learns, of])).slice(0, 16)}`;
 }

@@ -3,14 +3,8 @@
 // Why levels: the mean of log1p(impute(x, 'median')) can only be taken when the median is known. Pure.
 import type { Statistic } from '../../common/wire/program.ts';
 import type { FittedFeature } from '../../common/wire/view.ts';
-import {
-  type FittedValues,
-  fittedMoments,
-  fittedNumber,
-  fittedStrings,
-  numberSql,
-  textSql,
-} from './sql.ts';
+import { fittedCode, fittedNumber } from './fitted.ts';
+import { type FittedValues, learntNumbers, learntTexts, numberSql, textSql } from './sql.ts';
 import { childrenOf, type FeatureNode, type FeatureSet } from './tree.ts';
 
 /** How many scans of the training rows fitting takes; 0 where nothing is fitted. */
@@ -69,26 +63,11 @@ function levelOf(node: FittedNode): number {
 }
 
 function statisticOf(node: FittedNode, fitted: FittedValues): Statistic {
-  const id = node.statistic;
-  if (node.kind === 'vocabulary') {
-    return { id, kind: 'frequent', limit: node.limit, sql: textSql(node.of) };
-  }
-  const sql = numberSql(node.of, fitted);
-  if (node.kind === 'impute' && node.by === 'median') return { id, kind: 'quantile', p: 0.5, sql };
-  return { id, kind: 'moments', sql };
+  const sql = node.kind === 'fittedCode' ? textSql(node.of) : numberSql(node.of, fitted);
+  return { id: node.statistic, ...node.learns, sql };
 }
 
-function describeNode(node: FittedNode, fitted: FittedValues): string {
-  if (node.kind === 'vocabulary') {
-    const values = fittedStrings(fitted, node.statistic);
-    const first = values.slice(0, 3).join(' ');
-    return `${values.length} values${values.length > 0 ? `, most frequent ${first}` : ''}`;
-  }
-  if (node.kind === 'impute') {
-    return `${node.by} ${rounded(fittedNumber(fitted, node.statistic, 0))}`;
-  }
-  const [mean, deviation] = fittedMoments(fitted, node.statistic);
-  return `mean ${rounded(mean)}, std ${rounded(deviation)}`;
-}
-
-const rounded = (value: number): string => String(Number(value.toPrecision(4)));
+const describeNode = (node: FittedNode, fitted: FittedValues): string =>
+  node.kind === 'fittedCode'
+    ? fittedCode(node.name).describe(learntTexts(fitted, node.statistic))
+    : fittedNumber(node.name).describe(learntNumbers(fitted, node.statistic), node.learns);

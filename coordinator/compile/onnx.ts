@@ -8,15 +8,9 @@ import { canonicalJson } from '../../common/ids.ts';
 import { GraphBuilder, int, ints, texts } from '../../common/onnx/build.ts';
 import type { ElementType, Graph, ValueInfo } from '../../common/onnx/graph.ts';
 import type { ColumnType } from '../../common/wire/program.ts';
-import { type CalendarNames, datePart, unaryTarget } from './functions.ts';
-import {
-  type FittedValues,
-  fittedMoments,
-  fittedNumber,
-  fittedStrings,
-  TIME_END,
-  TIME_MIN,
-} from './sql.ts';
+import { type CalendarNames, datePart } from './date-parts.ts';
+import { fittedCode, fittedNumber } from './fitted.ts';
+import { type FittedValues, learntNumbers, learntTexts, TIME_END, TIME_MIN } from './sql.ts';
 import type {
   BooleanNode,
   CategoryNode,
@@ -25,6 +19,7 @@ import type {
   NumberNode,
   TextNode,
 } from './tree.ts';
+import { unaryTarget } from './unary.ts';
 
 export function featureGraph(set: FeatureSet, fitted: FittedValues): Graph {
   return new FeatureCompiler(set, fitted).compile();
@@ -77,38 +72,35 @@ class FeatureCompiler {
     return b.finish('features', outputs);
   }
 
-  /** All numbers side by side: their outermost standardize, then missing → 0, clip and float32, once. */
+  /** All numbers side by side: their outermost affine step, then missing → 0, clip and float32, once. */
   #numbers(nodes: readonly NumberNode[]): void {
     const b = this.#b;
-    const inner = nodes.map((node) => (node.kind === 'standardize' ? node.of : node));
-    const moments = nodes.map((node) =>
-      node.kind === 'standardize' ? fittedMoments(this.#fitted, node.statistic) : ([0, 1] as const),
-    );
+    const steps = nodes.map((node) => this.#affineStep(node));
+    const inner = nodes.map((node, i) => (steps[i] && node.kind === 'fitted' ? node.of : node));
     const concat = { attributes: { axis: int(1) } };
     let all = b.node(
       'Concat',
       inner.map((node) => this.#number(node)),
       concat,
     );
-    if (nodes.some((node) => node.kind === 'standardize')) {
-      const centred = b.node('Sub', [
-        all,
-        b.numbers(
-          'double',
-          moments.map(([mean]) => mean),
-        ),
-      ]);
+    if (steps.some((step) => step)) {
+      const less = steps.map((step) => step?.[0] ?? 0);
+      const by = steps.map((step) => step?.[1] ?? 1);
       all = b.node('Div', [
-        centred,
-        b.numbers(
-          'double',
-          moments.map(([, deviation]) => deviation),
-        ),
+        b.node('Sub', [all, b.numbers('double', less)]),
+        b.numbers('double', by),
       ]);
     }
     const present = b.node('Where', [b.node('IsNaN', [all]), this.#scalar(0), all]);
     const clipped = b.node('Clip', [present, this.#scalar(-1e30), this.#scalar(1e30)]);
     b.nodeNamed('numbers', 'Cast', [clipped], { attributes: { to: int(CAST.float) } });
+  }
+
+  /** What an outermost (x − less) / by takes off and divides by. */
+  #affineStep(node: NumberNode): readonly [less: number, by: number] | undefined {
+    if (node.kind !== 'fitted') return undefined;
+    const row = fittedNumber(node.name);
+    return 'affine' in row ? row.affine(learntNumbers(this.#fitted, node.statistic)) : undefined;
   }
 
   #once(
@@ -158,15 +150,13 @@ class FeatureCompiler {
           otherwise,
         );
       }
-      case 'impute': {
+      case 'fitted': {
+        const row = fittedNumber(node.name);
+        const learnt = learntNumbers(this.#fitted, node.statistic);
         const x = this.#number(node.of);
-        const value = this.#scalar(fittedNumber(this.#fitted, node.statistic, 0));
-        return b.node('Where', [b.node('IsNaN', [x]), value, x]);
-      }
-      case 'standardize': {
-        const [mean, deviation] = fittedMoments(this.#fitted, node.statistic);
-        const centred = b.node('Sub', [this.#number(node.of), this.#scalar(mean)]);
-        return b.node('Div', [centred, this.#scalar(deviation)]);
+        if (!('affine' in row)) return row.onnx(b, x, learnt);
+        const [less, by] = row.affine(learnt);
+        return b.node('Div', [b.node('Sub', [x, this.#scalar(less)]), this.#scalar(by)]);
       }
       case 'datePart': {
         const part = this.#cast(
@@ -303,10 +293,10 @@ class FeatureCompiler {
         const code = this.#cast(this.#boolean(node.of), 'int64');
         return b.node('Add', [code, this.#whole(2)]);
       }
-      case 'vocabulary': {
-        const values = fittedStrings(this.#fitted, node.statistic);
-        const codes = values.map((_, i) => i + 2);
-        return this.#encode(node.of.name, ['', ...values], [0, ...codes], 1);
+      case 'fittedCode': {
+        const learnt = learntTexts(this.#fitted, node.statistic);
+        const keys = fittedCode(node.name).keys(learnt);
+        return this.#encode(node.of.name, ['', ...keys], [0, ...keys.map((_, i) => i + 2)], 1);
       }
       default:
         return unreachable(node);

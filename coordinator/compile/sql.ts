@@ -4,11 +4,12 @@
 // above all. Invariants: a number is DOUBLE, NULL where missing, never NaN; a condition is never NULL.
 
 import { GristmillError, unreachable } from '../../common/errors.ts';
-import { quoteName, quoteText } from '../../common/sql.ts';
+import { quoteName, quoteText, sqlNumber } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { FittedValue, LoadSql, RawColumn } from '../../common/wire/program.ts';
+import { datePart } from './date-parts.ts';
 import { columnTypeOf } from './features.ts';
-import { datePart, unaryTarget } from './functions.ts';
+import { fittedCode, fittedNumber } from './fitted.ts';
 import type {
   BooleanNode,
   CategoryNode,
@@ -17,6 +18,7 @@ import type {
   TextNode,
   TimeNode,
 } from './tree.ts';
+import { unaryTarget } from './unary.ts';
 
 export type FittedValues = Readonly<Record<string, FittedValue>>;
 
@@ -48,8 +50,8 @@ export function categorySize(node: CategoryNode, fitted: FittedValues): number {
     }
     case 'conditionCode':
       return 4;
-    case 'vocabulary':
-      return 2 + fittedStrings(fitted, node.statistic).length;
+    case 'fittedCode':
+      return fittedCode(node.name).size(learntTexts(fitted, node.statistic));
     default:
       return unreachable(node);
   }
@@ -124,11 +126,12 @@ export function numberSql(node: NumberNode, fitted: FittedValues): string {
       );
       return `CASE ${whens.join(' ')} ELSE ${otherwise} END`;
     }
-    case 'impute':
-      return `coalesce(${sql(node.of)}, ${sqlNumber(fittedNumber(fitted, node.statistic, 0))})`;
-    case 'standardize': {
-      const [mean, deviation] = fittedMoments(fitted, node.statistic);
-      return `((${sql(node.of)} - ${sqlNumber(mean)}) / ${sqlNumber(deviation)})`;
+    case 'fitted': {
+      const row = fittedNumber(node.name);
+      const learnt = learntNumbers(fitted, node.statistic);
+      if (!('affine' in row)) return row.sql(sql(node.of), learnt);
+      const [less, by] = row.affine(learnt);
+      return `((${sql(node.of)} - ${sqlNumber(less)}) / ${sqlNumber(by)})`;
     }
     case 'datePart':
       return `${datePart(node.part).sql(quoteName(node.of.name))}::DOUBLE`;
@@ -183,45 +186,33 @@ function categorySql(node: CategoryNode, fitted: FittedValues): string {
     }
     case 'conditionCode':
       return `CASE WHEN ${booleanSql(node.of, fitted)} THEN 3 ELSE 2 END`;
-    case 'vocabulary':
-      return vocabularySql(node.of, fittedStrings(fitted, node.statistic));
+    case 'fittedCode': {
+      const code = fittedCode(node.name).sql(
+        quoteName(node.of.name),
+        learntTexts(fitted, node.statistic),
+      );
+      return `CASE WHEN ${textSql(node.of)} IS NULL THEN 0 ELSE ${code} END`;
+    }
     default:
       return unreachable(node);
   }
 }
 
-/** An ENUM's dictionary finds a code as fast as a join would, and keeps the order of rows. */
-function vocabularySql(of: TextNode, values: readonly string[]): string {
-  const members = values.map(quoteText).join(', ');
-  const code = `enum_code(try_cast(${quoteName(of.name)} AS ENUM (${members})))::INTEGER + 2`;
-  const known = values.length === 0 ? '1' : `coalesce(${code}, 1)`;
-  return `CASE WHEN ${textSql(of)} IS NULL THEN 0 ELSE ${known} END`;
-}
-
-/** Every digit, as DOUBLE: `0.1` alone would be DECIMAL. */
-export const sqlNumber = (value: number): string => `'${value}'::DOUBLE`;
-
-/** Mean and deviation; what does not vary is divided by 1. */
-export function fittedMoments(fitted: FittedValues, id: string): readonly [number, number] {
-  const deviation = fittedNumber(fitted, id, 1);
-  return [fittedNumber(fitted, id, 0), deviation > 0 ? deviation : 1];
-}
-
-export function fittedNumber(fitted: FittedValues, id: string, index: number): number {
+/** The numbers of a statistic; SQL_RUNTIME where sums ran over. */
+export function learntNumbers(fitted: FittedValues, id: string): readonly number[] {
   const value = fitted[id];
-  const found = value && 'numbers' in value ? value.numbers[index] : undefined;
-  if (found === undefined) throw unfitted(id, 'a number');
-  if (Number.isFinite(found)) return found; // null where JSON lost an infinite one
+  if (!value || !('numbers' in value)) throw unfitted(id, 'numbers');
+  if (value.numbers.every(Number.isFinite)) return value.numbers; // null where JSON lost an infinite one
   throw new GristmillError(
     'SQL_RUNTIME',
     'Cannot fit mean and deviation: sums over the training rows exceed 1.8e308, expected smaller values: wrap the argument in clip(…)',
   );
 }
 
-export function fittedStrings(fitted: FittedValues, id: string): readonly string[] {
+export function learntTexts(fitted: FittedValues, id: string): readonly string[] {
   const value = fitted[id];
   if (value && 'strings' in value) return value.strings;
-  throw unfitted(id, 'its values');
+  throw unfitted(id, 'texts');
 }
 
 const unfitted = (id: string, what: string): GristmillError =>

@@ -4,7 +4,9 @@
 // sql.ts and once in onnx.ts, and a kind that a target forgets does not type-check. Pure.
 import { unreachable } from '../../common/errors.ts';
 import type { RawColumn } from '../../common/wire/program.ts';
-import { type DatePartName, type UnaryName, unaryTarget } from './functions.ts';
+import type { DatePartName } from './date-parts.ts';
+import type { FittedCodeName, FittedNumberName, Learns } from './fitted.ts';
+import { type UnaryName, unaryTarget } from './unary.ts';
 
 export type NumberNode =
   | { readonly kind: 'column'; readonly name: string }
@@ -26,13 +28,14 @@ export type NumberNode =
       /** null is missing. */
       readonly otherwise: NumberNode | null;
     }
+  /** A row of FITTED_NUMBERS; `statistic` names what it learns. */
   | {
-      readonly kind: 'impute';
+      readonly kind: 'fitted';
+      readonly name: FittedNumberName;
       readonly of: NumberNode;
-      readonly by: 'median' | 'mean';
+      readonly learns: Learns;
       readonly statistic: string;
     }
-  | { readonly kind: 'standardize'; readonly of: NumberNode; readonly statistic: string }
   | { readonly kind: 'datePart'; readonly part: DatePartName; readonly of: TimeNode }
   /** 1 where true, 0 where false. */
   | { readonly kind: 'indicator'; readonly of: BooleanNode };
@@ -70,9 +73,10 @@ export type CategoryNode =
   | { readonly kind: 'datePartCode'; readonly part: DatePartName; readonly of: TimeNode }
   | { readonly kind: 'conditionCode'; readonly of: BooleanNode }
   | {
-      readonly kind: 'vocabulary';
+      readonly kind: 'fittedCode';
+      readonly name: FittedCodeName;
       readonly of: TextNode;
-      readonly limit: number;
+      readonly learns: Learns;
       readonly statistic: string;
     };
 
@@ -116,8 +120,7 @@ export function childrenOf(node: FeatureNode): readonly FeatureNode[] {
     case 'negate':
     case 'unary':
     case 'clip':
-    case 'impute':
-    case 'standardize':
+    case 'fitted':
     case 'datePart':
     case 'indicator':
     case 'oneOfNumbers':
@@ -126,7 +129,7 @@ export function childrenOf(node: FeatureNode): readonly FeatureNode[] {
     case 'not':
     case 'datePartCode':
     case 'conditionCode':
-    case 'vocabulary':
+    case 'fittedCode':
       return [node.of];
     default:
       return unreachable(node);
@@ -134,7 +137,7 @@ export function childrenOf(node: FeatureNode): readonly FeatureNode[] {
 }
 
 export const isCategory = (node: NumberNode | CategoryNode): node is CategoryNode =>
-  node.kind === 'datePartCode' || node.kind === 'conditionCode' || node.kind === 'vocabulary';
+  node.kind === 'datePartCode' || node.kind === 'conditionCode' || node.kind === 'fittedCode';
 
 /** Terms of the SQL: forms that write their argument more than once multiply. */
 export function expandedTerms(node: FeatureNode): number {

@@ -4,17 +4,13 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Duck } from '../../common/engine/duckdb.ts';
 import { parseTime, TIME_MISSING } from '../../common/predict/rows.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import {
-  EXAMPLE_FITTED,
-  type FeatureFunction,
-  FUNCTIONS,
-  PROBES,
-} from '../../coordinator/compile/functions.ts';
+import { FUNCTIONS } from '../../coordinator/compile/functions.ts';
 import {
   levelCount,
   levelStatistics,
   missingStatistics,
 } from '../../coordinator/compile/levels.ts';
+import { EXAMPLE_FITTED, type FeatureFunction, PROBES } from '../../coordinator/compile/probes.ts';
 import { type FittedValues, rawColumns } from '../../coordinator/compile/sql.ts';
 import type { FeatureSet } from '../../coordinator/compile/tree.ts';
 import { bySql, compileFeatures, openTestDuck, runGraph } from './both.ts';

@@ -2,7 +2,8 @@
 // In: FUNCTIONS, OPERATORS, README.md. Out: the same rows. Why: documentation that differs is worse than none.
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
-import { FUNCTIONS, OPERATORS, PROBES } from '../../../coordinator/compile/functions.ts';
+import { FUNCTIONS, OPERATORS } from '../../../coordinator/compile/functions.ts';
+import { PROBES } from '../../../coordinator/compile/probes.ts';
 
 const README = new URL('../../../coordinator/compile/README.md', import.meta.url);
 
