@@ -1301,7 +1301,7 @@ export type CoordinatorPaths = {
                 pid: number;
                 /** engines and instruction set that decide bits */
                 numerics: string;
-                device: 'cpu' | 'cuda';
+                device: 'cpu';
                 threads: number;
                 threadsFree: number;
                 memoryBytes: number;

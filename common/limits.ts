@@ -5,8 +5,8 @@
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-export const LIMITS = {
-  // what decides bits: changing one of these changes stage digests
+/** What decides bits: part of the numerics (engine/decides-bits), so that a change is a change of those. */
+export const BIT_LIMITS = {
   shardBytesMax: 64 * MiB, // compressed; a row group is never cut, so a larger one is a shard of its own
   buckets: 64, // lanes are runs of buckets, so lanes are a power of two up to this
   fanIn: 64, // partials that one merge task reads: 4,096 parts merge in two levels
@@ -15,6 +15,17 @@ export const LIMITS = {
   goldenRows: 20, // rows with their predictions that travel with a version; a gateway checks them before it swaps
   taskMemoryBytes: 768 * MiB, // DuckDB's memory_limit inside a task: it can change the order of rows, so it is planned
   validationBins: 16_384, // score histogram of the per-epoch validation AUC: error below 1e-4
+
+  // of a sample
+  surveyShards: 4, // spread over the dataset: first, last and between; more where these hold few rows
+  surveyShardsMax: 32, // a thousand files of 50 rows give 1,600
+  surveyShardBytesMax: 8 * MiB, // compressed; small row groups join up to this, a larger one stands alone
+  surveyBytesMax: 256 * MiB, // of all shards of a sample, unless the smallest alone is larger
+  surveyRowsMax: 20_000, // rows of one shard, evenly spaced: a share is known to 0.4 %
+} as const;
+
+export const LIMITS = {
+  ...BIT_LIMITS,
 
   // tasks
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
@@ -115,12 +126,7 @@ export const LIMITS = {
   firingsKept: 50, // in memory, of one trigger; at start so many are read
   slotsShown: 5, // next slots of one trigger
 
-  // surveys: the first five decide bits of a sample
-  surveyShards: 4, // spread over the dataset: first, last and between; more where these hold few rows
-  surveyShardsMax: 32, // a thousand files of 50 rows give 1,600
-  surveyShardBytesMax: 8 * MiB, // compressed; small row groups join up to this, a larger one stands alone
-  surveyBytesMax: 256 * MiB, // of all shards of a sample, unless the smallest alone is larger
-  surveyRowsMax: 20_000, // rows of one shard, evenly spaced: a share is known to 0.4 %
+  // surveys: of the shards that are looked at, see also above
   surveyRowsEnough: 20_000, // rows of a sample above which no more shards are added
   surveyHashesMax: 512, // the lowest of a shard's values: to tell how far the values of shards overlap
   surveyTopMax: 40, // frequent values that a shard tells, of which ten are shown

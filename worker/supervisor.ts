@@ -3,6 +3,7 @@
 // Why the heartbeat is here: this process never blocks, so silence means that the machine or the network is gone.
 import { hostname } from 'node:os';
 import type { Clock } from '../common/clock.ts';
+import { DEFAULT_DEVICE, deviceIn } from '../common/engine/device/device.ts';
 import { newWorkerId, type WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
@@ -60,7 +61,7 @@ export function startWorker(options: WorkerOptions): Worker {
       host: hostname(),
       pid: process.pid,
       numerics: options.numerics,
-      device: 'cpu',
+      device: deviceIn(options.numerics) ?? DEFAULT_DEVICE,
       threads: options.threads,
       threadsFree: Math.max(0, options.threads - threadsTraining(training) - tasks.length),
       memoryBytes: options.memoryBytes,

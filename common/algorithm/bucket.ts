@@ -13,8 +13,9 @@ export function bucketSalt(objectKey: string): Salt {
   return { add: hash.readUInt32LE(0), xor: hash.readUInt32LE(4) };
 }
 
-const M1 = 0x7feb352d;
-const M2 = 0x846ca68b;
+/** Factors of the mix: they are in the numerics. */
+export const BUCKET_MIX = [0x7feb352d, 0x846ca68b] as const;
+const [M1, M2] = BUCKET_MIX;
 const SHIFT = 32 - Math.log2(LIMITS.buckets);
 
 /** xorshift-multiply mix of 32 bits ("lowbias32", C. Wellons, 2018), then the top 6 bits. */

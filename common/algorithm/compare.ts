@@ -144,7 +144,7 @@ function mean(values: Float64Array): number {
   return sum.value() / values.length;
 }
 
-const REPLICATES = 200; // the spread of 200 replicates is known to 5 %; 500,000 rows take 3.5 s
+export const REPLICATES = 200; // the spread of 200 replicates is known to 5 %; 500,000 rows take 3.5 s
 
 /**
  * Standard deviation over Poisson bootstrap replicates of R²'s change. Row r of replicate b counts as often as

@@ -26,9 +26,12 @@ export const isKeptRound = ({ steps }: Scheduled, round: number): boolean =>
 
 type Batched = Pick<TrainProgram, 'batchRows' | 'lanes'>;
 
-/** Rows of a lane in one call of its graphs: the one shape they run in. At least 2: a batch of 1 gives other bits. */
+/** A batch of 1 gives other bits. */
+export const LANE_BATCH_ROWS_MIN = 2;
+
+/** Rows of a lane in one call of its graphs: the one shape they run in. */
 export const laneBatchRows = ({ batchRows, lanes }: Batched): number =>
-  Math.max(2, Math.ceil(batchRows / lanes));
+  Math.max(LANE_BATCH_ROWS_MIN, Math.ceil(batchRows / lanes));
 
 /** The places in a lane's epoch order that a step takes: [start, end). */
 export function stepRows(

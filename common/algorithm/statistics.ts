@@ -38,6 +38,9 @@ export class MomentsAccumulator {
   }
 }
 
+/** Bits cut off the upper word of a float64. */
+export const QUANTILE_KEY_SHIFT = 4;
+
 /** Counts per truncated key: sign, 11 bits of exponent and 16 of mantissa, 28 bits in all. */
 export class HistogramAccumulator {
   readonly #counts = new Map<number, number>();
@@ -48,7 +51,7 @@ export class HistogramAccumulator {
       const x = values[i]!;
       if (!Number.isFinite(x)) continue;
       this.#float[0] = x + 0; // −0 becomes 0
-      const key = this.#words[1]! >>> 4;
+      const key = this.#words[1]! >>> QUANTILE_KEY_SHIFT;
       this.#counts.set(key, (this.#counts.get(key) ?? 0) + 1);
     }
   }
@@ -59,7 +62,7 @@ export class HistogramAccumulator {
   }
   #value(key: number): number {
     this.#words[0] = 0;
-    this.#words[1] = (key << 4) >>> 0;
+    this.#words[1] = (key << QUANTILE_KEY_SHIFT) >>> 0;
     return this.#float[0]!;
   }
 }

@@ -49,7 +49,7 @@ export function summarizeValidation(label: LabelKind, sum: Float64Array): Valida
 function addBinary(partial: Float64Array, { scores, labels }: ValidationRows): void {
   for (const [i, score] of scores.entries()) {
     const positive = labels[i]! > 0.5;
-    const p = Math.min(Math.max(score, LEAST), 1 - LEAST);
+    const p = Math.min(Math.max(score, PROBABILITY_LEAST), 1 - PROBABILITY_LEAST);
     partial[0]! -= Math.log(positive ? p : 1 - p);
     partial[2 + (positive ? 0 : BINS) + binOf(score)]! += 1;
   }
@@ -66,7 +66,7 @@ function binOf(score: number): number {
 }
 
 /** A float32 sigmoid reaches 0 and 1; the loss of such a row is finite all the same. */
-const LEAST = 2 ** -24;
+export const PROBABILITY_LEAST = 2 ** -24;
 
 function addRegression(partial: Float64Array, { scores, labels }: ValidationRows): void {
   for (const [i, score] of scores.entries()) {

@@ -1,31 +1,32 @@
 // Numerics: everything beside data, spec and seed that decides bits.
-// In: library versions, CPU. Out: one string; workers take only tasks of theirs.
-import { readFileSync } from 'node:fs';
+// In: library versions, the values in our code, a device. Out: one string; workers take only tasks of theirs.
+//
+//   duckdb-1.5.6+onnxruntime-1.30.0+code-1+cpu-avx512vnni
+//
+// Why `code-1` and no digest: it is the name of those values that BITS_OF_CODE pins, so that what earlier programs
+// computed under that name is never computed again. Any other value is told by its digest, whoever forgot to count on.
 import { createRequire } from 'node:module';
-import { arch, cpus } from 'node:os';
 import { version as duckdbVersion } from '@duckdb/node-api';
+import { BITS_OF_CODE, bitsDigest, CODE_VERSION, DECIDES_BITS } from './decides-bits.ts';
+import { DEFAULT_DEVICE, DEVICES, type DeviceKind } from './device/device.ts';
 
-/** Grows when our own code changes what a stage computes. */
-export const CODE_VERSION = 1;
-
-export function readNumerics(): string {
+export function readNumerics(device: DeviceKind = DEFAULT_DEVICE): string {
   const require = createRequire(import.meta.url);
   const ort = (require('onnxruntime-node/package.json') as { version: string }).version;
-  return `duckdb-${duckdbVersion().replace(/^v/, '')}+onnxruntime-${ort}+code-${CODE_VERSION}+cpu-${instructionSet()}`;
+  return nameNumerics({
+    duckdb: duckdbVersion().replace(/^v/, ''),
+    onnxruntime: ort,
+    bits: bitsDigest(DECIDES_BITS),
+    device: `${device}-${DEVICES[device].numerics()}`,
+  });
 }
 
-/** ONNX Runtime and DuckDB choose kernels by these levels. */
-function instructionSet(): string {
-  if (arch() !== 'x64')
-    return `${arch()}-${cpus()[0]?.model.split(' ')[0]?.toLowerCase() ?? 'unknown'}`;
-  let flags = '';
-  try {
-    flags = readFileSync('/proc/cpuinfo', 'utf8').match(/^flags\s*:(.*)$/m)?.[1] ?? '';
-  } catch {
-    return 'x64';
-  }
-  const has = (flag: string): boolean => flags.split(' ').includes(flag);
-  if (has('avx512f')) return has('avx512_vnni') ? 'avx512vnni' : 'avx512';
-  if (has('avx2')) return has('fma') ? 'avx2' : 'avx2nofma';
-  return has('avx') ? 'avx' : 'sse2';
+export function nameNumerics(of: {
+  readonly duckdb: string;
+  readonly onnxruntime: string;
+  readonly bits: string;
+  readonly device: string;
+}): string {
+  const values = of.bits === BITS_OF_CODE ? '' : `.${of.bits.slice(0, 16)}`;
+  return `duckdb-${of.duckdb}+onnxruntime-${of.onnxruntime}+code-${CODE_VERSION}${values}+${of.device}`;
 }

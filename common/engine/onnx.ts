@@ -5,6 +5,7 @@
 import { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { GristmillError } from '../errors.ts';
 import type { ElementType, Tensor } from '../onnx/graph.ts';
+import { DEFAULT_DEVICE, DEVICES, type DeviceKind } from './device/device.ts';
 
 /** What goes in and comes out: a tensor as graphs hold it. */
 export type FeedTensor = Tensor;
@@ -21,9 +22,12 @@ export type Session = AsyncDisposable & {
   run(feeds: Feeds, outputs?: readonly string[] | Feeds): Promise<Record<string, FeedTensor>>;
 };
 
-/** Loads a model on the CPU; MODEL_INVALID where it does not load. */
-export async function openSession(bytes: Uint8Array): Promise<Session> {
-  const session = await load(bytes);
+/** Loads a model on a device; MODEL_INVALID where it does not load. */
+export async function openSession(
+  bytes: Uint8Array,
+  device: DeviceKind = DEFAULT_DEVICE,
+): Promise<Session> {
+  const session = await load(bytes, device);
   return {
     inputNames: session.inputNames,
     outputNames: session.outputNames,
@@ -32,10 +36,10 @@ export async function openSession(bytes: Uint8Array): Promise<Session> {
   };
 }
 
-async function load(bytes: Uint8Array): Promise<InferenceSession> {
+async function load(bytes: Uint8Array, device: DeviceKind): Promise<InferenceSession> {
   try {
     return await InferenceSession.create(bytes, {
-      executionProviders: ['cpu'],
+      executionProviders: [...DEVICES[device].providers],
       intraOpNumThreads: 1,
       interOpNumThreads: 1,
       executionMode: 'sequential',

@@ -1,5 +1,6 @@
 // What processes tell each other without asking: heartbeats and hints.
 // In: a process's own state. Out: small JSON messages. None of it is truth; all of it is repeated.
+import type { DeviceKind } from '../engine/device/device.ts';
 import type { TaskId, WorkerId } from '../ids.ts';
 
 export type Heartbeat = {
@@ -8,7 +9,7 @@ export type Heartbeat = {
   readonly pid: number;
   /** The numerics: tasks of another one are not taken. */
   readonly numerics: string;
-  readonly device: 'cpu' | 'cuda';
+  readonly device: DeviceKind;
   readonly threads: number;
   readonly threadsFree: number;
   readonly memoryBytes: number;

@@ -2,6 +2,7 @@
 // In: nothing. Out: named schemas; those of requests are the very objects that validate.
 // Why answers have schemas too: a test holds every answer against the one that the documentation shows.
 import Type, { type TSchema } from 'typebox';
+import { DEVICE_KINDS } from '../../common/engine/device/device.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
@@ -391,7 +392,7 @@ export const WorkerList = Type.Object({
       host: Type.String(),
       pid: Type.Integer(),
       numerics: Type.String({ description: 'engines and instruction set that decide bits' }),
-      device: words(['cpu', 'cuda']),
+      device: words(DEVICE_KINDS),
       threads: Count,
       threadsFree: Count,
       memoryBytes: Count,

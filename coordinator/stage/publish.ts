@@ -2,6 +2,8 @@
 // In: model.onnx, its figures, its golden rows. Out: a version; the one there is, if it was trained before.
 // Why the train digest decides: the same rows, features, model and seed are the same version, whoever asks.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → predictions
+
+import { isBitExact } from '../../common/engine/device/device.ts';
 import type { PublishSpec } from '../../common/wire/job/training.ts';
 import type { Manifest } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
@@ -56,7 +58,7 @@ export async function publish(
         numerics: plan.numerics,
         createdAt: job.clock.now(),
       },
-      bitExact: true,
+      bitExact: isBitExact(plan.numerics),
     }),
   );
   await job.record({ kind: 'published', model, version: manifest.version, reused });

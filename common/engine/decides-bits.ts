@@ -1,0 +1,35 @@
+// The values in our own code that decide bits, gathered from where they live.
+// In: nothing. Out: a table, and its digest, which is part of the numerics.
+// Why gathered: a number that only a person remembers to count on is forgotten once; these change the digest themselves.
+// What travels in a program (learning rates, split edges, SQL) is in that program's digest, and not here.
+import { BUCKET_MIX } from '../algorithm/bucket.ts';
+import { REPLICATES } from '../algorithm/compare.ts';
+import { ADAM } from '../algorithm/optimizer.ts';
+import { BLOCK_ROWS, WINDOW_BLOCKS } from '../algorithm/order.ts';
+import { LANE_BATCH_ROWS_MIN } from '../algorithm/schedule.ts';
+import { QUANTILE_KEY_SHIFT } from '../algorithm/statistics.ts';
+import { PROBABILITY_LEAST } from '../algorithm/validation.ts';
+import { digestOf } from '../ids.ts';
+import { BIT_LIMITS } from '../limits.ts';
+
+export const DECIDES_BITS = {
+  limits: BIT_LIMITS,
+  adam: ADAM,
+  bucketMix: BUCKET_MIX,
+  order: { blockRows: BLOCK_ROWS, windowBlocks: WINDOW_BLOCKS },
+  laneBatchRowsMin: LANE_BATCH_ROWS_MIN,
+  quantileKeyShift: QUANTILE_KEY_SHIFT,
+  validationProbabilityLeast: PROBABILITY_LEAST,
+  bootstrapReplicates: REPLICATES,
+} as const;
+
+/** Grows when our code changes what a stage computes and no value in the table above does. */
+export const CODE_VERSION = 1;
+
+/**
+ * The digest of the table under CODE_VERSION. A value that changed is left out here: the numerics then tell its digest.
+ * A value that is only newly listed, or a new CODE_VERSION, has the new digest written here.
+ */
+export const BITS_OF_CODE = '40e20488d71c79158d7a55cc7b7f057b16d377eb0bfdd5a00e93f7912454373a';
+
+export const bitsDigest = (table: unknown): string => digestOf(table);
