@@ -4,14 +4,23 @@
 
 export const CODES = {
   // the request
-  BAD_JSON: { retry: false, status: 400, remedy: 'Send one JSON object' },
+  BAD_JSON: {
+    retry: false,
+    status: 400,
+    remedy:
+      'Correct the JSON where the message points to; "predict" takes an array of rows, the rest one object',
+  },
   BAD_NAME: {
     retry: false,
     status: 400,
     remedy: 'Use 1–63 of a–z, 0–9 and "-", beginning with a letter or digit',
   },
   BODY_TOO_LARGE: { retry: false, status: 413, remedy: 'Keep a job below 1 MB' },
-  UNSUPPORTED_MEDIA: { retry: false, status: 415, remedy: 'Send content-type application/json' },
+  UNSUPPORTED_MEDIA: {
+    retry: false,
+    status: 415,
+    remedy: 'Send content-type application/json, not compressed',
+  },
   SPEC_INVALID: {
     retry: false,
     status: 422,
@@ -24,6 +33,11 @@ export const CODES = {
     remedy: 'Use a new Idempotency-Key for another job',
   },
   NOT_FOUND: { retry: false, status: 404, remedy: 'Use one of the names listed in the message' },
+  PATH_UNKNOWN: {
+    retry: false,
+    status: 404,
+    remedy: 'Ask for a path that the message names, or that /docs lists',
+  },
   METHOD_UNKNOWN: {
     retry: false,
     status: 405,
@@ -196,7 +210,7 @@ export const CODES = {
   NOT_READY: {
     retry: true,
     status: 503,
-    remedy: 'Publish a version and move the alias, then ask again',
+    remedy: 'Ask again in a moment; where no version has the alias yet, publish one and move it',
   },
   // the machinery
   TASK_FAILED: { retry: false, status: 500, remedy: 'Read the cause of the last attempt' },

@@ -86,7 +86,10 @@ export const LIMITS = {
   bodyBytesMax: 1_000_000,
   headersTimeoutMs: 10_000, // at most requestTimeoutMs, or Node waits for the larger of the two
   requestTimeoutMs: 15_000, // a megabyte in 15 s is 0.5 Mbit/s; a slower client holds a socket
+  headerBytesMax: 16 * KiB,
+  paramLengthMax: 100, // of a name in a path; names have 63 characters
   connectionsMax: 2_000, // sockets of the API, streams among them
+  gatewayConnectionsMax: 4_000, // sockets of a gateway: half of what a process may open by a common limit of 8,192
   streamKeepAliveMs: 15_000, // proxies close a silent stream after 30 to 60 s
   readyTimeoutMs: 2_000, // a probe's patience with the store
   idempotencyKeyMax: 255,

@@ -7,6 +7,7 @@
 import type { Child } from '../common/child/host.ts';
 import type { Clock } from '../common/clock.ts';
 import { CODES, GristmillError, toWireError } from '../common/errors.ts';
+import type { MetricName, Sample } from '../common/http/metrics.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { parseRows } from '../common/predict/rows.ts';
@@ -104,6 +105,7 @@ export class Gateway {
       onDemandMax: LIMITS.versionsOnDemandMax,
     });
     this.#follower = new Follower({ ...options, live: this.#live });
+    metrics.service.read(() => this.#samples());
   }
 
   start(): Promise<void> {
@@ -136,13 +138,15 @@ export class Gateway {
     }
   }
 
-  /** Whether some model answers; if not, why, in a sentence. */
-  readiness(): { readonly ready: boolean; readonly detail: string } {
+  /** What it serves, in a sentence; throws why no model answers. */
+  checkReady(): string {
     const { situation } = this.#follower;
-    if (this.#isDraining) return { ready: false, detail: 'Shutting down: ask another gateway' };
+    if (this.#isDraining) {
+      throw new GristmillError('NOT_WORKING', 'Shutting down: ask another gateway');
+    }
     const served = situation.catalog.served.size;
-    if (served === 0) return { ready: false, detail: whyNothing(situation) };
-    return { ready: true, detail: `Serving ${served} ${served === 1 ? 'alias' : 'aliases'}` };
+    if (served === 0) throw whyNothing(situation);
+    return `Serving ${served} ${served === 1 ? 'alias' : 'aliases'}`;
   }
 
   /** Says 503 on readiness from now on, and goes on answering. */
@@ -168,22 +172,8 @@ export class Gateway {
     };
   }
 
-  renderMetrics(): string {
-    const { metrics } = this.#options;
-    const { look } = this.#follower.situation;
-    metrics.clear('gristmill_serving_version');
-    metrics.clear('gristmill_wanted_version');
-    for (const { name, aliases } of this.view.models) {
-      for (const { alias, version, wanted } of aliases) {
-        const labels = { model: name, alias };
-        metrics.set('gristmill_serving_version', labels, version ?? 0);
-        metrics.set('gristmill_wanted_version', labels, wanted ?? 0);
-      }
-    }
-    metrics.set('gristmill_inference_waiting_rows', {}, this.#batcher.waitingRows);
-    metrics.set('gristmill_child_restarts_total', {}, this.#seats.restarts);
-    metrics.set('gristmill_store_up', {}, look && !look.error ? 1 : 0);
-    return metrics.render();
+  get metrics(): Metrics {
+    return this.#options.metrics;
   }
 
   async close(): Promise<void> {
@@ -241,6 +231,38 @@ export class Gateway {
     return whyNoAlias(this.#follower.situation, { model, alias: 'champion' });
   }
 
+  #samples(): readonly Sample[] {
+    const { look } = this.#follower.situation;
+    const one = (name: MetricName, help: string, value: number): Sample => ({
+      ...{ name, help, value },
+      type: name.endsWith('_total') ? 'counter' : 'gauge',
+    });
+    const aliases = this.view.models.flatMap(({ name: model, aliases }) =>
+      aliases.flatMap(({ alias, version, wanted }) => [
+        { ...one('gristmill_serving_version', SERVING, version ?? 0), labels: { model, alias } },
+        { ...one('gristmill_wanted_version', WANTED, wanted ?? 0), labels: { model, alias } },
+      ]),
+    );
+    return [
+      ...aliases,
+      one(
+        'gristmill_inference_waiting_rows',
+        'Rows waiting for a free child',
+        this.#batcher.waitingRows,
+      ),
+      one(
+        'gristmill_child_restarts_total',
+        'Inference children lost and replaced',
+        this.#seats.restarts,
+      ),
+      one(
+        'gristmill_store_up',
+        '1 where the last look at the store went well',
+        look && !look.error ? 1 : 0,
+      ),
+    ];
+  }
+
   #viewModel(name: string): ModelView {
     const { catalog } = this.#follower.situation;
     const heads = [...catalog.heads.values()].filter((head) => head.model === name);
@@ -261,6 +283,9 @@ export class Gateway {
     };
   }
 }
+
+const SERVING = 'The version that an alias answers with';
+const WANTED = 'The version that the store says an alias has';
 
 /** Throws on the first prediction that is no number: JSON would make null of it. */
 export function checkFinite(

@@ -4,6 +4,7 @@
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
 import { describeSettings, maskSettings } from '../common/config.ts';
+import { listen } from '../common/http/listen.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { LIMITS } from '../common/limits.ts';
 import { makeLog } from '../common/log.ts';
@@ -14,7 +15,7 @@ import { Files } from './files.ts';
 import { Gateway } from './gateway.ts';
 import { followHints } from './hints.ts';
 import { Metrics } from './metrics.ts';
-import { listen, makeServer } from './server.ts';
+import { makeServer } from './server.ts';
 import { openLater } from './store.ts';
 
 const clock = systemClock;
@@ -42,7 +43,7 @@ async function run(stop: AbortSignal): Promise<void> {
     log,
     metrics: new Metrics(),
   });
-  const app = await makeServer(gateway, log);
+  const app = await makeServer(gateway, { clock, log });
   log.info('listening', { address: await listen(app, config) });
   await gateway.start();
   if (nats !== '') {

@@ -1,6 +1,6 @@
 // Why there is no answer, in a sentence that says what there is instead.
 // In: the catalog, the last look at the store. Out: errors for clients and probes. Pure.
-import { GristmillError, nearestName } from '../common/errors.ts';
+import { type Code, GristmillError, nearestName } from '../common/errors.ts';
 import { aliasKey, type Catalog, versionKey } from './catalog.ts';
 
 export type Situation = {
@@ -11,16 +11,18 @@ export type Situation = {
   readonly look: { readonly error: GristmillError | undefined } | undefined;
 };
 
-/** Why nothing at all answers. */
-export function whyNothing({ environment, storeUri, catalog, look }: Situation): string {
+/** Why nothing at all answers: with the code of what stands in the way, whose remedy is the one that helps. */
+export function whyNothing({ environment, storeUri, catalog, look }: Situation): GristmillError {
+  const none = (code: Code, why: string): GristmillError =>
+    new GristmillError(code, `No model answers yet: ${why}`);
   const [failure] = catalog.failures.values();
-  if (failure) return `No model answers yet: ${failure.error.message}`;
+  if (failure) return none(failure.error.code, failure.error.message);
   if ([...catalog.heads.values()].some(({ version }) => version !== null)) {
-    return 'No model answers yet: the first version is being loaded';
+    return none('NOT_READY', 'the first version is being loaded');
   }
-  if (!look) return `No model answers yet: the store ${storeUri} has not been read so far`;
-  if (look.error) return `No model answers yet: ${look.error.message}`;
-  return `No model answers yet: no alias in environment ${environment} of ${storeUri} has a version`;
+  if (!look) return none('NOT_READY', `the store ${storeUri} has not been read so far`);
+  if (look.error) return none(look.error.code, look.error.message);
+  return none('NOT_READY', `no alias in environment ${environment} of ${storeUri} has a version`);
 }
 
 /** Why an alias that nobody serves does not answer: not there, or not yet. */
@@ -51,9 +53,12 @@ function whyNoModel(
   models: readonly string[],
 ): GristmillError {
   if (!situation.look || models.length === 0) {
-    const why = whyNothing(situation);
-    const code = situation.look && !situation.look.error ? 'NOT_FOUND' : 'NOT_READY';
-    return new GristmillError(code, `Cannot predict with model ${model}: ${why}`);
+    const { code, message } = whyNothing(situation);
+    const isRead = situation.look && !situation.look.error;
+    return new GristmillError(
+      isRead ? 'NOT_FOUND' : code,
+      `Cannot predict with model ${model}: ${message}`,
+    );
   }
   const where = `environment ${situation.environment}`;
   return notFound({ kind: 'model', name: model, there: models, where });

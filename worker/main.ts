@@ -31,7 +31,7 @@ async function run(stop: AbortSignal): Promise<void> {
   const numerics = readNumerics();
   log.info('starting', { worker, numerics, ...maskSettings(SETTINGS, config) });
   const { host, port } = config;
-  const probes = port === null ? undefined : await openProbes({ host, port });
+  const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });
   const memoryBytes = config.memoryMiB * 1024 * 1024;
   const store = await openStore(config.store, process.env);
@@ -65,7 +65,7 @@ async function run(stop: AbortSignal): Promise<void> {
     training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, numerics }),
     execute: watched.watching(makeExecute(child, new Fetcher({ store, lake, scratch }), clock)),
   });
-  probes?.show({ worker: running, queue, child: watched, clock });
+  probes?.show({ worker: running, queue, child: watched });
   log.info('working', { worker });
 
   await untilAborted(stop);

@@ -5,7 +5,10 @@ import { CODES } from '../errors.ts';
 import { block, code, html, type Link, renderPage, table } from './html.ts';
 import { exampleBlocks, fieldTable, type Schema, typeId, typeText } from './schema.ts';
 
-type Body = { readonly content?: Readonly<Record<string, { readonly schema: Schema }>> };
+type Body = {
+  readonly description?: string;
+  readonly content?: Readonly<Record<string, { readonly schema: Schema }>>;
+};
 type Operation = {
   readonly tags?: readonly string[];
   readonly summary?: string;
@@ -114,7 +117,10 @@ function curlLine({ method, path, operation }: Call, address: string): string {
 
 const schemaOf = (body: Body): Schema => Object.values(body.content ?? {})[0]?.schema ?? {};
 const bodyType = (body: Body): string => {
+  const [media] = Object.keys(body.content ?? {});
+  if (media === undefined) return `no body: ${html(body.description ?? '')}`;
   const schema = schemaOf(body);
+  if (!media.includes('json')) return `${html(media)}: ${html(schema.description ?? '')}`;
   return schema.properties ? 'an object' : typeText(schema);
 };
 

@@ -1,6 +1,7 @@
 // What the API stands on: interfaces that the coordinator's main fills in and tests fake.
 // In: nothing. Out: types. Why here: no route file knows who implements jobs, workers or promotion.
 import type { Clock } from '../../common/clock.ts';
+import type { Sample } from '../../common/http/metrics.ts';
 import type { Log } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
 import type { Entry } from '../../common/store/journal.ts';
@@ -32,13 +33,4 @@ export type ApiDeps = {
   readonly log: Log;
   /** More lines for /metrics, asked at each scrape. */
   readonly samples?: () => readonly Sample[];
-};
-
-/** One figure at /metrics. Labels are names that exist, never an id or what a client made up. */
-export type Sample = {
-  readonly name: `gristmill_${string}` | `process_${string}`;
-  readonly help: string;
-  readonly type: 'counter' | 'gauge';
-  readonly labels?: Readonly<Record<string, string | number>>;
-  readonly value: number;
 };

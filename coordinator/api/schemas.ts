@@ -37,23 +37,6 @@ const FieldError = Type.Object({
   detail: Type.String(),
 });
 
-export const Problem = Type.Object(
-  {
-    type: Type.String(),
-    title: Type.String(),
-    status: Type.Integer(),
-    code: Type.String({ description: 'one of the codes below; never reused for another meaning' }),
-    detail: Type.String({
-      description: 'what was attempted, with which value, and what was expected',
-    }),
-    remedy: Type.String({ description: 'what to do' }),
-    errors: Type.Optional(Type.Array(FieldError)),
-    evidence: Type.Optional(Type.Unknown({ description: 'GATE_REFUSED: the figures' })),
-    requestId: Type.Optional(Type.String({ description: 'INTERNAL: to be found in the log' })),
-  },
-  { title: 'Problem', description: 'RFC 9457 problem details' },
-);
-
 const WireError = Type.Object({
   code: Type.String(),
   message: Type.String(),
@@ -412,8 +395,6 @@ export const WorkerList = Type.Object({
   ),
 });
 
-export const Health = Type.Object({ status: Type.Literal('ok') });
-
 export const FiringSchema = Type.Object(
   {
     slot: Type.String({ description: 'names sort by time; of a call with "-call-" in it' }),
@@ -503,7 +484,6 @@ export const SHARED = {
   },
   JobView,
   DatasetView: DatasetViewSchema,
-  Problem,
   Manifest: ManifestSchema,
   GatePolicy: {
     ...GatePolicySchema,
@@ -521,4 +501,3 @@ export const SHARED = {
   TriggerView: TriggerViewSchema,
   FiringView: FiringSchema,
 } as const;
-export type SharedName = keyof typeof SHARED;

@@ -47,10 +47,14 @@ const PLACES = ['query', 'header', 'path'] as const;
 
 /** The text as it comes; whoever writes it to a file formats it. */
 export function typesOf(header: string, services: readonly Service[]): string {
-  const named = services.flatMap(({ api }) => Object.entries(api.components?.schemas ?? {}));
+  const named = new Map(
+    services.flatMap(({ api }) => Object.entries(api.components?.schemas ?? {})),
+  ); // what both have is the same
   return [
     header.trimEnd(),
-    ...named.map(([name, schema]) => `${note(schema)}export type ${name} = ${typeOf(schema)};`),
+    ...[...named].map(
+      ([name, schema]) => `${note(schema)}export type ${name} = ${typeOf(schema)};`,
+    ),
     ...services.map(({ name, api }) => `export type ${name}Paths = ${pathsOf(api)};`),
     '',
   ].join('\n\n');

@@ -1,6 +1,6 @@
 // What is served. In: nothing. Out: models with their aliases, the versions held, and what each takes.
-import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import type { Route } from '../../common/http/route.ts';
 import type { Gateway } from '../gateway.ts';
 
 const nullable = (type: Type.TSchema) => Type.Union([type, Type.Null()]);
@@ -36,13 +36,20 @@ const MODELS = Type.Object({
   ),
 });
 
-export function addModelRoutes(app: FastifyInstance, gateway: Gateway): void {
-  const schema = { summary: 'What is served', tags: ['models'], response: { 200: MODELS } };
-  app.get('/v1/models', { schema }, async () => {
-    const { models, ...view } = gateway.view;
-    return { ...view, models: models.map(viewModel) };
-  });
-}
+export const modelRoutes = (gateway: Gateway): readonly Route[] => [
+  {
+    name: 'served',
+    method: 'GET',
+    path: '/v1/models',
+    tag: 'models',
+    summary: 'What is served',
+    answers: { 200: MODELS },
+    handle: async () => {
+      const { models, ...view } = gateway.view;
+      return { ...view, models: models.map(viewModel) };
+    },
+  },
+];
 
 function viewModel({ versions, ...model }: Gateway['view']['models'][number]): object {
   const described = versions.map(({ version, signature }) => ({

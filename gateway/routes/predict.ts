@@ -1,7 +1,7 @@
 // Predictions over HTTP. In: {"instances": [{…}]}, raw rows. Out: {"predictions": […], "model": …, "version": n}.
 // Why three paths: an alias moves under its callers, a version never does, and most callers want the champion.
-import type { FastifyInstance } from 'fastify';
 import Type from 'typebox';
+import type { Route } from '../../common/http/route.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Gateway, Target } from '../gateway.ts';
 
@@ -32,47 +32,49 @@ const ANSWER = Type.Object({
   version: Type.Integer({ description: 'which one has answered' }),
 });
 
-const NAME = '^[a-z0-9][a-z0-9-]*$';
-const ROUTES = [
+const NAME = Type.String({
+  pattern: '^[a-z0-9][a-z0-9-]*$',
+  description: 'a name of a–z, 0–9 and "-"',
+});
+const VERSION = Type.String({
+  pattern: '^[1-9][0-9]{0,11}$',
+  description: 'the number of a version, from 1',
+});
+const PATHS = [
   {
-    url: '/v1/models/:name(^[a-z0-9-]+)::predict',
-    params: { name: Type.String({ pattern: NAME }) },
+    name: 'predict',
+    path: '/v1/models/{name}:predict',
+    params: { name: NAME },
     summary: 'Predict with the version that the alias "champion" names',
   },
   {
-    url: '/v1/models/:name(^[a-z0-9-]+)/versions/:version(^[0-9]+)::predict',
-    params: {
-      name: Type.String({ pattern: NAME }),
-      version: Type.String({ pattern: '^[1-9][0-9]{0,11}$' }),
-    },
+    name: 'predictVersion',
+    path: '/v1/models/{name}/versions/{version}:predict',
+    params: { name: NAME, version: VERSION },
     summary: 'Predict with one version, loaded when it is asked for',
   },
   {
-    url: '/v1/models/:name(^[a-z0-9-]+)/aliases/:alias(^[a-z0-9-]+)::predict',
-    params: { name: Type.String({ pattern: NAME }), alias: Type.String({ pattern: NAME }) },
+    name: 'predictAlias',
+    path: '/v1/models/{name}/aliases/{alias}:predict',
+    params: { name: NAME, alias: NAME },
     summary: 'Predict with the version that an alias names',
   },
 ] as const;
 
-export function addPredictRoutes(app: FastifyInstance, gateway: Gateway, problem: object): void {
-  for (const { url, params, summary } of ROUTES) {
-    app.route<{ Body: Body; Params: Params }>({
-      method: 'POST',
-      url,
-      schema: {
-        summary,
-        tags: ['predictions'],
-        params: Type.Object(params),
-        body: BODY,
-        response: { 200: ANSWER, '4xx': problem, '5xx': problem },
-      },
-      handler: async (request) => {
-        const answer = await gateway.predict(targetOf(request.params), request.body.instances);
-        return { ...answer, predictions: Array.from(answer.predictions) };
-      },
-    });
-  }
-}
+export const predictRoutes = (gateway: Gateway): readonly Route[] =>
+  PATHS.map(({ params, ...path }) => ({
+    ...path,
+    method: 'POST',
+    tag: 'predictions',
+    params: Type.Object(params),
+    body: BODY,
+    answers: { 200: ANSWER },
+    handle: async ({ params, body }) => {
+      const { instances } = body as Body;
+      const answer = await gateway.predict(targetOf(params as Params), instances);
+      return { ...answer, predictions: Array.from(answer.predictions) };
+    },
+  }));
 
 function targetOf({ name, version, alias }: Params): Target {
   if (version !== undefined) return { model: name, version: Number(version) };

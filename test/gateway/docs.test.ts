@@ -1,11 +1,16 @@
 import { expect, test } from 'vitest';
+import { systemClock } from '../../common/clock.ts';
 import { CODES } from '../../common/errors.ts';
 import { silentLog } from '../../common/log.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
+import { Metrics } from '../../gateway/metrics.ts';
 import { makeServer } from '../../gateway/server.ts';
 
 test('GET /docs of the gateway shows every path and every code, and runs no script', async () => {
-  const app = await makeServer({ isDraining: false } as Gateway, silentLog);
+  const app = await makeServer({ isDraining: false, metrics: new Metrics() } as Gateway, {
+    clock: systemClock,
+    log: silentLog,
+  });
   const page = await app.inject('/docs');
   const { paths, tags } = (await app.inject('/openapi.json')).json();
   expect(Object.keys(paths).length).toBeGreaterThan(5);

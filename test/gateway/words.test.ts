@@ -16,11 +16,20 @@ const head = (model: string, version: number | null): CatalogEvent => ({
 const fine = { error: undefined };
 
 test('whyNothing() tells the reason that comes first', () => {
-  expect(whyNothing(situation([], undefined))).toContain('has not been read');
-  expect(whyNothing(situation([], fine))).toContain('no alias in environment dev of memory:');
-  expect(whyNothing(situation([head('m', 1)], fine))).toContain('is being loaded');
+  expect(whyNothing(situation([], undefined)).message).toContain('has not been read');
+  expect(whyNothing(situation([], fine)).message).toContain(
+    'no alias in environment dev of memory:',
+  );
+  expect(whyNothing(situation([head('m', 1)], fine)).message).toContain('is being loaded');
   const error = new GristmillError('STORE_UNAVAILABLE', 'Cannot reach it');
-  expect(whyNothing(situation([], { error }))).toContain('Cannot reach it');
+  expect(whyNothing(situation([], { error }))).toMatchObject({
+    code: 'STORE_UNAVAILABLE',
+    message: expect.stringContaining('Cannot reach it'),
+  });
+  const denied = new GristmillError('STORE_DENIED', 'Cannot read the store: access denied');
+  expect(whyNoAlias(situation([], { error: denied }), { model: 'm', alias: 'champion' }).code).toBe(
+    'STORE_DENIED',
+  );
   const failed: CatalogEvent = {
     kind: 'failed',
     model: 'm',
@@ -28,7 +37,7 @@ test('whyNothing() tells the reason that comes first', () => {
     error: { code: 'MODEL_INVALID', message: 'Cannot load m' },
     nowMs: 0,
   };
-  expect(whyNothing(situation([head('m', 1), failed], fine))).toContain('Cannot load m');
+  expect(whyNothing(situation([head('m', 1), failed], fine)).message).toContain('Cannot load m');
 });
 
 test('whyNoAlias() is 404 for what is not there, with what is, and 503 for what is not there yet', () => {

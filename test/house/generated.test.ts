@@ -3,9 +3,11 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
 import { type OpenApi, typesOf } from '../../deploy/openapi/types.ts';
 import type { Gateway } from '../../gateway/gateway.ts';
+import { Metrics } from '../../gateway/metrics.ts';
 import { makeServer } from '../../gateway/server.ts';
 import { makeApi } from '../support/api.ts';
 import { root } from './tree.ts';
@@ -16,7 +18,10 @@ const HEADER = `// Generated from both services' /openapi.json by deploy/openapi
 
 test("cli/api.ts is what the services' OpenAPI says", async () => {
   const { app } = await makeApi();
-  const gateway = await makeServer({ isDraining: false } as Gateway, silentLog);
+  const gateway = await makeServer({ isDraining: false, metrics: new Metrics() } as Gateway, {
+    clock: systemClock,
+    log: silentLog,
+  });
   const text = typesOf(HEADER, [
     { name: 'Coordinator', api: await openApiOf(app) },
     { name: 'Gateway', api: await openApiOf(gateway) },

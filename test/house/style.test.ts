@@ -79,7 +79,7 @@ const EFFECTS: readonly {
     what: 'randomness of the machine',
     pattern: /\bMath\.random\b|\brandomBytes\(|\brandomUUID\(/,
     adapters:
-      /^common\/(random|ids|store\/(file|file-temps|s3|settle))\.ts$|^coordinator\/(api\/server|snapshot\/footer)\.ts$|^gateway\/files\.ts$/, // names of temporary files and requests
+      /^common\/(random|ids|http\/service|store\/(file|file-temps|s3|settle))\.ts$|^coordinator\/snapshot\/footer\.ts$|^gateway\/files\.ts$/, // names of temporary files and requests
   },
   {
     what: 'HTTP of our own making',

@@ -1,8 +1,10 @@
 // What the probes of a worker answer in each of its states.
 // In: a worker's status, made up. Out: statuses and bodies over real HTTP on a free port.
 import { expect, onTestFinished, test } from 'vitest';
+import { systemClock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { silentLog } from '../../common/log.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import { openProbes, type Subject, watchChild } from '../../worker/health.ts';
 import type { Executed } from '../../worker/loop.ts';
@@ -19,13 +21,16 @@ function subject(change: Partial<Heartbeat> = {}): Subject & Lever {
     worker: { status: () => status(change), beatMs: () => 0 },
     queue: { isConnected: () => self.connected, uri: 'nats://here:4222' },
     child: { lossesInARow: () => 0, lastLoss: (): string | undefined => undefined },
-    clock: { monotonicMs: () => self.nowMs } as Subject['clock'],
   };
   return self;
 }
 
-async function open(shown?: Subject) {
-  const probes = await openProbes({ host: '127.0.0.1', port: 0 });
+const at = { host: '127.0.0.1', port: 0 };
+const still = { clock: systemClock, log: silentLog };
+
+async function open(shown?: Subject & Partial<Lever>) {
+  const clock = { ...systemClock, monotonicMs: () => shown?.nowMs ?? 0 };
+  const probes = await openProbes(at, { clock, log: silentLog });
   onTestFinished(() => probes.close());
   if (shown) probes.show(shown);
   return async (path: string, method = 'GET') => {
@@ -54,7 +59,7 @@ test('/readyz is 503 while the worker starts, stops, or has no queue, each as pr
   expect(await starting('/healthz')).toMatchObject({ status: 200 });
   expect(await starting('/readyz')).toMatchObject({
     status: 503,
-    type: 'application/problem+json',
+    type: 'application/problem+json; charset=utf-8',
     body: { code: 'NOT_WORKING', detail: expect.stringContaining('starting') },
   });
   const shown = subject();
@@ -97,7 +102,7 @@ test('/metrics tells of tasks and the process in the text form of Prometheus', a
   expect([status, type]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
   expect(body).toMatch(/^gristmill_tasks_running 1$/m);
   expect(body).toMatch(/^process_resident_memory_bytes \d+$/m);
-  for (const line of String(body).trimEnd().split('\n')) {
+  for (const line of String(body).split('\n').filter(Boolean)) {
     expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[^}]*\})? [\d.e+-]+)$/);
   }
 });
@@ -106,7 +111,7 @@ test('another path is 404 and another method 405, with what there is instead', a
   const ask = await open(subject());
   expect(await ask('/')).toMatchObject({
     status: 404,
-    body: { code: 'NOT_FOUND', detail: expect.stringContaining('/readyz') },
+    body: { code: 'PATH_UNKNOWN', detail: expect.stringContaining('/readyz') },
   });
   expect(await ask('/toString')).toMatchObject({ status: 404 });
   expect(await ask('/readyz', 'POST')).toMatchObject({ status: 405 });
@@ -114,10 +119,10 @@ test('another path is 404 and another method 405, with what there is instead', a
 });
 
 test('openProbes() says which port is taken', async () => {
-  const probes = await openProbes({ host: '127.0.0.1', port: 0 });
+  const probes = await openProbes(at, still);
   onTestFinished(() => probes.close());
   const port = Number(new URL(probes.address).port);
-  await expect(openProbes({ host: '127.0.0.1', port })).rejects.toMatchObject({
+  await expect(openProbes({ ...at, port }, still)).rejects.toMatchObject({
     code: 'PORT_TAKEN',
     message: expect.stringContaining(String(port)),
   });

@@ -1,8 +1,8 @@
 // GET /v1/schema: what it takes, and that whoever hangs up ends it.
 import { afterAll, expect, test } from 'vitest';
 import { GristmillError } from '../../../common/errors.ts';
+import { listen } from '../../../common/http/listen.ts';
 import { LIMITS } from '../../../common/limits.ts';
-import { listen } from '../../../coordinator/api/server.ts';
 import type { SurveyRequest } from '../../../coordinator/survey/survey.ts';
 import { makeApi, type TestApi } from '../../support/api.ts';
 

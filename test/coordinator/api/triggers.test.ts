@@ -218,7 +218,7 @@ test('PUT refuses a job that a submit would refuse, and points below /job', asyn
   });
   api.triggerJobs.refusal = new GristmillError('CHILD_LOST', 'Cannot parse: the child ended');
   const lost = await put(api);
-  expect([lost.statusCode, lost.headers['retry-after']]).toEqual([503, '2']);
+  expect([lost.statusCode, lost.headers['retry-after']]).toEqual([503, '1']);
 });
 
 test('names are names', async () => {
