@@ -2,6 +2,28 @@
 // In: nothing. Out: types of every request and answer. Do not edit: change the schemas, then run
 // "npx vitest run test/house/generated.test.ts --update".
 
+/** RFC 9457 problem details */
+export type Problem = {
+  type: string;
+  title: string;
+  status: number;
+  /** one of the codes below; never reused for another meaning */
+  code: string;
+  /** what was attempted, with which value, and what was expected */
+  detail: string;
+  /** what to do */
+  remedy: string;
+  errors?: {
+    /** JSON pointer of the wrong field */
+    pointer: string;
+    detail: string;
+  }[];
+  /** GATE_REFUSED: the figures */
+  evidence?: unknown;
+  /** INTERNAL: to be found in the log */
+  requestId?: string;
+};
+
 /** from Parquet to a served model; /docs/job explains every field */
 export type Job = {
   $schema?: string;
@@ -258,28 +280,6 @@ export type DatasetView = {
   } | null;
   /** a few rows, as predictions take them */
   sample: Record<string, number | string | boolean | null>[];
-};
-
-/** RFC 9457 problem details */
-export type Problem = {
-  type: string;
-  title: string;
-  status: number;
-  /** one of the codes below; never reused for another meaning */
-  code: string;
-  /** what was attempted, with which value, and what was expected */
-  detail: string;
-  /** what to do */
-  remedy: string;
-  errors?: {
-    /** JSON pointer of the wrong field */
-    pointer: string;
-    detail: string;
-  }[];
-  /** GATE_REFUSED: the figures */
-  evidence?: unknown;
-  /** INTERNAL: to be found in the log */
-  requestId?: string;
 };
 
 /** a version: immutable; blobs are named by their SHA-256 */
@@ -622,12 +622,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -655,12 +655,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -685,12 +685,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -715,12 +715,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -743,17 +743,44 @@ export type CoordinatorPaths = {
       responses: {
         200: {
           content: {
-            'application/json': string;
+            'text/event-stream': string;
           };
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
+          };
+        };
+      };
+    };
+  };
+  '/schemas/job.v1.json': {
+    /** The JSON schema of a job, for editors and checks */
+    get: {
+      parameters: {
+        query?: never;
+        header?: never;
+        path?: never;
+      };
+      responses: {
+        200: {
+          content: {
+            'application/json': Record<string, unknown>;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/problem+json': Problem;
           };
         };
       };
@@ -780,12 +807,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -810,12 +837,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -840,12 +867,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -881,12 +908,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -908,12 +935,12 @@ export type CoordinatorPaths = {
         204: { content?: never };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -935,12 +962,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -968,12 +995,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1003,12 +1030,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1050,12 +1077,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1082,12 +1109,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1120,12 +1147,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1161,12 +1188,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1195,12 +1222,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1235,12 +1262,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1272,12 +1299,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1322,12 +1349,12 @@ export type CoordinatorPaths = {
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1346,24 +1373,26 @@ export type CoordinatorPaths = {
           content: {
             'application/json': {
               status: 'ok';
+              /** a sentence for people */
+              detail: string;
             };
           };
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
     };
   };
   '/readyz': {
-    /** Can it work? Asks the store and the queue */
+    /** Can it work? 503 where it cannot, with the reason */
     get: {
       parameters: {
         query?: never;
@@ -1374,18 +1403,20 @@ export type CoordinatorPaths = {
         200: {
           content: {
             'application/json': {
-              status: 'ok';
+              status: 'ready';
+              /** a sentence for people */
+              detail: string;
             };
           };
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1402,44 +1433,17 @@ export type CoordinatorPaths = {
       responses: {
         200: {
           content: {
-            'application/json': string;
+            'text/plain': string;
           };
         };
         '4XX': {
           content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/schemas/job.v1.json': {
-    /** The JSON schema of a job, for editors and checks */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': Record<string, unknown>;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/json': Problem;
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1455,6 +1459,7 @@ export type GatewayPaths = {
         query?: never;
         header?: never;
         path: {
+          /** a name of a–z, 0–9 and "-" */
           name: string;
         };
       };
@@ -1480,34 +1485,12 @@ export type GatewayPaths = {
         };
         '4XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1520,7 +1503,9 @@ export type GatewayPaths = {
         query?: never;
         header?: never;
         path: {
+          /** a name of a–z, 0–9 and "-" */
           name: string;
+          /** the number of a version, from 1 */
           version: string;
         };
       };
@@ -1546,34 +1531,12 @@ export type GatewayPaths = {
         };
         '4XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1586,7 +1549,9 @@ export type GatewayPaths = {
         query?: never;
         header?: never;
         path: {
+          /** a name of a–z, 0–9 and "-" */
           name: string;
+          /** a name of a–z, 0–9 and "-" */
           alias: string;
         };
       };
@@ -1612,34 +1577,12 @@ export type GatewayPaths = {
         };
         '4XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
         '5XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
           };
         };
       };
@@ -1689,11 +1632,21 @@ export type GatewayPaths = {
             };
           };
         };
+        '4XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
       };
     };
   };
   '/healthz': {
-    /** The process is alive */
+    /** Is the process alive? */
     get: {
       parameters: {
         query?: never;
@@ -1704,16 +1657,27 @@ export type GatewayPaths = {
         200: {
           content: {
             'application/json': {
-              status: string;
+              status: 'ok';
+              /** a sentence for people */
               detail: string;
             };
+          };
+        };
+        '4XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/problem+json': Problem;
           };
         };
       };
     };
   };
   '/readyz': {
-    /** Some model answers */
+    /** Can it work? 503 where it cannot, with the reason */
     get: {
       parameters: {
         query?: never;
@@ -1724,32 +1688,27 @@ export type GatewayPaths = {
         200: {
           content: {
             'application/json': {
-              status: string;
+              status: 'ready';
+              /** a sentence for people */
               detail: string;
             };
           };
         };
-        503: {
+        '4XX': {
           content: {
-            'application/json': {
-              type: string;
-              title: string;
-              status: number;
-              code: string;
-              detail: string;
-              remedy: string;
-              errors?: {
-                pointer: string;
-                detail: string;
-              }[];
-            };
+            'application/problem+json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/problem+json': Problem;
           };
         };
       };
     };
   };
   '/metrics': {
-    /** Figures in the text form of Prometheus */
+    /** Figures for Prometheus */
     get: {
       parameters: {
         query?: never;
@@ -1757,7 +1716,21 @@ export type GatewayPaths = {
         path?: never;
       };
       responses: {
-        200: { content?: never };
+        200: {
+          content: {
+            'text/plain': string;
+          };
+        };
+        '4XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
+        '5XX': {
+          content: {
+            'application/problem+json': Problem;
+          };
+        };
       };
     };
   };

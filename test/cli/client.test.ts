@@ -84,7 +84,7 @@ test('a server that is another one is told apart', async () => {
   const error = await caught(clientOf(page.url).models());
   expect(error.message).toContain('what answers there is no gristmill coordinator');
   const lost = await caught(clientOf(`${url}/elsewhere`).models());
-  expect(lost.code).toBe('NOT_FOUND');
+  expect(lost.code).toBe('PATH_UNKNOWN');
   page.close();
 });
 
