@@ -67,7 +67,9 @@ test('gateway answers raw rows with the version that an alias names, and says wh
     const answer = await gateway.post(path, JSON.stringify({ instances }));
     expect(answer).toMatchObject({ status: 422, body: { code: 'REQUEST_INVALID' } });
   }
-  expect((await gateway.post(path, '{"instances":[{}],"rows":1}')).body.detail).toContain('rows is not a known field');
+  expect((await gateway.post(path, '{"instances":[{}],"rows":1}')).body.detail).toContain(
+    'rows is not a known field',
+  );
   const huge = JSON.stringify({ instances: [{ ...row(1), city: 'x'.repeat(1_000_000) }] });
   expect((await gateway.post(path, huge)).status).toBe(413);
   expect((await gateway.post(path, '{}', 'text/plain')).status).toBe(415);
