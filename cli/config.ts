@@ -3,27 +3,9 @@
 // Why "where from": an address that nobody answers at is named with the flag or the setting to correct.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Env, readSettings, type SettingName, text } from '../common/config.ts';
+import type { Env, SettingName } from '../common/config.ts';
 import { GristmillError } from '../common/errors.ts';
-
-const url = { pattern: /^https?:\/\/[^/\s?#]+(\/[^\s?#]*)?$/, expected: 'http://host:port' };
-
-export const SETTINGS = {
-  coordinator: text({
-    name: 'GRISTMILL_COORDINATOR',
-    help: 'where the command line finds the coordinator: http://host:port',
-    standard: 'http://127.0.0.1:8080',
-    reason: 'where "gristmill up" puts it',
-    ...url,
-  }),
-  gateway: text({
-    name: 'GRISTMILL_GATEWAY',
-    help: 'where the command line finds the gateway: http://host:port',
-    standard: 'http://127.0.0.1:8090',
-    reason: 'where "gristmill up" puts it',
-    ...url,
-  }),
-};
+import { readConfig, SETTINGS } from '../common/settings.ts';
 
 export type Address = { readonly url: string; readonly from: string };
 export type Addresses = { readonly coordinator: Address; readonly gateway: Address };
@@ -33,15 +15,16 @@ export function readAddresses(
   env: Env,
   flags: { readonly coordinator?: string | undefined; readonly gateway?: string | undefined },
 ): Addresses {
-  const values = readSettings(SETTINGS, env);
+  const values = readConfig('command line', env);
   const addressOf = (name: 'coordinator' | 'gateway', setting: SettingName): Address => {
     const flag = flags[name];
     if (flag === undefined) {
       const from = env[setting] ? setting : `the default of ${setting}`;
       return { url: trimmed(values[name]), from };
     }
-    if (url.pattern.test(flag)) return { url: trimmed(flag), from: `--${name}` };
-    const message = `Cannot use --${name} ${JSON.stringify(flag)}: expected ${url.expected}`;
+    const { parse, expected } = SETTINGS['command line'][name];
+    if (parse(flag) !== undefined) return { url: trimmed(flag), from: `--${name}` };
+    const message = `Cannot use --${name} ${JSON.stringify(flag)}: expected ${expected}`;
     throw new GristmillError('USAGE', message);
   };
   return {

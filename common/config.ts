@@ -1,6 +1,8 @@
-// Settings: one declarative table a process, read from the environment.
-// In: a table and the environment. Out: a frozen typed object, --help, or CONFIG_INVALID naming what is wrong.
+// What a setting is, and how a table of them is read from the environment; the tables are settings.ts.
+// In: a table, the environment, all names there are. Out: a frozen typed object, --help, or CONFIG_INVALID naming what is wrong.
 // Why a table: reading, help and docs are derived from it, and a misspelt name never passes silently.
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { GristmillError, nearestName } from './errors.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
@@ -21,30 +23,20 @@ export type Setting<T> = {
   readonly isSecret?: boolean;
 };
 
-/** Every name in use, whichever process reads it: one environment may serve several processes. */
-export const SETTING_NAMES = [
-  'GRISTMILL_NATS',
-  'GRISTMILL_STORE',
-  'GRISTMILL_LAKE',
-  'GRISTMILL_SCRATCH',
-  'GRISTMILL_THREADS',
-  'GRISTMILL_MEMORY',
-  'GRISTMILL_HOST',
-  'GRISTMILL_PORT',
-  'GRISTMILL_ENVIRONMENT',
-  'GRISTMILL_CRASH',
-  'GRISTMILL_COORDINATOR',
-  'GRISTMILL_GATEWAY',
-] as const;
-export type SettingName = (typeof SETTING_NAMES)[number];
+export type SettingName = `GRISTMILL_${string}`;
 
 type Table = Readonly<Record<string, Setting<unknown>>>;
 export type Values<S extends Table> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never;
 };
 
-export function readSettings<const S extends Table>(table: S, env: Env): Values<S> {
-  refuseUnknown(env);
+/** `known`: every name there is, whichever process reads it. Others are refused with the nearest one. */
+export function readSettings<const S extends Table>(
+  table: S,
+  env: Env,
+  known: readonly SettingName[],
+): Values<S> {
+  refuseUnknown(env, known);
   const entries = Object.entries(table).map(([key, setting]) => [key, readSetting(setting, env)]);
   return Object.freeze(Object.fromEntries(entries)) as Values<S>;
 }
@@ -90,13 +82,16 @@ export const text = (
   expected: of.expected ?? 'a text',
 });
 
-/** `file:///folder` or `s3://bucket/prefix`. */
-export const place = (of: Described & { standard?: string }): Setting<string> =>
-  text({
-    ...of,
-    pattern: /^(file:\/\/\/|s3:\/\/[^/]|memory:$)/,
-    expected: 'file:///folder or s3://bucket/prefix',
-  });
+/** A store or lake, as a URI: `file:///folder`, `s3://bucket/prefix`, or a folder as a shell writes it. */
+export const place = (of: Described & { standard?: string }): Setting<string> => ({
+  ...of,
+  standard: of.standard,
+  parse(given) {
+    if (/^\.{0,2}\//.test(given)) return pathToFileURL(resolve(given)).href;
+    return /^(file:\/\/\/|s3:\/\/[^/]|memory:$)/.test(given) ? given : undefined;
+  },
+  expected: '/folder, file:///folder or s3://bucket/prefix',
+});
 
 export const whole = (
   of: Described & { standard: number; min: number; max: number },
@@ -126,25 +121,9 @@ export const wholeOrNone = (
   };
 };
 
-/** The queue of those that cannot work without it. */
-export const natsSetting = text({
-  name: 'GRISTMILL_NATS',
-  help: 'nats://host:port, several separated by commas',
-  standard: 'nats://127.0.0.1:4222',
-  reason: 'where nats-server listens by itself',
-  isSecret: true,
-});
-
-export const lakeSetting = place({
-  name: 'GRISTMILL_LAKE',
-  help: 'where datasets lie: file:///folder or s3://bucket/prefix',
-  reason: 'nothing outside it is read',
-});
-
-function refuseUnknown(env: Env): void {
-  const known: readonly string[] = SETTING_NAMES;
+function refuseUnknown(env: Env, known: readonly SettingName[]): void {
   for (const name of Object.keys(env)) {
-    if (!name.startsWith('GRISTMILL_') || known.includes(name)) continue;
+    if (!name.startsWith('GRISTMILL_') || known.includes(name as SettingName)) continue;
     const near = nearestName(name, known);
     throw new GristmillError(
       'CONFIG_INVALID',

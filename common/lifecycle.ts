@@ -1,7 +1,10 @@
 // How a process starts, is asked to stop, and ends.
-// In: what to print, what to run. Out: exit 0 after a drain, 1 with one clear error where it cannot run.
+// In: what to print, what to run. Out: exit 0 after a drain; with one clear error 2 where a setting is wrong, 1 otherwise.
 import { CODES, toWireError } from './errors.ts';
 import type { Log } from './log.ts';
+
+/** As of the command line: whoever wrote the settings must act; starting it again cannot help. */
+const EXIT_SETTINGS = 2;
 
 export type Program = {
   /** Printed for --help: the settings, described. */
@@ -32,7 +35,7 @@ export async function runProgram({ help, log, run }: Program): Promise<void> {
     const { code, message } = toWireError(error);
     log.error('cannot run', { code, error: message, remedy: CODES[code].remedy });
     if (code === 'INTERNAL') log.error('stack', { stack: (error as Error).stack });
-    process.exitCode = 1;
+    process.exitCode = code === 'CONFIG_INVALID' ? EXIT_SETTINGS : 1;
   }
   process.exit(); // native handles would keep it
 }

@@ -11,11 +11,12 @@ import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { readConfig, SETTINGS } from '../common/settings.ts';
 import { openStore } from '../common/store/open.ts';
 import { selfTest } from '../common/store/store.ts';
 import { buildServer } from './api/server.ts';
 import { triggerSamples } from './api/triggers.ts';
-import { readConfig, SETTINGS } from './config.ts';
+
 import { watchWorkers } from './dispatch/workers.ts';
 import { JobService } from './job/service.ts';
 import { promote, registryOf } from './registry/hearing.ts';
@@ -34,8 +35,8 @@ const clock = systemClock;
 const log = makeLog('coordinator', clock);
 
 async function run(stop: AbortSignal): Promise<void> {
-  const config = readConfig(process.env);
-  log.info('starting', maskSettings(SETTINGS, config));
+  const config = readConfig('coordinator', process.env);
+  log.info('starting', maskSettings(SETTINGS.coordinator, config));
   const store = await openStore(config.store, process.env, { create: true });
   await selfTest(store, newWorkerId());
   const lake = await openStore(config.lake, process.env);
@@ -95,5 +96,5 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('stopped');
 }
 
-const help = `The coordinator takes jobs over HTTP and sees them to their end.\n\nSettings:\n${describeSettings(SETTINGS)}`;
+const help = `The coordinator takes jobs over HTTP and sees them to their end.\n\nSettings:\n${describeSettings(SETTINGS.coordinator)}`;
 await runProgram({ help, log, run });

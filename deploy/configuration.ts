@@ -23,7 +23,7 @@ Every process is configured by its environment alone, and refuses a \`GRISTMILL_
 One environment may serve several processes; each reads what it knows. An empty value counts as none. What must agree across a cluster is not
 here: it travels in the plan of a job.
 
-This page is written from the tables that the processes read (\`*/config.ts\`); \`test/house/configuration.test.ts\` keeps it so. Every process prints its part with \`--help\`.
+This page is written from the tables that the processes read (\`common/settings.ts\`); \`test/house/configuration.test.ts\` keeps it so. Every process prints its part with \`--help\`.
 `;
 
 const S3 = `## S3

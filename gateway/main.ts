@@ -9,8 +9,9 @@ import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { LIMITS } from '../common/limits.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { readConfig, SETTINGS } from '../common/settings.ts';
 import { openStore } from '../common/store/open.ts';
-import { readConfig, SETTINGS } from './config.ts';
+
 import { Files } from './files.ts';
 import { Gateway } from './gateway.ts';
 import { followHints } from './hints.ts';
@@ -22,8 +23,8 @@ const clock = systemClock;
 const log = makeLog('gateway', clock);
 
 async function run(stop: AbortSignal): Promise<void> {
-  const config = readConfig(process.env);
-  log.info('starting', maskSettings(SETTINGS, config));
+  const config = readConfig('gateway', process.env);
+  log.info('starting', maskSettings(SETTINGS.gateway, config));
   const { environment, nats } = config;
   const child = {
     thread: new URL('./thread.ts', import.meta.url),
@@ -62,5 +63,5 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('stopped');
 }
 
-const help = `The gateway serves the aliases of one environment.\n\n${describeSettings(SETTINGS)}`;
+const help = `The gateway serves the aliases of one environment.\n\n${describeSettings(SETTINGS.gateway)}`;
 await runProgram({ help, log, run });

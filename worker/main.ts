@@ -11,9 +11,10 @@ import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { readConfig, SETTINGS } from '../common/settings.ts';
 import { openStore } from '../common/store/open.ts';
 import { selfTest } from '../common/store/store.ts';
-import { readConfig, SETTINGS } from './config.ts';
+
 import { makeExecute } from './execute.ts';
 import { Fetcher } from './fetch.ts';
 import { openProbes, watchChild } from './health.ts';
@@ -25,11 +26,11 @@ const clock = systemClock;
 const log = makeLog('worker', clock);
 
 async function run(stop: AbortSignal): Promise<void> {
-  const config = readConfig(process.env);
+  const config = readConfig('worker', process.env);
   armCrash(config.crash);
   const worker = newWorkerId();
   const numerics = readNumerics();
-  log.info('starting', { worker, numerics, ...maskSettings(SETTINGS, config) });
+  log.info('starting', { worker, numerics, ...maskSettings(SETTINGS.worker, config) });
   const { host, port } = config;
   const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });
@@ -78,5 +79,5 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('stopped', { worker });
 }
 
-const help = `Does tasks and takes part in training.\n\nSettings:\n${describeSettings(SETTINGS)}`;
+const help = `Does tasks and takes part in training.\n\nSettings:\n${describeSettings(SETTINGS.worker)}`;
 await runProgram({ help, log, run });

@@ -6,12 +6,10 @@ import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { COMMANDS } from '../../cli/commands.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { readConfig, SETTINGS } from '../../common/settings.ts';
 import { AWS_VARIABLES } from '../../common/store/variables.ts';
-import * as coordinator from '../../coordinator/config.ts';
 import { root } from '../../deploy/bootstrap.mjs';
 import { expand, parseDockerfile, parsePairs } from '../../deploy/image/dockerfile.ts';
-import * as gateway from '../../gateway/config.ts';
-import * as worker from '../../worker/config.ts';
 
 type Service = {
   readonly image: string;
@@ -42,11 +40,11 @@ const imageEnv = Object.fromEntries(
     .filter(({ instruction }) => instruction === 'ENV')
     .flatMap((step) => parsePairs(step) as [string, string][]),
 );
-const roles = { coordinator, worker, gateway };
+const roles = ['coordinator', 'worker', 'gateway'] as const;
 const seconds = (service: Service): number =>
   Number(/^(\d+)s$/.exec(service.stop_grace_period)?.[1]);
 
-describe.each(Object.entries(roles))('the service %s', (role, { readConfig, SETTINGS }) => {
+describe.each(roles)('the service %s', (role) => {
   const service = compose.services[role]!;
   const environment = Object.fromEntries(
     Object.entries(service.environment ?? {}).map(([name, value]) => [
@@ -58,12 +56,12 @@ describe.each(Object.entries(roles))('the service %s', (role, { readConfig, SETT
   test('runs its role of the image, whose settings and its own are accepted', () => {
     expect(service.command).toEqual([role]);
     expect(COMMANDS.map(({ path }) => path.join(' '))).toContain(role);
-    expect(() => readConfig({ ...imageEnv, ...environment })).not.toThrow();
+    expect(() => readConfig(role, { ...imageEnv, ...environment })).not.toThrow();
   });
 
   test('is told nothing that its role does not read', () => {
     const read = [
-      ...Object.values(SETTINGS).map(({ name }) => name as string),
+      ...Object.values(SETTINGS[role]).map(({ name }) => name as string),
       ...AWS_VARIABLES.map(({ name }) => name),
     ];
     expect(Object.keys(environment).filter((name) => !read.includes(name))).toEqual([]);

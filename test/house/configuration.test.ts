@@ -3,31 +3,18 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { SETTINGS as cli } from '../../cli/config.ts';
-import { SETTING_NAMES } from '../../common/config.ts';
+import { SETTINGS } from '../../common/settings.ts';
 import { AWS_VARIABLES } from '../../common/store/variables.ts';
-import { SETTINGS as coordinator } from '../../coordinator/config.ts';
 import { renderConfiguration } from '../../deploy/configuration.ts';
-import { SETTINGS as gateway } from '../../gateway/config.ts';
-import { SETTINGS as worker } from '../../worker/config.ts';
 import { root, sources } from './tree.ts';
 
-const ROLES = [
-  { role: 'coordinator', settings: coordinator },
-  { role: 'worker', settings: worker },
-  { role: 'gateway', settings: gateway },
-  { role: 'command line', settings: cli },
-];
+const ROLES = Object.entries(SETTINGS).map(([role, settings]) => ({ role, settings }));
+const { worker, gateway } = SETTINGS;
 
 test('deploy/configuration.md is what the tables of settings say', async () => {
   await expect(renderConfiguration(ROLES, AWS_VARIABLES)).toMatchFileSnapshot(
     '../../deploy/configuration.md',
   );
-});
-
-test('every setting that is known is read by some process', () => {
-  const read = ROLES.flatMap(({ settings }) => Object.values(settings).map(({ name }) => name));
-  expect(new Set(read)).toEqual(new Set(SETTING_NAMES));
 });
 
 test('a default that differs from machine to machine is shown in words', () => {

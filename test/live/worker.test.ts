@@ -24,8 +24,14 @@ const script = fileURLToPath(new URL('../../worker/main.ts', import.meta.url));
 
 test('worker/main.ts refuses a misspelt setting with the nearest one', async () => {
   const { output, code } = await runWorker({ GRISTMILL_TREADS: '2' }).ended;
-  expect(code).toBe(1);
+  expect(code).toBe(2);
   expect(output).toContain('GRISTMILL_THREADS');
+});
+
+test('worker/main.ts without a store to work for ends as a wrong setting does', async () => {
+  const { output, code } = await runWorker({}).ended;
+  expect(code).toBe(2);
+  expect(output).toContain('Cannot start without GRISTMILL_STORE');
 });
 
 test('worker/main.ts --help lists every setting', async () => {
