@@ -116,18 +116,3 @@ export function figure(value: number): string {
   if (size >= 1000) return whole(value);
   return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
 }
-
-const METRIC_WORDS: Readonly<Record<string, string>> = {
-  auc: 'AUC',
-  logLoss: 'log loss',
-  brier: 'Brier',
-  accuracy: 'accuracy',
-  mse: 'MSE',
-  mae: 'MAE',
-  r2: 'R²',
-};
-export const metricName = (metric: string): string => METRIC_WORDS[metric] ?? metric;
-
-/** The metric by which a person tells two models apart. */
-export const mainMetric = (metrics: Readonly<Record<string, number>>): string =>
-  ['auc', 'r2', 'logLoss', 'mse'].find((name) => name in metrics) ?? Object.keys(metrics)[0] ?? '';

@@ -1,18 +1,10 @@
 // All about a job that has a screen to itself.
 // In: a JobView. Out: lines, section by section.
 // Why not the frame of `watch`: what was found is read once and compared, not glanced at.
+import { metricTitle } from '../common/metric/metrics.ts';
 import type { JobView } from './api.ts';
 import { errorLines } from './failure.ts';
-import {
-  age,
-  duration,
-  figure,
-  metricName,
-  moment,
-  type Style,
-  tableLines,
-  whole,
-} from './print.ts';
+import { age, duration, figure, moment, type Style, tableLines, whole } from './print.ts';
 import { gateLines, snapshotWords, splitWords } from './watch.ts';
 
 export function showLines(view: JobView, style: Style, now: number): string[] {
@@ -143,7 +135,7 @@ function evaluationLines({ evaluation }: JobView, style: Style): string[] {
       head: ['METRIC', 'MODEL', 'BASELINE'],
       right: [1, 2],
       rows: names.map((name) => [
-        metricName(name),
+        metricTitle(name),
         figure(metrics[name]!),
         maybe(baseline[name] ?? null),
       ]),
@@ -168,7 +160,7 @@ function sliceTable(
 ): string[] {
   const table = tableLines(
     {
-      head: ['VALUE', 'ROWS', ...names.map((name) => metricName(name).toUpperCase())],
+      head: ['VALUE', 'ROWS', ...names.map((name) => metricTitle(name).toUpperCase())],
       right: [1, ...names.map((_, index) => index + 2)],
       rows: slices
         .slice(0, SLICES_MAX)

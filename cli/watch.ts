@@ -1,20 +1,14 @@
 // What a job looks like while it runs and once it has ended: a line a stage, as many as there are to tell.
 // In: a JobView. Out: lines; for a log, the lines that one fact is worth.
 // Why pure: what a terminal shows is read in a test from recorded views, without a cluster.
+
+import { metricTitle } from '../common/metric/metrics.ts';
+import { mainMetric } from '../common/objective/objectives.ts';
 import type { JobFact } from '../common/wire/view.ts';
 import type { JobView } from './api.ts';
 import { EXIT } from './context.ts';
 import { errorLines } from './failure.ts';
-import {
-  count,
-  duration,
-  figure,
-  mainMetric,
-  metricName,
-  type Style,
-  size,
-  whole,
-} from './print.ts';
+import { count, duration, figure, type Style, size, whole } from './print.ts';
 
 type StageView = JobView['stages'][number];
 type Figures = Readonly<Record<string, number>>;
@@ -217,7 +211,7 @@ function changeWords(
 ): string {
   const min = evidence?.policy.change?.min;
   const needs = min === undefined ? '' : `, needs ≥ ${String(min).replace('-', '−')}`;
-  return `${metricName(metric)} ${figure(champion)} → ${figure(challenger)}  Δ ${signed(change)} [${signed(low)}, ${signed(high)}]${needs}`;
+  return `${metricTitle(metric)} ${figure(champion)} → ${figure(challenger)}  Δ ${signed(change)} [${signed(low)}, ${signed(high)}]${needs}`;
 }
 
 const changeFailed = ({ low }: Comparison, evidence: Evidence | null): boolean =>
@@ -270,8 +264,8 @@ function evaluationWords({
   const main = mainMetric(metrics);
   const other = Object.keys(metrics).find((name) => name !== main);
   return [
-    `${metricName(main)} ${figure(metrics[main]!)} (baseline ${figure(baseline[main]!)})`,
-    ...(other === undefined ? [] : [`${metricName(other)} ${figure(metrics[other]!)}`]),
+    `${metricTitle(main)} ${figure(metrics[main]!)} (baseline ${figure(baseline[main]!)})`,
+    ...(other === undefined ? [] : [`${metricTitle(other)} ${figure(metrics[other]!)}`]),
     count(rows, 'row'),
   ].join('   ');
 }

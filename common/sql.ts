@@ -12,3 +12,7 @@ export function quoteText(text: string): string {
 
 /** Every digit, as DOUBLE: `0.1` alone would be DECIMAL. */
 export const sqlNumber = (value: number): string => `'${value}'::DOUBLE`;
+
+/** DuckDB's numeric types. */
+export const NUMERIC_TYPE =
+  /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\b.*)$/;

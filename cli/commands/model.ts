@@ -3,12 +3,13 @@
 // Why rollback asks for the history: "the one before" is what the alias served, not the version of the next lower number.
 
 import { GristmillError } from '../../common/errors.ts';
+import { metricTitle } from '../../common/metric/metrics.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
 import type { AliasView, GatePolicy } from '../api.ts';
 import type { AliasPlace } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf } from '../input.ts';
-import { age, figure, metricName, size } from '../print.ts';
+import { age, figure, size } from '../print.ts';
 
 type Environments = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 
@@ -50,7 +51,7 @@ export const show: Run = async ({ client, out, clock }, [name = '']) => {
     head: [
       'VERSION',
       'ALIAS',
-      ...metrics.map((metric) => metricName(metric).toUpperCase()),
+      ...metrics.map((metric) => metricTitle(metric).toUpperCase()),
       'MODEL',
       'JOB',
       'MADE',
@@ -148,7 +149,7 @@ async function sayFigures(
     if (version === null) continue;
     const { metrics } = await client.version(name, version);
     const figures = Object.entries(metrics.test).map(
-      ([metric, value]) => `${metricName(metric)} ${figure(value)}`,
+      ([metric, value]) => `${metricTitle(metric)} ${figure(value)}`,
     );
     out.line(`  version ${version}: ${figures.join('   ')}`);
   }
@@ -156,11 +157,11 @@ async function sayFigures(
 
 function policyLines({ min = {}, max = {}, change }: GatePolicy): string[] {
   const lines = [
-    ...Object.entries(min).map(([metric, value]) => `${metricName(metric)} at least ${value}`),
-    ...Object.entries(max).map(([metric, value]) => `${metricName(metric)} at most ${value}`),
+    ...Object.entries(min).map(([metric, value]) => `${metricTitle(metric)} at least ${value}`),
+    ...Object.entries(max).map(([metric, value]) => `${metricTitle(metric)} at most ${value}`),
     ...(change
       ? [
-          `${metricName(change.metric)} against the champion: change above ${String(change.min).replace('-', '−')} with ${change.confidence * 100} % confidence`,
+          `${metricTitle(change.metric)} against the champion: change above ${String(change.min).replace('-', '−')} with ${change.confidence * 100} % confidence`,
         ]
       : []),
   ];

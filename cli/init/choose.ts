@@ -3,6 +3,8 @@
 // Why explained: who knows the data sees at a glance which guess is wrong, and corrects one line of JSON. Pure.
 
 import { GristmillError } from '../../common/errors.ts';
+import type { Show } from '../../common/objective/objective.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { quoteText } from '../../common/sql.ts';
 import type { JobInput } from '../../common/wire/job/job.ts';
 import type { ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
@@ -114,7 +116,7 @@ function checkLabel(view: DatasetView): LabelView {
   const { label, sampledRows, rows } = view;
   if (label === null)
     throw impossible(`${view.uri}: no label was asked for, expected --label EXPR`);
-  const { expression, missing, kind, mean, min, max } = label;
+  const { expression, missing, kind } = label;
   const of = `label ${JSON.stringify(expression)} of ${view.uri}`;
   const labelled = sampledRows - missing;
   const where = sampledRows < rows ? `the ${figure(sampledRows)} sampled rows` : 'all rows';
@@ -122,16 +124,16 @@ function checkLabel(view: DatasetView): LabelView {
   if (rows < ROWS_MIN || (sampledRows === rows && labelled < ROWS_MIN)) {
     throw impossible(`${of}: ${figure(labelled)} rows have one, expected at least ${ROWS_MIN}`);
   }
-  const isConstant = kind === 'binary' ? mean === 0 || mean === 1 : min === max;
-  if (isConstant && sampledRows === rows) {
-    const value = kind === 'binary' ? (mean === 1 ? 'true' : 'false') : figure(Number(min));
+  const objective = OBJECTIVES[kind].words;
+  const value = objective.constant(label, SHOW);
+  if (value !== null && sampledRows === rows) {
     const held = view.columns.filter((one) => label.columns.includes(one.name)).flatMap(valuesOf);
     throw impossible(
       `${of}: it is always ${value}, expected at least two values${held.map((text) => `; ${text}`).join('')}`,
     );
   }
-  if (kind === 'binary' && sampledRows === rows) {
-    const rarer = Math.round(Math.min(mean ?? 0, 1 - (mean ?? 0)) * labelled);
+  if (objective.rarer && sampledRows === rows) {
+    const rarer = Math.round(objective.rarer(label).share * labelled);
     if (rarer < POSITIVES_MIN) {
       throw impossible(
         `${of}: the rarer class has ${rarer} rows, expected at least ${POSITIVES_MIN}, so that test rows hold some`,
@@ -222,22 +224,20 @@ function requiredColumns(view: DatasetView, label: LabelView, split: SplitChoice
   return [...new Set([...ofLabel.map(({ name }) => name), ...split.require])];
 }
 
-function describeLabel(
-  { kind, missing, mean, min, max, std }: LabelView,
-  view: DatasetView,
-): string {
+const SHOW: Show = { figure, share: percent };
+
+function describeLabel(label: LabelView, view: DatasetView): string {
+  const { kind, missing } = label;
   const absent = missing > 0 ? `, missing in ${percent(missing / view.sampledRows)}` : '';
-  if (kind === 'binary') return `binary classification, true in ${percent(mean ?? 0)}${absent}`;
-  const [low, high] = [figure(min ?? 0), figure(max ?? 0)];
-  return `regression, ${low} to ${high}, mean ${figure(mean ?? 0)}, deviation ${figure(std ?? 0)}${absent}`;
+  return OBJECTIVES[kind].words.describe(label, SHOW) + absent;
 }
 
 /** Fewer test rows than this say little. */
 const ROWS_FEW = 400;
-const LABEL_TAIL = 10;
 
 function labelWarnings(label: LabelView, view: DatasetView): string[] {
-  const { kind, mean, min, max, std, missing, expression } = label;
+  const { kind, missing, expression } = label;
+  const objective = OBJECTIVES[kind].words;
   const labelled = Math.round(view.rows * (1 - missing / view.sampledRows));
   const few =
     labelled < ROWS_FEW
@@ -245,19 +245,14 @@ function labelWarnings(label: LabelView, view: DatasetView): string[] {
           `only ${figure(labelled)} rows: the test holds about ${Math.round(labelled * 0.15)}, and its figures are rough`,
         ]
       : [];
-  if (kind === 'binary') {
-    const rarer = Math.min(mean ?? 0, 1 - (mean ?? 0));
-    return rarer * labelled < 100
-      ? [
-          ...few,
-          `the rarer class has about ${figure(Math.round(rarer * labelled))} rows: look at auc, not at accuracy`,
-        ]
+  if (objective.rarer) {
+    const { share, hint } = objective.rarer(label);
+    return share * labelled < 100
+      ? [...few, `the rarer class has about ${figure(Math.round(share * labelled))} rows: ${hint}`]
       : few;
   }
-  const isLong =
-    min !== null && max !== null && min >= 0 && (max - (mean ?? 0)) / (std || 1) > LABEL_TAIL;
   const hint = `the label has a long tail: its few largest values decide the error; consider --label 'ln(1 + (${expression}))'`;
-  return isLong ? [...few, hint] : few;
+  return objective.hasTail(label) ? [...few, hint] : few;
 }
 
 const DAY_MS = 86_400_000;

@@ -3,14 +3,14 @@
 // Why gathered: a number that only a person remembers to count on is forgotten once; these change the digest themselves.
 // What travels in a program (learning rates, split edges, SQL) is in that program's digest, and not here.
 import { BUCKET_MIX } from '../algorithm/bucket.ts';
-import { REPLICATES } from '../algorithm/compare.ts';
 import { ADAM } from '../algorithm/optimizer.ts';
 import { BLOCK_ROWS, WINDOW_BLOCKS } from '../algorithm/order.ts';
 import { LANE_BATCH_ROWS_MIN } from '../algorithm/schedule.ts';
 import { QUANTILE_KEY_SHIFT } from '../algorithm/statistics.ts';
-import { PROBABILITY_LEAST } from '../algorithm/validation.ts';
 import { digestOf } from '../ids.ts';
 import { BIT_LIMITS } from '../limits.ts';
+import { REPLICATES } from '../metric/r2.ts';
+import { PROBABILITY_LEAST } from '../objective/binary.ts';
 
 export const DECIDES_BITS = {
   limits: BIT_LIMITS,

@@ -2,6 +2,7 @@
 // In: a spec and what earlier stages found. Out: one JSON object at stages/<digest>.json per stage of a job.
 // Why content-addressed: two jobs that compile to one program share every result.
 import type { Digest } from '../ids.ts';
+import type { LabelKind } from '../objective/objectives.ts';
 import type { ColumnKind } from './survey.ts';
 import type { BlobRef, PartRef } from './task.ts';
 
@@ -40,7 +41,6 @@ export type PrepareProgram = {
   /** Byte address of rows for buckets: see rowBucketSql. */
   readonly buckets: number;
 };
-export type LabelKind = 'binary' | 'regression';
 
 export type PrepareResult = {
   readonly rowsIn: number;
@@ -213,9 +213,11 @@ export type MetricsProgram = {
   readonly kind: 'metrics';
   readonly label: LabelKind;
   readonly slices: readonly string[];
-  readonly baseline: number;
+  /** What a model says that knows only the training labels' mean: one prediction. */
+  readonly baseline: readonly number[];
 };
-export type Metrics = Readonly<Record<string, number>>; // binary: logLoss brier accuracy auc; regression: mse mae r2
+/** By name: those of the objective that are defined on these rows. */
+export type Metrics = Readonly<Record<string, number>>;
 export type MetricsResult = {
   readonly rows: number;
   readonly metrics: Metrics;

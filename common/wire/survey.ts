@@ -1,6 +1,7 @@
 // What a dataset looks like: asked for before a job is written.
 // In: a shard of it. Out: figures per column, some rows, and how a label expression behaves on them.
 // Why by a worker: whoever decides never reads a row; and rows of a sample are enough to choose features by.
+import type { LabelKind } from '../objective/objectives.ts';
 
 /** The kinds that features are made of; null: no feature can read such a column. */
 export type ColumnKind = 'number' | 'text' | 'time' | 'boolean';
@@ -57,7 +58,7 @@ export type ColumnView = {
 export type LabelView = {
   /** The expression as it was given. */
   readonly expression: string;
-  readonly kind: 'binary' | 'regression';
+  readonly kind: LabelKind;
   /** Columns that the expression reads: none of them may be a feature. */
   readonly columns: readonly string[];
   /** Sampled rows without a label. */

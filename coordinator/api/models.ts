@@ -123,9 +123,7 @@ const gateRoutes = ({ registry: { store, clock } }: Deps): readonly Route[] => [
     answers: { 200: GateView },
     handle: async (request, reply) => {
       const place = gateOf(request);
-      const latest = await latestVersion(store, place.model);
-      const gate = await getGate(store, { ...place, label: latest?.signature.label ?? 'binary' });
-      if (gate.n === 0) await requireModel(store, place.model);
+      const gate = await getGate(store, place);
       withEtag(reply, gate.n);
       return { ...place, policy: gate.policy, isDefault: gate.n === 0 };
     },

@@ -1,9 +1,11 @@
 // What the HTTP API takes and gives, as schemas: requests are validated by them, OpenAPI is made of them.
 // In: nothing. Out: named schemas; those of requests are the very objects that validate.
 // Why answers have schemas too: a test holds every answer against the one that the documentation shows.
+
 import Type, { type TSchema } from 'typebox';
 import { DEVICE_KINDS } from '../../common/engine/device/device.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { LABEL_KINDS, METRICS_IN_WORDS } from '../../common/objective/objectives.ts';
 import { STAGE_NAMES } from '../../common/stages.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
 import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
@@ -19,7 +21,7 @@ const words = (values: readonly string[], description?: string) =>
 const Count = Type.Integer({ minimum: 0 });
 const Time = Type.Number({ description: 'milliseconds since 1970' });
 const Metrics = Type.Record(Type.String(), Type.Number(), {
-  description: 'binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2',
+  description: METRICS_IN_WORDS,
 });
 const Counts = Type.Record(Type.String(), Count);
 const Slices = Type.Record(
@@ -220,7 +222,7 @@ export const ManifestSchema = Type.Object(
       inputs: Type.Array(
         Type.Object({ name: Type.String(), type: words(['number', 'string', 'time']) }),
       ),
-      label: words(['binary', 'regression']),
+      label: words(LABEL_KINDS),
       codes: Type.Array(Type.String()),
       numbers: Type.Array(Type.String()),
     }),
@@ -336,7 +338,7 @@ const ColumnViewSchema = Type.Object(
 const LabelViewSchema = Type.Object(
   {
     expression: Type.String(),
-    kind: words(['binary', 'regression']),
+    kind: words(LABEL_KINDS),
     columns: Type.Array(Type.String(), { description: 'what it reads: none may be a feature' }),
     missing: Type.Integer({ minimum: 0, description: 'sampled rows without a label' }),
     mean: nullable(Type.Number(), 'binary: the share of positives'),

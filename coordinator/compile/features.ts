@@ -6,6 +6,7 @@ import { nearestName, unreachable } from '../../common/errors.ts';
 import { deepFreeze } from '../../common/freeze.ts';
 import { canonicalJson, sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { NUMERIC_TYPE } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { ColumnType } from '../../common/wire/program.ts';
 import { findColumn, SCALAR_FUNCTIONS, VOLATILE } from './allowlist.ts';
@@ -21,7 +22,7 @@ import {
   type Learns,
 } from './fitted.ts';
 import { FUNCTION_NAMES } from './functions.ts';
-import { collect, NUMERIC, type ParsedExpression } from './parse.ts';
+import { collect, type ParsedExpression } from './parse.ts';
 import {
   type BooleanNode,
   type CategoryNode,
@@ -62,7 +63,7 @@ export function buildFeatures(
 
 /** How a column of this DuckDB type is handled, or undefined where it cannot be. */
 export function columnTypeOf(type: string): ColumnType | undefined {
-  if (type === 'BOOLEAN' || NUMERIC.test(type)) return 'number';
+  if (type === 'BOOLEAN' || NUMERIC_TYPE.test(type)) return 'number';
   if (type === 'VARCHAR') return 'string';
   if (/^(?:DATE|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIMESTAMPTZ)$/.test(type)) return 'time';
   return undefined;
@@ -414,7 +415,7 @@ class Builder {
   #cast(of: Expr, type: string, at: number): Value {
     const value = this.#value(of);
     if (value.is === 'number' && type === 'DOUBLE') return value;
-    if (value.is === 'number' && value.flag && NUMERIC.test(type)) return number(value.node);
+    if (value.is === 'number' && value.flag && NUMERIC_TYPE.test(type)) return number(value.node);
     if (value.is === 'time' && type === 'TIMESTAMP') return value;
     if (value.is === 'text' && type === 'VARCHAR') return value;
     if (type === 'BOOLEAN' && (value.is === 'boolean' || value.is === 'number')) {
@@ -424,7 +425,7 @@ class Builder {
           : { kind: 'compare', op: '<>', left: value.node, right: { kind: 'constant', value: 0 } },
       );
     }
-    if (value.is === 'boolean' && NUMERIC.test(type))
+    if (value.is === 'boolean' && NUMERIC_TYPE.test(type))
       return number({ kind: 'indicator', of: value.node });
     throw this.#unservable(`a cast of ${WORDS[value.is]} to ${type}`, at);
   }

@@ -6,17 +6,18 @@
 //   numbers [n,D] ──────────── MatMul dense_0 [D,H] ───────────────────────────────┴ Add ─ + bias_0 [H]
 //      ─ Relu ─ MatMul dense_1 + bias_1 ─ Relu ─ … ─ dense_k [·,1] + bias_k ─ Squeeze ─ score [n]
 //
-// A binary score is a logit. A regression score is a standardized label: the prediction is score · std + mean, and the
-// loss is (score − (label − mean) / std)². Labels of any size then train alike with one learning rate; a model that
-// says the mean has a loss of 1.
+// What a score is, and the loss of it, is the objective's: common/objective. Where a prediction is k numbers wide, so
+// is the last layer, and nothing is squeezed.
 //
 // One table for all categories: a row is what a one-hot column would have in the first layer, and
 // Gather + sum is that product without the zeros. `linear` is the same with H = 1 and no Relu.
 import { GristmillError } from '../../common/errors.ts';
+import { type LabelScale, UNSCALED } from '../../common/objective/objective.ts';
+import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import { GraphBuilder, int } from '../../common/onnx/build.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
 import type { ModelSpec } from '../../common/wire/job/training.ts';
-import type { LabelKind, ParameterSpec } from '../../common/wire/program.ts';
+import type { ParameterSpec } from '../../common/wire/program.ts';
 import { addGradients } from './backward.ts';
 import { verifyGraph } from './verify.ts';
 
@@ -30,18 +31,17 @@ export type ModelInputs = {
   readonly labelScale?: LabelScale;
 };
 
-export type LabelScale = { readonly mean: number; readonly std: number };
-
 export type Model = {
   readonly parameters: ParameterSpec[];
-  /** codes, numbers, parameters → prediction [n]. */
+  /** codes, numbers, parameters → prediction, [n] or [n, width]. */
   readonly forward: Graph;
   /** The same with label and weight → loss [] and d_<parameter>. */
   readonly step: Graph;
 };
 
 export function buildModel(spec: ModelSpec, inputs: ModelInputs): Model {
-  const widths = spec.kind === 'linear' ? [1] : [...spec.hidden, 1];
+  const { width } = OBJECTIVES[inputs.label];
+  const widths = spec.kind === 'linear' ? [width] : [...spec.hidden, width];
   const parameters = listParameters(spec, widths, inputs);
   return {
     parameters,
@@ -100,8 +100,10 @@ function writeForward(
 ): Graph {
   const b = new GraphBuilder();
   const score = writeScore(b, parameters, inputs);
-  PREDICTIONS[inputs.label](b, score, inputs.labelScale ?? UNSCALED);
-  const graph = b.finish(name, [{ name: 'prediction', type: 'float', shape: ['n'] }]);
+  const { graph: pieces, width } = OBJECTIVES[inputs.label];
+  pieces.prediction(b, score, inputs.labelScale ?? UNSCALED);
+  const shape = width === 1 ? ['n'] : ['n', width];
+  const graph = b.finish(name, [{ name: 'prediction', type: 'float', shape }]);
   verifyGraph(graph, { after: `writing ${name}` });
   return graph;
 }
@@ -111,7 +113,8 @@ function writeStep(name: string, parameters: readonly ParameterSpec[], inputs: M
   const score = writeScore(b, parameters, inputs);
   const label = b.input('label', 'float', ['n']);
   const weight = b.input('weight', 'float', ['n']);
-  const losses = LOSSES[inputs.label](b, score, label, inputs.labelScale ?? UNSCALED);
+  const { graph: pieces } = OBJECTIVES[inputs.label];
+  const losses = pieces.losses(b, { score, label, scale: inputs.labelScale ?? UNSCALED });
   const weighted = b.node('Mul', [losses, weight]);
   const attributes = { keepdims: int(0) };
   b.nodeNamed('loss', 'ReduceSum', [weighted, b.int64([0])], { attributes });
@@ -119,11 +122,11 @@ function writeStep(name: string, parameters: readonly ParameterSpec[], inputs: M
   return addGradients(forward, { loss: 'loss', parameters: parameters.map((p) => p.name) });
 }
 
-/** Appends inputs, parameters and everything up to the score [n]: a logit, or the value itself. */
+/** Appends inputs, parameters and everything up to the score, [n] or [n, width]: what the objective makes sense of. */
 function writeScore(
   b: GraphBuilder,
   parameters: readonly ParameterSpec[],
-  { codeSizes, numbers }: ModelInputs,
+  { codeSizes, numbers, label }: ModelInputs,
 ): string {
   const codes = codeSizes.length > 0 ? b.input('codes', 'int64', ['n', codeSizes.length]) : '';
   const values = numbers > 0 ? b.input('numbers', 'float', ['n', numbers]) : '';
@@ -143,6 +146,7 @@ function writeScore(
     const active = b.node('Relu', [x], { name: `active_${layer}` });
     x = b.node('Gemm', [active, `dense_${layer}`, `bias_${layer}`], { name: `layer_${layer}` });
   }
+  if (OBJECTIVES[label].width > 1) return b.node('Identity', [x], { name: 'score' });
   return b.node('Squeeze', [x, b.int64([1])], { name: 'score' });
 }
 
@@ -154,31 +158,3 @@ function offsetsOf(sizes: readonly number[]): number[] {
     return next - size;
   });
 }
-
-const UNSCALED: LabelScale = { mean: 0, std: 1 };
-
-type Prediction = (b: GraphBuilder, score: string, scale: LabelScale) => string;
-
-const PREDICTIONS: Readonly<Record<LabelKind, Prediction>> = {
-  binary: (b, z) => b.nodeNamed('prediction', 'Sigmoid', [z]),
-  // z·std + mean
-  regression: (b, z, { mean, std }) => {
-    const scaled = b.node('Mul', [z, b.scalar('float', std)], { name: 'scaled' });
-    return b.nodeNamed('prediction', 'Add', [scaled, b.scalar('float', mean)]);
-  },
-};
-
-type Loss = (b: GraphBuilder, score: string, label: string, scale: LabelScale) => string;
-
-const LOSSES: Readonly<Record<LabelKind, Loss>> = {
-  // −y·ln σ(z) − (1−y)·ln(1−σ(z)) = softplus(z) − z·y. Stable: softplus(z) = max(z,0) + ln(1+e^−|z|) is how
-  // the engine computes it, and its gradient is σ(z) − y for every z, also at 0.
-  binary: (b, z, y) => b.node('Sub', [b.node('Softplus', [z]), b.node('Mul', [z, y])]),
-  // (z − (y − mean)/std)²
-  regression: (b, z, y, { mean, std }) => {
-    const centred = b.node('Sub', [y, b.scalar('float', mean)]);
-    const target = b.node('Div', [centred, b.scalar('float', std)], { name: 'target' });
-    const difference = b.node('Sub', [z, target]);
-    return b.node('Mul', [difference, difference]);
-  },
-};

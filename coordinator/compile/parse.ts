@@ -4,9 +4,14 @@
 import type { Duck } from '../../common/engine/duckdb.ts';
 import { type FieldError, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import {
+  LABEL_KINDS,
+  type LabelKind,
+  OBJECTIVES,
+  objectiveOfType,
+} from '../../common/objective/objectives.ts';
 import { quoteName } from '../../common/sql.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { LabelKind } from '../../common/wire/program.ts';
 import { type Expr, exprFromDuck, shorten } from './ast.ts';
 
 export type ExpressionText = {
@@ -85,15 +90,11 @@ export async function bindExpressions(
 
 /** What a label of this DuckDB type asks of a model. */
 export function labelKindOf(type: string): LabelKind {
-  if (type === 'BOOLEAN') return 'binary';
-  if (NUMERIC.test(type)) return 'regression';
-  const hint = 'BOOLEAN (classification) or a number (regression)';
+  const kind = objectiveOfType(type);
+  if (kind) return kind;
+  const hint = LABEL_KINDS.map((one) => OBJECTIVES[one].words.label).join(' or ');
   throw new GristmillError('SQL_TYPE', `Cannot learn a label of type ${type}, expected ${hint}`);
 }
-
-/** DuckDB's numeric types. */
-export const NUMERIC =
-  /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\b.*)$/;
 
 /** DuckDB's keywords that cannot name a column without quotes: `duckdb_keywords()`, reserved and type_function. */
 export const KEYWORDS: ReadonlySet<string> = new Set(

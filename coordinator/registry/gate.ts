@@ -2,9 +2,17 @@
 // In: a policy, the figures of challenger and champion. Out: a verdict with one line a check.
 // Why the policy is not in the job: whoever trains a model must not choose how it is judged.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate] → alias → predictions
+
 import Type from 'typebox';
-import { isMetric, METRICS, metricNames, primaryMetric } from '../../common/algorithm/metrics.ts';
 import { type FieldError, GristmillError, nearestName } from '../../common/errors.ts';
+import { isMetric, METRIC_NAMES, METRICS } from '../../common/metric/metrics.ts';
+import {
+  isMetricOf,
+  type LabelKind,
+  metricNames,
+  OBJECTIVES,
+  ownersOf,
+} from '../../common/objective/objectives.ts';
 import { appendNext, readHead } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import { escapePointer, explainSchema, listed, show } from '../../common/wire/explain.ts';
@@ -14,7 +22,8 @@ import {
   type GatePolicy,
   gatePrefix,
 } from '../../common/wire/model.ts';
-import type { LabelKind, Metrics } from '../../common/wire/program.ts';
+import type { Metrics } from '../../common/wire/program.ts';
+import { newestVersion } from './version.ts';
 
 const closed = { additionalProperties: false } as const;
 const bounds = (description: string) =>
@@ -27,7 +36,7 @@ export const GatePolicySchema = Type.Object(
     change: Type.Optional(
       Type.Object(
         {
-          metric: Type.String({ description: 'auc, logLoss, brier, accuracy, r2, mse or mae' }),
+          metric: Type.String({ description: listed(METRIC_NAMES) }),
           min: Type.Number({
             description:
               'least change against the champion, positive is better; slightly negative: non-inferiority',
@@ -66,15 +75,14 @@ function checkMetrics(
   const errors: FieldError[] = [];
   const check = (pointer: string, name: string, wanted?: 'higher' | 'lower'): void => {
     if (!isMetric(name)) {
-      const names = Object.keys(METRICS);
-      const nearest = nearestName(name, names);
+      const nearest = nearestName(name, METRIC_NAMES);
       const hint = nearest
         ? `did you mean ${show(nearest)}?`
-        : `expected one of ${names.join(', ')}`;
+        : `expected one of ${METRIC_NAMES.join(', ')}`;
       errors.push({ pointer, detail: `is no known metric (${show(name)}); ${hint}` });
-    } else if (label && METRICS[name].label !== label) {
+    } else if (label && !isMetricOf(label, name)) {
       const names = listed(metricNames(label));
-      const detail = `is a ${METRICS[name].label} metric, but the model is ${label}: expected ${names}`;
+      const detail = `is a ${ownersOf(name)} metric, but the model is ${label}: expected ${names}`;
       errors.push({ pointer, detail });
     } else if (wanted && METRICS[name].better !== wanted) {
       const detail = `is better when ${METRICS[name].better}, expected under ${wanted === 'higher' ? '"max"' : '"min"'}`;
@@ -89,7 +97,7 @@ function checkMetrics(
 
 /** Proof passed, and not much worse than the champion, where there is one. */
 export const defaultPolicy = (label: LabelKind): GatePolicy => ({
-  change: { metric: primaryMetric(label), min: -0.002, confidence: 0.95 },
+  change: { metric: OBJECTIVES[label].defaultGateMetric, min: -0.002, confidence: 0.95 },
 });
 
 export type Gate = {
@@ -98,14 +106,15 @@ export type Gate = {
   readonly n: number;
 };
 
+/** Throws NOT_FOUND where nobody set one and there is no version either, whose label the default would follow. */
 export async function getGate(
   store: Store,
-  of: { readonly model: string; readonly environment: string; readonly label: LabelKind },
+  of: { readonly model: string; readonly environment: string; readonly label?: LabelKind },
 ): Promise<Gate> {
   const head = await readHead<GateEntry>(store, gatePrefix(of.model, of.environment));
-  return head
-    ? { policy: head.value.policy, n: head.n }
-    : { policy: defaultPolicy(of.label), n: 0 };
+  if (head) return { policy: head.value.policy, n: head.n };
+  const label = of.label ?? (await newestVersion(store, of.model)).signature.label;
+  return { policy: defaultPolicy(label), n: 0 };
 }
 
 export async function putGate(
@@ -162,7 +171,7 @@ function bound(
       ? [(v: number) => v >= limit.atLeast, `at least ${limit.atLeast}`]
       : [(v: number) => v <= limit.atMost, `at most ${limit.atMost}`];
   if (value === undefined) {
-    const why = isMetric(name) ? `a ${METRICS[name].label} metric` : 'unknown';
+    const why = isMetric(name) ? `a ${ownersOf(name)} metric` : 'unknown';
     return { passed: false, reason: `${name} was not measured (${why}), needed ${wanted}` };
   }
   return { passed: passes(value), reason: `${name} is ${figure(value)}, needed ${wanted}` };

@@ -4,6 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate → alias] → predictions
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { SUBJECTS } from '../../common/queue/queue.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import { jsonBytes } from '../../common/store/store.ts';
@@ -264,7 +265,13 @@ async function scoreVersion(
   const { signature } = of.version;
   const { parts, range: where } = rows;
   const scores = await scoreRows(stage, { model, signature, parts, slices, where, numerics });
-  const result = await measure(stage, { scores, signature, slices, baseline: 0, numerics });
+  const result = await measure(stage, {
+    scores,
+    signature,
+    slices,
+    baseline: OBJECTIVES[signature.label].baseline(0),
+    numerics,
+  });
   return { scores, result };
 }
 

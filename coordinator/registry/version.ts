@@ -5,7 +5,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import { sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { append, type Entry, entryKey, readAfter, readHead } from '../../common/store/journal.ts';
+import { append, entryKey, readAfter, readHead } from '../../common/store/journal.ts';
 import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import {
@@ -117,9 +117,13 @@ export async function getVersion(store: Store, model: string, version: number): 
 }
 
 /** The number of the newest version; throws NOT_FOUND that lists the models there are. */
-export async function requireModel(store: Store, model: string): Promise<number> {
-  const head: Entry<Manifest> | undefined = await readHead(store, versionsPrefix(model));
-  if (head) return head.n;
+export const requireModel = async (store: Store, model: string): Promise<number> =>
+  (await newestVersion(store, model)).version;
+
+/** The newest version; throws NOT_FOUND that lists the models there are. */
+export async function newestVersion(store: Store, model: string): Promise<Manifest> {
+  const newest = await latestVersion(store, model);
+  if (newest) return newest;
   const names = await listModelNames(store);
   const has = names.length === 0 ? 'none is published yet' : `expected one of ${names.join(', ')}`;
   throw new GristmillError('NOT_FOUND', `Cannot find the model ${model}: ${has}`);

@@ -5,8 +5,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
+import type { LabelKind } from '../../common/objective/objectives.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { LabelKind } from '../../common/wire/program.ts';
 import { checkScalarSql, type ScalarSql } from '../compile/allowlist.ts';
 import { buildFeatures } from '../compile/features.ts';
 import {

@@ -5,13 +5,14 @@
 
 import { atPointer, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { LabelKind } from '../../common/objective/objectives.ts';
 import { quoteName } from '../../common/sql.ts';
 import type { CleanRule } from '../../common/wire/job/head.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { Split } from '../../common/wire/job/training.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { LabelKind, PrepareProgram, RawColumn } from '../../common/wire/program.ts';
+import type { PrepareProgram, RawColumn } from '../../common/wire/program.ts';
 import { findColumn } from '../compile/allowlist.ts';
 import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';

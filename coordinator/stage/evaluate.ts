@@ -85,7 +85,7 @@ export async function measure(
     readonly scores: readonly ResultRef[];
     readonly signature: Signature;
     readonly slices: readonly string[];
-    readonly baseline: number;
+    readonly baseline: readonly number[];
     readonly numerics: string;
   },
 ): Promise<MetricsResult> {

@@ -4,12 +4,13 @@
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { LabelScale, Objective } from '../../common/objective/objective.ts';
+import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { Split } from '../../common/wire/job/training.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type {
   FitResult,
   FittedValue,
-  LabelKind,
   LoadSql,
   SplitCounts,
   SplitRange,
@@ -22,7 +23,6 @@ import {
   levelStatistics,
   missingStatistics,
 } from '../compile/levels.ts';
-import type { LabelScale } from '../compile/model.ts';
 import { loadSql } from '../compile/sql.ts';
 import type { FeatureSet } from '../compile/tree.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
@@ -38,8 +38,8 @@ export type Fitted = {
   readonly counts: SplitCounts;
   readonly load: LoadSql;
   /** Mean label of the training rows: what the baseline always says. */
-  readonly baseline: number;
-  /** Regression: what the model is trained to predict is (label − mean) / std. */
+  readonly baseline: readonly number[];
+  /** Where labels are standardized: what the model is trained to predict is (label − mean) / std. */
   readonly labelScale: LabelScale | null;
 };
 
@@ -55,19 +55,22 @@ export async function fitFeatures(
   { plan, prepared, features, label }: Given,
 ): Promise<Fitted> {
   const stage = new StageRun(job, 'fit');
+  const objective = OBJECTIVES[label.kind];
   const { split } = job.spec.training;
   const fitLevel = (level: Level): Promise<FitResult> =>
     fitParts(stage, { numerics: plan.numerics, prepared, ...level });
 
   const ranges = await cutOffs(split, prepared, fitLevel);
   const counted = await fitLevel({
-    statistics: label.kind === 'regression' ? [LABEL_MOMENTS] : [],
+    statistics: objective.label.statistics,
     where: ranges.train,
     count: ranges,
   });
   const counts = counted.counts!;
-  await checkCounts(job, { counts, ranges, label: label.kind });
-  const labelScale = label.kind === 'regression' ? scaleOf(counted, total(counts.train)) : null;
+  await checkCounts(job, { counts, ranges });
+  const rows = total(counts.train);
+  objective.label.check({ rows, labelSum: counts.labelSum.train });
+  const labelScale = objective.label.scaleOf(labelNumbers(objective, counted), rows);
   let values: FittedValues = {};
   for (let level = 0; level < levelCount(features); level++) {
     const statistics = levelStatistics(features, level, values);
@@ -78,37 +81,19 @@ export async function fitFeatures(
   }
   const statistics = missingStatistics(features, values);
   const { missing } = await fitLevel({ statistics, where: ranges.train, count: null });
-  checkMissing(missing, total(counts.train));
+  checkMissing(missing, rows);
   await stage.finish();
   await job.record({ kind: 'fitted', features: describeFitted(features, values) });
-  const baseline = counts.labelSum.train / total(counts.train);
+  const baseline = objective.baseline(counts.labelSum.train / rows);
   return { ranges, values, counts, load: loadSql(features, values), baseline, labelScale };
 }
 
-const LABEL_MOMENTS: Statistic = { id: 'label', kind: 'moments', sql: '__label' };
-/** float32 holds 24 bits: a label that varies by less than this share of its size would be mostly rounding. */
-const LABEL_STD_LEAST = 2 ** -18;
-
-/** Mean and deviation of the training labels; LABEL_CONSTANT or LABEL_RANGE where no model could use them. */
-function scaleOf({ fitted }: FitResult, rows: number): LabelScale {
-  const [mean, std] = (fitted[LABEL_MOMENTS.id] as { numbers: readonly number[] }).numbers as [
-    number,
-    number,
-  ];
-  if (std === 0) {
-    throw new GristmillError(
-      'LABEL_CONSTANT',
-      `Cannot train: the label is ${mean} in all ${rows} training rows, expected at least two values`,
-    );
-  }
-  const isHeld = Number.isFinite(Math.fround(mean)) && Number.isFinite(Math.fround(std * std));
-  if (isHeld && std >= LABEL_STD_LEAST * Math.abs(mean) && Math.fround(std) > 0)
-    return { mean, std };
-  throw new GristmillError(
-    'LABEL_RANGE',
-    `Cannot train: the label has mean ${mean} and deviation ${std.toPrecision(3)} in the training rows, expected a deviation of at least ${(LABEL_STD_LEAST * Math.abs(mean)).toPrecision(3)} and below 1e19, as models compute in float32`,
-  );
-}
+/** What the statistics of the label found, in their order. */
+const labelNumbers = ({ label }: Objective, { fitted }: FitResult): readonly number[] =>
+  label.statistics.flatMap(({ id }) => {
+    const value = fitted[id];
+    return value && 'numbers' in value ? value.numbers : [];
+  });
 
 /** One scan of the parts: what to measure, on which rows, and whether to count rows too. */
 export type Level = {
@@ -176,7 +161,7 @@ function sharesOf(split: Parameters<typeof timeRanges>[0]): number[] {
 
 async function checkCounts(
   job: TrainingContext,
-  { counts, ranges, label }: { counts: SplitCounts; ranges: SplitRanges; label: LabelKind },
+  { counts, ranges }: { counts: SplitCounts; ranges: SplitRanges },
 ): Promise<void> {
   const rows = {
     train: total(counts.train),
@@ -193,13 +178,6 @@ async function checkCounts(
     throw new GristmillError(
       'SPLIT_EMPTY',
       `Cannot train: the split leaves 0 rows for ${name} (train ${rows.train}, validation ${rows.validation}, test ${rows.test}; ${edgesInWords(ranges, job.spec.training.split.by)}), expected at least 1 in each`,
-    );
-  }
-  const positives = counts.labelSum.train;
-  if (label === 'binary' && (positives === 0 || positives === rows.train)) {
-    throw new GristmillError(
-      'LABEL_CONSTANT',
-      `Cannot train: the label is ${positives === 0 ? 'false' : 'true'} in all ${rows.train} training rows, expected both classes`,
     );
   }
 }

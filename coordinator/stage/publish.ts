@@ -4,6 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → predictions
 
 import { isBitExact } from '../../common/engine/device/device.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { PublishSpec } from '../../common/wire/job/training.ts';
 import type { Manifest } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
@@ -69,9 +70,11 @@ export async function publish(
 function lastValidation({ epochs, signature }: Trained): Manifest['metrics']['validation'] {
   const last = epochs.at(-1);
   if (!last || last.validationLoss === null) return null;
-  if (signature.label === 'regression') return { mse: last.validationLoss };
+  const { lossMetric, validation } = OBJECTIVES[signature.label];
   return {
-    logLoss: last.validationLoss,
-    ...(last.validationAuc === null ? {} : { auc: last.validationAuc }),
+    [lossMetric]: last.validationLoss,
+    ...(validation.rank && last.validationAuc !== null
+      ? { [validation.rank.metric]: last.validationAuc }
+      : {}),
   };
 }

@@ -3,10 +3,11 @@
 // Why little happens here: plan/train.ts decides what is computed, rounds/run.ts who computes it.
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { type RunId, runIdOf } from '../../common/ids.ts';
+import { UNSCALED } from '../../common/objective/objective.ts';
+import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import type {
   AssembleResult,
-  LabelKind,
   Signature,
   TrainProgram,
   TrainResult,
@@ -44,7 +45,7 @@ export async function trainModel(job: TrainingContext, given: Given): Promise<Tr
   const stage = new StageRun(job, 'train');
   const { program, model } = compileTraining(job, given);
   const trainDigest = runIdOf(await saveProgram(job.store, program));
-  const unit = lossUnit(fitted.labelScale);
+  const unit = OBJECTIVES[given.label.kind].lossUnit(fitted.labelScale ?? UNSCALED);
   const result = await runRounds(job, stage, { program, trainDigest, plan, unit });
   const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * unit }));
   for (const [index, epoch] of epochs.entries()) {
@@ -118,6 +119,3 @@ async function runRounds(
   });
   return result;
 }
-
-/** From the loss that the optimizer sees to the one that users see: in the unit of `validationLoss` and `mse`. */
-const lossUnit = (scale: Fitted['labelScale']): number => (scale ? scale.std * scale.std : 1);

@@ -1,6 +1,7 @@
 // What a job's facts look like to a person.
 // In: facts and views as the coordinator tells them. Out: lines of text.
 // Why pure: what the quickstart says can be read in a test, without a cluster.
+import { metricTitle } from '../../common/metric/metrics.ts';
 import type { Metrics } from '../../common/wire/program.ts';
 import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';
 
@@ -127,16 +128,6 @@ function describeEpoch({
   return `loss ${loss.toFixed(4)}${validation}${auc}`;
 }
 
-const METRIC_NAMES: Readonly<Record<string, string>> = {
-  auc: 'AUC',
-  logLoss: 'log loss',
-  brier: 'Brier',
-  accuracy: 'accuracy',
-  mse: 'MSE',
-  mae: 'MAE',
-  r2: 'R²',
-};
-
 function describeEvaluation({
   metrics,
   baseline,
@@ -144,9 +135,7 @@ function describeEvaluation({
 }: Extract<JobFact, { kind: 'evaluated' }>): string[] {
   const names = Object.keys(metrics);
   const figures = (of: Metrics): string =>
-    names
-      .map((name) => `${METRIC_NAMES[name] ?? name} ${(of[name] ?? Number.NaN).toFixed(4)}`)
-      .join('   ');
+    names.map((name) => `${metricTitle(name)} ${(of[name] ?? Number.NaN).toFixed(4)}`).join('   ');
   return [
     entry('test', `${figures(metrics)}   (${whole(rows)} rows)`),
     entry('', `${figures(baseline)}   (a baseline that always says the mean)`),
@@ -164,7 +153,7 @@ function describeGate({
   const comparison = evidence?.comparison;
   if (comparison && evidence?.champion) {
     const { metric, champion, challenger, rows } = comparison;
-    const name = METRIC_NAMES[metric] ?? metric;
+    const name = metricTitle(metric);
     const both = `version ${evidence.champion.version} ${champion.toFixed(4)}, version ${evidence.challenger.version} ${challenger.toFixed(4)}`;
     lines.push(entry('', `  ${name} on the same ${whole(rows)} rows: ${both}`));
   }

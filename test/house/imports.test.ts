@@ -45,7 +45,7 @@ test('deploy imports only common of the sources: it starts the others as process
 test('compile sees only common/{onnx,wire,engine,algorithm,predict,errors,ids,limits,sql,freeze} and itself', () => {
   const isAllowed = (to: string): boolean =>
     /^coordinator\/compile\//.test(to) ||
-    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|predict\/|errors|ids|limits|sql|freeze)/.test(
+    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|objective\/|predict\/|errors|ids|limits|sql|freeze)/.test(
       to,
     );
   const wrong = own.filter(

@@ -2,9 +2,10 @@
 // In: the champion's score tasks, then the challenger's, part by part of the same rows. Out: CompareResult.
 // Why labels are compared: both scored the same rows only if both saw the same labels.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
-import { compareScores } from '../../common/algorithm/compare.ts';
-import { isMetric, METRICS } from '../../common/algorithm/metrics.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { compareScores } from '../../common/metric/measure.ts';
+import { isMetric } from '../../common/metric/metrics.ts';
+import { isMetricOf, OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { CompareProgram } from '../../common/wire/program.ts';
 import { scoreTasks } from './metrics.ts';
 import type { Outcome, Prepared } from './runner.ts';
@@ -12,7 +13,7 @@ import { readScores } from './scores.ts';
 
 export async function runCompare(prepared: Prepared<CompareProgram>): Promise<Outcome> {
   const { metric, label, confidence, seed, parts } = prepared.program;
-  if (!isMetric(metric) || METRICS[metric].label !== label) {
+  if (!isMetric(metric) || !isMetricOf(label, metric)) {
     throw new GristmillError('INTERNAL', `Cannot compare ${label} scores by ${metric}`);
   }
   const tasks = scoreTasks(prepared.input);
@@ -22,13 +23,15 @@ export async function runCompare(prepared: Prepared<CompareProgram>): Promise<Ou
       `Cannot compare ${tasks.length} score files, expected ${parts} of each version`,
     );
   }
-  const champion = await readScores(prepared, tasks.slice(0, parts), []);
-  const challenger = await readScores(prepared, tasks.slice(parts), []);
+  const { width } = OBJECTIVES[label];
+  const champion = await readScores(prepared, tasks.slice(0, parts), { width, slices: [] });
+  const challenger = await readScores(prepared, tasks.slice(parts), { width, slices: [] });
   assertSameLabels(champion.labels, challenger.labels);
   const result = compareScores({
     metric,
     confidence,
     seed,
+    width,
     champion: champion.scores,
     challenger: challenger.scores,
     labels: challenger.labels,

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { bucketSalt, withBucketSql } from '../../common/algorithm/bucket.ts';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
 import type { PrepareProgram, PrepareResult } from '../../common/wire/program.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
@@ -219,6 +220,7 @@ function emptyResult(rowsIn: number, dropped: Record<string, number>): PrepareRe
 }
 
 function facts(program: PrepareProgram, summary: Summary): Partial<PrepareResult> {
-  const labels = program.label?.kind === 'binary' ? ([summary.no, summary.yes] as const) : null;
+  const hasClasses = program.label && OBJECTIVES[program.label.kind].label.classes;
+  const labels = hasClasses ? ([summary.no, summary.yes] as const) : null;
   return { splitMin: summary.low, splitMax: summary.high, labels };
 }

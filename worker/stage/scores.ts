@@ -2,11 +2,11 @@
 // In: descriptors of score tasks and their local files. Out: scores, labels, and slice values under one numbering.
 // Why renumbered: a part codes its slice values by itself; two parts may give one airport two codes.
 //
-//   file: row by row, little-endian:  float32 score │ float32 label │ int32 code of slice 1 │ …
+//   file: row by row, little-endian:  float32 score 1 … score k │ float32 label │ int32 code of slice 1 │ …
 import { readFile } from 'node:fs/promises';
-import type { Scored } from '../../common/algorithm/metrics.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { TaskId } from '../../common/ids.ts';
+import type { Scored } from '../../common/metric/metric.ts';
 import type { ScoreResult } from '../../common/wire/program.ts';
 import type { Prepared } from './runner.ts';
 
@@ -22,30 +22,30 @@ export type ScoreColumns = Scored & { readonly slices: readonly Slice[] };
 export async function readScores(
   prepared: Pick<Prepared, 'json' | 'files'>,
   tasks: readonly TaskId[],
-  slices: readonly string[],
+  { width, slices }: { readonly width: number; readonly slices: readonly string[] },
 ): Promise<ScoreColumns> {
   const results = tasks.map((task) => prepared.json[task]!.result as ScoreResult);
   const rows = results.reduce((sum, result) => sum + result.rows, 0);
-  const scores = new Float32Array(rows);
+  const scores = new Float32Array(rows * width);
   const labels = new Float32Array(rows);
   const books = slices.map((name) => new SliceBook(name, rows));
   let row = 0;
   for (const result of results) {
     if (!result.scores) continue;
-    const width = 2 + result.slices.length;
-    const words = await readWords(prepared.files[result.scores.key]!, result.rows, width);
+    const stride = width + 1 + result.slices.length;
+    const words = await readWords(prepared.files[result.scores.key]!, result.rows, stride);
     const floats = new Float32Array(words.buffer, words.byteOffset, words.length);
-    for (let at = 0; at < words.length; at += width, row++) {
-      scores[row] = floats[at]!;
-      labels[row] = floats[at + 1]!;
+    for (let at = 0; at < words.length; at += stride, row++) {
+      for (let k = 0; k < width; k++) scores[row * width + k] = floats[at + k]!;
+      labels[row] = floats[at + width]!;
     }
     const start = row - result.rows;
     for (const book of books) {
-      const column = 2 + result.slices.indexOf(book.name);
-      book.take(start, result, words, { width, column });
+      const column = width + 1 + result.slices.indexOf(book.name);
+      book.take(start, result, words, { width: stride, column });
     }
   }
-  return { scores, labels, slices: books.map((book) => book.slice()) };
+  return { width, scores, labels, slices: books.map((book) => book.slice()) };
 }
 
 async function readWords(path: string, rows: number, width: number): Promise<Int32Array> {

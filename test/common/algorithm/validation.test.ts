@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
-import { metricsOf } from '../../../common/algorithm/metrics.ts';
 import {
   addValidation,
   summarizeValidation,
   validationLength,
   validationPartial,
 } from '../../../common/algorithm/validation.ts';
+import { metricsOf } from '../../../common/metric/measure.ts';
+import { OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
 
 /** Scores of a calibrated model: the label is drawn with the score as its probability. */
@@ -24,7 +25,7 @@ test.each([0.5, 0.2, 0.01, 0.001])(
   (base) => {
     const rows = calibrated(100_000, { base, spread: 2 });
     const sum = summarizeValidation('binary', validationPartial('binary', rows));
-    const exact = metricsOf('binary', rows);
+    const exact = metricsOf(OBJECTIVES.binary.metrics, { width: 1, ...rows });
     expect(Math.abs(sum.auc! - exact.auc!)).toBeLessThan(1e-4);
     expect(sum.loss).toBeCloseTo(exact.logLoss!, 6);
   },

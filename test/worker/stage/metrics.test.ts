@@ -3,8 +3,9 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
-import { metricsOf } from '../../../common/algorithm/metrics.ts';
 import type { TaskId } from '../../../common/ids.ts';
+import { metricsOf } from '../../../common/metric/measure.ts';
+import { OBJECTIVES } from '../../../common/objective/objectives.ts';
 import type { CompareResult, MetricsResult, ScoreResult } from '../../../common/wire/program.ts';
 import { runCompare } from '../../../worker/stage/compare.ts';
 import { runMetrics } from '../../../worker/stage/metrics.ts';
@@ -63,7 +64,7 @@ const PROGRAM = {
   kind: 'metrics',
   label: 'binary',
   slices: ['origin'],
-  baseline: 0.5,
+  baseline: [0.5],
 } as const;
 
 test('runMetrics() merges parts whose slices have codes of their own', async () => {
@@ -88,7 +89,8 @@ test('runMetrics() merges parts whose slices have codes of their own', async () 
   const { result, rows } = await runMetrics(await prepare(PROGRAM, parts));
   const { metrics, baseline, slices } = result as MetricsResult;
   const of = (...pairs: [number, number][]) =>
-    metricsOf('binary', {
+    metricsOf(OBJECTIVES.binary.metrics, {
+      width: 1,
       scores: Float32Array.from(pairs.map(([score]) => score)),
       labels: Float32Array.from(pairs.map(([, label]) => label)),
     });

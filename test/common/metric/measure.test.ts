@@ -1,22 +1,55 @@
 // Metrics and comparisons against definitions written out, pair by pair, and against published figures.
 import { expect, test } from 'vitest';
+import { normalQuantile } from '../../../common/algorithm/normal.ts';
+import { Sum } from '../../../common/algorithm/sum.ts';
+import { areaWalk, groupsOf, keysOf, runsOf } from '../../../common/metric/curve.ts';
+import { covarianceOfAreas } from '../../../common/metric/delong.ts';
 import {
-  compareScores,
-  delongCovariance,
-  normalQuantile,
-} from '../../../common/algorithm/compare.ts';
-import {
-  areaUnderCurve,
-  constantMetrics,
-  METRICS,
-  type MetricName,
-  metricsOf,
-  Sum,
-} from '../../../common/algorithm/metrics.ts';
+  type Comparison,
+  changePartial,
+  compareScores as compare,
+  constantScores,
+  curveOf,
+  metricsOf as measure,
+} from '../../../common/metric/measure.ts';
+import type { CurveMetric, Scored } from '../../../common/metric/metric.ts';
+import { METRICS } from '../../../common/metric/metrics.ts';
+import { LABEL_KINDS, type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
 
 const seed = Number(process.env.SEED ?? 1);
 const floats = (...values: number[]): Float32Array => Float32Array.from(values);
+
+/** One score a row, as all of today's objectives have. */
+type Narrow = Omit<Scored, 'width'>;
+const metricsOf = (label: LabelKind, scored: Narrow) =>
+  measure(OBJECTIVES[label].metrics, { width: 1, ...scored });
+const constantMetrics = (label: LabelKind, labels: Float32Array, prediction: number) =>
+  metricsOf(label, { labels, scores: constantScores([prediction], labels.length) });
+const compareScores = (of: Omit<Comparison, 'width'>) => compare({ width: 1, ...of });
+const ownerOf = (metric: Comparison['metric']): LabelKind =>
+  LABEL_KINDS.find((label) => OBJECTIVES[label].metrics.includes(metric))!;
+
+function areaUnderCurve({ scores, labels }: Narrow): number | undefined {
+  const walk = areaWalk();
+  const runs = runsOf(keysOf(scores, { column: 0, width: 1 }), (row) => labels[row] === 1);
+  for (const { positives, negatives } of groupsOf([runs])) walk.add(positives, negatives);
+  return walk.value();
+}
+
+function delongCovariance(
+  [champion, challenger]: readonly [Float32Array, Float32Array],
+  labels: Float32Array,
+) {
+  const curve = (scores: Float32Array) => () => [
+    curveOf(METRICS.auc as CurveMetric, { width: 1, scores, labels }),
+  ];
+  const curves = { champion: curve(champion), challenger: curve(challenger) };
+  const pair = { width: 1, champion, challenger, labels };
+  return covarianceOfAreas(
+    changePartial('auc', () => [pair], { draw: { seed: 0, path: [] }, curves }),
+  );
+}
 
 /** Two correlated scores of a binary label, with ties. */
 function sample(
@@ -127,7 +160,7 @@ test('compareScores() is signed so that positive is better, for every metric', (
   const labels = floats(0, 1, 0, 1, 0, 1, 1, 0);
   const better = floats(0.1, 0.9, 0.2, 0.8, 0.3, 0.7, 0.4, 0.35);
   const worse = floats(0.6, 0.4, 0.5, 0.6, 0.3, 0.5, 0.4, 0.7);
-  const metrics: readonly MetricName[] = [
+  const metrics: readonly Comparison['metric'][] = [
     'auc',
     'logLoss',
     'brier',
@@ -165,7 +198,7 @@ test('compareScores() bounds hold as often as they say', () => {
   const big = sample(200_000, 999);
   for (const metric of ['auc', 'brier', 'r2'] as const) {
     const [before, after] = [big.a, big.b].map(
-      (scores) => metricsOf(METRICS[metric].label, { scores, labels: big.labels })[metric]!,
+      (scores) => metricsOf(ownerOf(metric), { scores, labels: big.labels })[metric]!,
     );
     const change = METRICS[metric].better === 'higher' ? after! - before! : before! - after!;
     for (let trial = 0; trial < trials; trial++) {
