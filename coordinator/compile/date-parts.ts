@@ -18,7 +18,7 @@ export type CalendarNames = {
   readonly leap: string;
 };
 
-type DatePart = {
+type DatePart = Pick<FeatureFunction, 'also'> & {
   readonly says: string;
   readonly min: number;
   readonly max: number;
@@ -64,6 +64,7 @@ export const DATE_PARTS = {
     onnx: (b, c) => divided(b, c.ofDay, 3_600_000_000),
   },
   weekday: {
+    also: ['dayofweek', 'dow'],
     says: 'day of the week, Sunday is 0',
     min: 0,
     max: 6,
@@ -72,6 +73,7 @@ export const DATE_PARTS = {
     onnx: (b, c) => modulo(b, plus(b, c.days, 3), 7), // 0000-03-01 was a Wednesday
   },
   day: {
+    also: ['dayofmonth'],
     says: 'day of the month',
     min: 1,
     max: 31,
@@ -96,6 +98,7 @@ export const DATE_PARTS = {
     onnx: (b, c) => byMarchDay(b, c.marchDay, (date) => Math.floor(date.getUTCMonth() / 3) + 1),
   },
   dayofyear: {
+    also: ['doy'],
     says: 'day of the year',
     min: 1,
     max: 366,
@@ -121,9 +124,10 @@ export type DatePartName = keyof typeof DATE_PARTS;
 export const datePart = (name: DatePartName): DatePart => DATE_PARTS[name];
 
 const datePartRow = (name: DatePartName): FeatureFunction => {
-  const { says, min, max, leapDay } = datePart(name);
+  const { also = [], says, min, max, leapDay } = datePart(name);
   return {
     name,
+    also,
     takes: ['time'],
     gives: 'number',
     says: `${says}, ${min} … ${max}`,

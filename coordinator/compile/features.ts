@@ -21,7 +21,7 @@ import {
   fittedNumber,
   type Learns,
 } from './fitted.ts';
-import { FUNCTION_NAMES } from './functions.ts';
+import { FUNCTION_NAMES, OTHER_NAMES } from './functions.ts';
 import { collect, type ParsedExpression } from './parse.ts';
 import {
   type BooleanNode,
@@ -214,7 +214,8 @@ class Builder {
       this.#arity(name, args, 1, at);
       return number({ kind: 'unary', name: name as UnaryName, of: this.#number(args[0]!) });
     }
-    if (Object.hasOwn(ALIASES, name)) return this.#call(ALIASES[name]!, args, at);
+    const known = OTHER_NAMES.get(name);
+    if (known !== undefined) return this.#call(known, args, at);
     if (Object.hasOwn(DATE_PARTS, name)) {
       this.#arity(name, args, 1, at);
       return number({ kind: 'datePart', part: name as DatePartName, of: this.#time(args[0]!) });
@@ -238,7 +239,7 @@ class Builder {
       case 'datepart': {
         this.#arity(name, args, 2, at);
         const part = args[0]!.kind === 'text' ? args[0]!.value.toLowerCase() : '';
-        const known = (Object.hasOwn(ALIASES, part) ? ALIASES[part] : undefined) ?? part;
+        const known = OTHER_NAMES.get(part) ?? part;
         if (!Object.hasOwn(DATE_PARTS, known)) throw this.#unservable(`${name}('${part}', …)`, at);
         return this.#call(known, args.slice(1), at);
       }
@@ -543,16 +544,6 @@ const MISSING: NumberNode = { kind: 'choose', cases: [], otherwise: null };
 
 /** Names that a model's own values bear: see serving.ts. */
 const RESERVED = /^(?:codes|numbers|prediction|__.*|(?:model|features)\/.*)$|^$/;
-
-/** Other names that DuckDB has for one of ours. */
-const ALIASES: Readonly<Record<string, string>> = {
-  dayofweek: 'weekday',
-  dow: 'weekday',
-  dayofmonth: 'day',
-  doy: 'dayofyear',
-  ceiling: 'ceil',
-  '@': 'abs',
-};
 
 /** A category has a row of weights a value. */
 const CATEGORY_SPAN_MAX = 1000;

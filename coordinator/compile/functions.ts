@@ -31,6 +31,11 @@ export const FUNCTIONS: readonly FeatureFunction[] = [
 
 export const FUNCTION_NAMES: ReadonlySet<string> = new Set(FUNCTIONS.map(({ name }) => name));
 
+/** Other names that DuckDB has for one of ours. */
+export const OTHER_NAMES: ReadonlyMap<string, string> = new Map(
+  FUNCTIONS.flatMap(({ name, also = [] }) => also.map((other) => [other, name])),
+);
+
 /** Syntax that both targets have, for documentation and messages. */
 export const OPERATORS: readonly { readonly form: string; readonly says: string }[] = [
   {

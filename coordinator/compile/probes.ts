@@ -10,6 +10,8 @@ export type ArgKind = ValueKind | 'median, mean or a constant' | 'a constant' | 
 /** A row of the documentation, and of the parity test that runs `example` on each probe in both targets. */
 export type FeatureFunction = {
   readonly name: string;
+  /** Other names that DuckDB has for it. */
+  readonly also?: readonly string[];
   readonly takes: readonly ArgKind[];
   readonly gives: 'number' | 'category';
   readonly says: string;

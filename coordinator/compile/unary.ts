@@ -7,6 +7,7 @@ import { type FeatureFunction, probes } from './probes.ts';
 /** Numeric functions of one argument, with both targets. */
 export const UNARY = {
   abs: {
+    also: ['@'],
     says: 'without its sign',
     on: probes(null, 0, 2, Infinity, Infinity),
     sql: (x) => `abs(${x})`,
@@ -53,6 +54,7 @@ export const UNARY = {
     copies: 1,
   },
   ceil: {
+    also: ['ceiling'],
     says: 'the next integer above',
     on: probes(null, 0, -2, Infinity, -Infinity),
     sql: (x) => `ceil(${x})`,
@@ -63,20 +65,16 @@ export const UNARY = {
 export type UnaryName = keyof typeof UNARY;
 export const unaryTarget = (name: UnaryName): UnaryTarget => UNARY[name];
 
-const unaryRow = (name: UnaryName): FeatureFunction => ({
-  name,
-  takes: ['number'],
-  gives: 'number',
-  says: UNARY[name].says,
-  example: `${name}(x)`,
-  on: UNARY[name].on,
-});
+const unaryRow = (name: UnaryName): FeatureFunction => {
+  const { also = [], says, on } = unaryTarget(name);
+  return { name, also, takes: ['number'], gives: 'number', says, example: `${name}(x)`, on };
+};
 
 export const UNARY_FUNCTIONS: readonly FeatureFunction[] = (Object.keys(UNARY) as UnaryName[]).map(
   unaryRow,
 );
 
-type UnaryTarget = {
+type UnaryTarget = Pick<FeatureFunction, 'also'> & {
   readonly says: string;
   readonly on: FeatureFunction['on'];
   readonly sql: (x: string) => string;

@@ -1,0 +1,59 @@
+// What one new thing costs: how many source files name each thing that there is one more of now and then.
+// In: the registries, and the text of every source. Out: a thing that more files name than its kind may.
+// Why by files that name it: whoever adds the next one must find and change just as many.
+//
+// A file names a thing where its code holds the name as a whole text ('auc'), as a member of its table, or imports the
+// thing's own file. Registries count; generated files, examples in prose and tests do not.
+import { expect, test } from 'vitest';
+import { DATE_PARTS } from '../../coordinator/compile/date-parts.ts';
+import { FITTED_CODES, FITTED_NUMBERS } from '../../coordinator/compile/fitted.ts';
+import { UNARY } from '../../coordinator/compile/unary.ts';
+import { deploys, type File, importsOf, sources } from './tree.ts';
+
+type Kind = {
+  readonly what: string;
+  readonly names: readonly string[];
+  /** Files that name one of them: the thing's own, and registries. */
+  readonly filesMax: number;
+  /** Its own file is named after it, in folders of this form. */
+  readonly own?: RegExp;
+  /** Files in which the word means something else, or that need not change for a new one. */
+  readonly homonyms?: RegExp;
+};
+
+const KINDS: readonly Kind[] = [
+  { what: 'unary function', names: Object.keys(UNARY), filesMax: 1 },
+  {
+    what: 'date part',
+    names: Object.keys(DATE_PARTS),
+    filesMax: 1,
+    homonyms: /^coordinator\/trigger\/|^cli\/init\//, // cron fields; init writes some parts and need not know all
+  },
+  {
+    what: 'fitted function',
+    names: Object.keys({ ...FITTED_NUMBERS, ...FITTED_CODES }),
+    filesMax: 1,
+  },
+];
+
+const isGenerated = ({ path }: File): boolean => /^cli\/api(\/|\.ts$)/.test(path);
+const ours = [...sources, ...deploys].filter((file) => !isGenerated(file));
+
+/** Paths of files that name a thing. */
+function namers(name: string, { own, homonyms }: Kind): string[] {
+  const text = new RegExp(`(?<![\\w])(['"\`])${name}\\1|^\\s{2}${name}: \\{`, 'm');
+  return ours
+    .filter(({ path }) => !homonyms?.test(path))
+    .filter((file) => text.test(file.text) || importsOwn(file, name, own))
+    .map(({ path }) => path);
+}
+
+const importsOwn = (file: File, name: string, own: RegExp | undefined): boolean =>
+  own !== undefined && importsOf(file).some(({ to }) => own.test(to) && to.endsWith(`/${name}.ts`));
+
+test.each(KINDS)('a $what is named by at most $filesMax files', (kind) => {
+  const dear = kind.names
+    .map((name) => ({ name, files: namers(name, kind) }))
+    .filter(({ files }) => files.length > kind.filesMax);
+  expect(dear).toEqual([]);
+});
