@@ -8,7 +8,7 @@ import { expect, test } from 'vitest';
 import { DATE_PARTS } from '../../coordinator/compile/date-parts.ts';
 import { FITTED_CODES, FITTED_NUMBERS } from '../../coordinator/compile/fitted.ts';
 import { UNARY } from '../../coordinator/compile/unary.ts';
-import { deploys, type File, importsOf, sources } from './tree.ts';
+import { deploys, type File, importsOf, sources, withoutComments } from './tree.ts';
 
 type Kind = {
   readonly what: string;
@@ -41,10 +41,10 @@ const ours = [...sources, ...deploys].filter((file) => !isGenerated(file));
 
 /** Paths of files that name a thing. */
 function namers(name: string, { own, homonyms }: Kind): string[] {
-  const text = new RegExp(`(?<![\\w])(['"\`])${name}\\1|^\\s{2}${name}: \\{`, 'm');
+  const text = new RegExp(`'${name}'|^  ${name}: \\{`, 'm');
   return ours
     .filter(({ path }) => !homonyms?.test(path))
-    .filter((file) => text.test(file.text) || importsOwn(file, name, own))
+    .filter((file) => text.test(withoutComments(file.text)) || importsOwn(file, name, own))
     .map(({ path }) => path);
 }
 

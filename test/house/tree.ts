@@ -58,7 +58,7 @@ const isBuiltin = (name: string): boolean =>
 export const bareCode = (text: string): string =>
   withoutComments(text).replace(/'(?:[^'\\\n]|\\.)*'/g, "''");
 
-const withoutComments = (text: string): string =>
+export const withoutComments = (text: string): string =>
   text
     .replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, '')) // line numbers stay
     .replace(/(^|[\s;{}(),])\/\/[^\n]*/g, '$1');
