@@ -1,5 +1,5 @@
 // Generated from both services' /openapi.json by deploy/openapi/types.ts; test/house/generated.test.ts holds it current.
-// In: nothing. Out: types of every request and answer. Do not edit: change the schemas, then run
+// In: nothing. Out: every call of both services: its types, and where it goes. Do not edit: change the schemas, then run
 // "npx vitest run test/house/generated.test.ts --update".
 
 /** RFC 9457 problem details */
@@ -592,1146 +592,456 @@ export type FiringView = {
   } | null;
 };
 
-export type CoordinatorPaths = {
-  '/v1/jobs': {
-    /** List jobs, newest first */
-    get: {
-      parameters: {
-        query?: {
-          /** only jobs submitted before this one: "next" of the page before */
-          before?: string;
-          /** only jobs submitted after this one: "previous" of the page before */
-          after?: string;
-          /** jobs a page: 1 to 200, 50 if not said */
-          limit?: string;
-        };
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              jobs: JobView[];
-              /** pass as "before" for the next page; null: this was the last */
-              next: number | null;
-              /** pass as "after" for the page of newer jobs; null: there are none */
-              previous: number | null;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+export type CoordinatorCalls = {
+  /** List jobs, newest first */
+  listJobs: {
+    query?: {
+      /** only jobs submitted before this one: "next" of the page before */
+      before?: string;
+      /** only jobs submitted after this one: "previous" of the page before */
+      after?: string;
+      /** jobs a page: 1 to 200, 50 if not said */
+      limit?: string;
     };
-    /** Submit a job */
-    post: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** any text of your own; quotes around it do not count */
-          'idempotency-key'?: string;
-        };
-        path?: never;
-      };
-      requestBody: {
-        content: {
-          'application/json': Job;
-        };
-      };
-      responses: {
-        202: {
-          content: {
-            'application/json': JobView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+    answer: {
+      jobs: JobView[];
+      /** pass as "before" for the next page; null: this was the last */
+      next: number | null;
+      /** pass as "after" for the page of newer jobs; null: there are none */
+      previous: number | null;
     };
   };
-  '/v1/jobs/{id}': {
-    /** See a job */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the job, as its Location says */
-          id: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': JobView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Submit a job */
+  submitJob: {
+    headers?: {
+      /** any text of your own; quotes around it do not count */
+      'idempotency-key'?: string;
+    };
+    body: Job;
+    answer: JobView;
+  };
+  /** See a job */
+  job: {
+    path: {
+      /** the job, as its Location says */
+      id: string;
+    };
+    answer: JobView;
+  };
+  /** Cancel a job */
+  cancelJob: {
+    path: {
+      /** the job, as its Location says */
+      id: string;
+    };
+    answer: JobView;
+  };
+  /** Follow a job (server-sent events) */
+  jobEvents: {
+    path: {
+      /** the job, as its Location says */
+      id: string;
+    };
+    headers?: {
+      /** number of the last fact seen */
+      'last-event-id'?: string;
+    };
+    answer: string;
+  };
+  /** The JSON schema of a job, for editors and checks */
+  jobSchema: {
+    answer: Record<string, unknown>;
+  };
+  /** See what a dataset looks like */
+  dataset: {
+    query: {
+      /** the dataset, as in a job: "flights/**\/*.parquet", relative to the lake */
+      uri: string;
+      /** a label, as in a job: "delay > 15"; checked, and told how it behaves */
+      label?: string;
+    };
+    answer: DatasetView;
+  };
+  /** List triggers, each with its last slot and its next ones */
+  triggers: {
+    answer: {
+      /** in order of names, each with its last slot alone */
+      triggers: TriggerView[];
     };
   };
-  '/v1/jobs/{id}/cancel': {
-    /** Cancel a job */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the job, as its Location says */
-          id: string;
-        };
-      };
-      responses: {
-        202: {
-          content: {
-            'application/json': JobView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** See a trigger: its last slots with their jobs, and its next ones */
+  trigger: {
+    path: {
+      /** the trigger */
+      name: string;
+    };
+    answer: TriggerView;
+  };
+  /** Put a trigger */
+  putTrigger: {
+    path: {
+      /** the trigger */
+      name: string;
+    };
+    headers?: {
+      /** the ETag of a GET; "0": only where there is no such trigger */
+      'if-match'?: string;
+    };
+    body: Trigger;
+    answer: TriggerView;
+  };
+  /** Remove a trigger */
+  removeTrigger: {
+    path: {
+      /** the trigger */
+      name: string;
+    };
+    headers?: {
+      /** the ETag of a GET */
+      'if-match'?: string;
+    };
+    answer: undefined;
+  };
+  /** The JSON schema of a trigger, for editors and checks */
+  triggerSchema: {
+    answer: Record<string, unknown>;
+  };
+  /** Fire a trigger now */
+  fireTrigger: {
+    path: {
+      /** the trigger */
+      name: string;
+    };
+    headers?: {
+      /** any text of your own; quotes around it do not count */
+      'idempotency-key'?: string;
+    };
+    answer: FiringView;
+  };
+  /** List models */
+  models: {
+    answer: {
+      models: {
+        name: string;
+        /** the newest version */
+        latest: number;
+        /** environment → alias → version served */
+        environments: Record<string, Record<string, number | null>>;
+      }[];
     };
   };
-  '/v1/jobs/{id}/events': {
-    /** Follow a job (server-sent events) */
-    get: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** number of the last fact seen */
-          'last-event-id'?: string;
-        };
-        path: {
-          /** the job, as its Location says */
-          id: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'text/event-stream': string;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** See a model: its versions and aliases */
+  model: {
+    path: {
+      /** the model */
+      name: string;
+    };
+    answer: {
+      name: string;
+      environments: Record<string, Record<string, number | null>>;
+      /** newest first; metrics on the test rows of its own job */
+      versions: {
+        version: number;
+        /** milliseconds since 1970 */
+        createdAt: number;
+        job: string;
+        label: string;
+        /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+        metrics: Record<string, number>;
+        /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
+        baseline: Record<string, number>;
+        bitExact: boolean;
+        modelBytes: number;
+      }[];
     };
   };
-  '/schemas/job.v1.json': {
-    /** The JSON schema of a job, for editors and checks */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': Record<string, unknown>;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** See a version: its manifest */
+  version: {
+    path: {
+      /** the model */
+      name: string;
+      /** the version, from 1 */
+      n: string;
+    };
+    answer: Manifest;
+  };
+  /** See the gate */
+  gate: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+    };
+    answer: {
+      model: string;
+      environment: string;
+      policy: GatePolicy;
+      /** true: nobody has set one */
+      isDefault: boolean;
     };
   };
-  '/v1/schema': {
-    /** See what a dataset looks like */
-    get: {
-      parameters: {
-        query: {
-          /** the dataset, as in a job: "flights/**\/*.parquet", relative to the lake */
-          uri: string;
-          /** a label, as in a job: "delay > 15"; checked, and told how it behaves */
-          label?: string;
-        };
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': DatasetView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Set the gate */
+  setGate: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+    };
+    body: GatePolicy;
+    answer: {
+      model: string;
+      environment: string;
+      policy: GatePolicy;
+      /** true: nobody has set one */
+      isDefault: boolean;
     };
   };
-  '/v1/triggers': {
-    /** List triggers, each with its last slot and its next ones */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              /** in order of names, each with its last slot alone */
-              triggers: TriggerView[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** See an alias: what it serves, and the last decision with its evidence */
+  alias: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+      /** the alias */
+      alias: string;
+    };
+    answer: AliasView;
+  };
+  /** Move an alias */
+  moveAlias: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+      /** the alias */
+      alias: string;
+    };
+    headers?: {
+      /** the ETag of a GET; "0" where the alias does not exist yet */
+      'if-match'?: string;
+    };
+    body: AliasMove;
+    answer: AliasView;
+  };
+  /** See every decision on an alias, refusals too */
+  aliasHistory: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+      /** the alias */
+      alias: string;
+    };
+    answer: {
+      /** newest first */
+      entries: AliasView[];
     };
   };
-  '/v1/triggers/{name}': {
-    /** See a trigger: its last slots with their jobs, and its next ones */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the trigger */
-          name: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': TriggerView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-    /** Put a trigger */
-    put: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** the ETag of a GET; "0": only where there is no such trigger */
-          'if-match'?: string;
-        };
-        path: {
-          /** the trigger */
-          name: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': Trigger;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': TriggerView;
-          };
-        };
-        201: {
-          content: {
-            'application/json': TriggerView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-    /** Remove a trigger */
-    delete: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** the ETag of a GET */
-          'if-match'?: string;
-        };
-        path: {
-          /** the trigger */
-          name: string;
-        };
-      };
-      responses: {
-        204: { content?: never };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** List live workers */
+  workers: {
+    answer: {
+      workers: {
+        worker: string;
+        host: string;
+        pid: number;
+        /** engines and instruction set that decide bits */
+        numerics: string;
+        device: 'cpu';
+        threads: number;
+        threadsFree: number;
+        memoryBytes: number;
+        tasks: string[];
+        runs: {
+          run: string;
+          generation: number;
+          round: number;
+          lanesLoaded: number[];
+          phase: 'loading' | 'ready' | 'running' | 'done' | 'failed';
+        }[];
+        draining: boolean;
+        /** milliseconds since 1970 */
+        startedAt: number;
+      }[];
     };
   };
-  '/schemas/trigger.v1.json': {
-    /** The JSON schema of a trigger, for editors and checks */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': Record<string, unknown>;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Is the process alive? */
+  health: {
+    answer: {
+      status: 'ok';
+      /** a sentence for people */
+      detail: string;
     };
   };
-  '/v1/triggers/{name}/fire': {
-    /** Fire a trigger now */
-    post: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** any text of your own; quotes around it do not count */
-          'idempotency-key'?: string;
-        };
-        path: {
-          /** the trigger */
-          name: string;
-        };
-      };
-      responses: {
-        202: {
-          content: {
-            'application/json': FiringView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Can it work? 503 where it cannot, with the reason */
+  readiness: {
+    answer: {
+      status: 'ready';
+      /** a sentence for people */
+      detail: string;
     };
   };
-  '/v1/models': {
-    /** List models */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              models: {
-                name: string;
-                /** the newest version */
-                latest: number;
-                /** environment → alias → version served */
-                environments: Record<string, Record<string, number | null>>;
-              }[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/models/{name}': {
-    /** See a model: its versions and aliases */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              name: string;
-              environments: Record<string, Record<string, number | null>>;
-              /** newest first; metrics on the test rows of its own job */
-              versions: {
-                version: number;
-                /** milliseconds since 1970 */
-                createdAt: number;
-                job: string;
-                label: string;
-                /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
-                metrics: Record<string, number>;
-                /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
-                baseline: Record<string, number>;
-                bitExact: boolean;
-                modelBytes: number;
-              }[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/models/{name}/versions/{n}': {
-    /** See a version: its manifest */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-          /** the version, from 1 */
-          n: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': Manifest;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/models/{name}/environments/{env}/gate': {
-    /** See the gate */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-          /** the environment */
-          env: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              model: string;
-              environment: string;
-              policy: GatePolicy;
-              /** true: nobody has set one */
-              isDefault: boolean;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-    /** Set the gate */
-    put: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-          /** the environment */
-          env: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': GatePolicy;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              model: string;
-              environment: string;
-              policy: GatePolicy;
-              /** true: nobody has set one */
-              isDefault: boolean;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/models/{name}/environments/{env}/aliases/{alias}': {
-    /** See an alias: what it serves, and the last decision with its evidence */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-          /** the environment */
-          env: string;
-          /** the alias */
-          alias: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': AliasView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-    /** Move an alias */
-    put: {
-      parameters: {
-        query?: never;
-        header?: {
-          /** the ETag of a GET; "0" where the alias does not exist yet */
-          'if-match'?: string;
-        };
-        path: {
-          /** the model */
-          name: string;
-          /** the environment */
-          env: string;
-          /** the alias */
-          alias: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': AliasMove;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': AliasView;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/models/{name}/environments/{env}/aliases/{alias}/history': {
-    /** See every decision on an alias, refusals too */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** the model */
-          name: string;
-          /** the environment */
-          env: string;
-          /** the alias */
-          alias: string;
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              /** newest first */
-              entries: AliasView[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/v1/workers': {
-    /** List live workers */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              workers: {
-                worker: string;
-                host: string;
-                pid: number;
-                /** engines and instruction set that decide bits */
-                numerics: string;
-                device: 'cpu';
-                threads: number;
-                threadsFree: number;
-                memoryBytes: number;
-                tasks: string[];
-                runs: {
-                  run: string;
-                  generation: number;
-                  round: number;
-                  lanesLoaded: number[];
-                  phase: 'loading' | 'ready' | 'running' | 'done' | 'failed';
-                }[];
-                draining: boolean;
-                /** milliseconds since 1970 */
-                startedAt: number;
-              }[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/healthz': {
-    /** Is the process alive? */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              status: 'ok';
-              /** a sentence for people */
-              detail: string;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/readyz': {
-    /** Can it work? 503 where it cannot, with the reason */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              status: 'ready';
-              /** a sentence for people */
-              detail: string;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/metrics': {
-    /** Figures for Prometheus */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'text/plain': string;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
+  /** Figures for Prometheus */
+  metrics: {
+    answer: string;
   };
 };
 
-export type GatewayPaths = {
-  '/v1/models/{name}:predict': {
-    /** Predict with the version that the alias "champion" names */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** a name of a–z, 0–9 and "-" */
-          name: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': {
-            /** rows, up to 1000: raw column → value, times as ISO 8601 */
-            instances: Record<string, unknown>[];
-          };
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              /** one a row, in order: a probability, or a number in the label's unit */
-              predictions: number[];
-              model: string;
-              /** which one has answered */
-              version: number;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+/** Where each call goes. */
+export const COORDINATOR = {
+  listJobs: ['GET', '/v1/jobs'],
+  submitJob: ['POST', '/v1/jobs'],
+  job: ['GET', '/v1/jobs/{id}'],
+  cancelJob: ['POST', '/v1/jobs/{id}/cancel'],
+  jobEvents: ['GET', '/v1/jobs/{id}/events'],
+  jobSchema: ['GET', '/schemas/job.v1.json'],
+  dataset: ['GET', '/v1/schema'],
+  triggers: ['GET', '/v1/triggers'],
+  trigger: ['GET', '/v1/triggers/{name}'],
+  putTrigger: ['PUT', '/v1/triggers/{name}'],
+  removeTrigger: ['DELETE', '/v1/triggers/{name}'],
+  triggerSchema: ['GET', '/schemas/trigger.v1.json'],
+  fireTrigger: ['POST', '/v1/triggers/{name}/fire'],
+  models: ['GET', '/v1/models'],
+  model: ['GET', '/v1/models/{name}'],
+  version: ['GET', '/v1/models/{name}/versions/{n}'],
+  gate: ['GET', '/v1/models/{name}/environments/{env}/gate'],
+  setGate: ['PUT', '/v1/models/{name}/environments/{env}/gate'],
+  alias: ['GET', '/v1/models/{name}/environments/{env}/aliases/{alias}'],
+  moveAlias: ['PUT', '/v1/models/{name}/environments/{env}/aliases/{alias}'],
+  aliasHistory: ['GET', '/v1/models/{name}/environments/{env}/aliases/{alias}/history'],
+  workers: ['GET', '/v1/workers'],
+  health: ['GET', '/healthz'],
+  readiness: ['GET', '/readyz'],
+  metrics: ['GET', '/metrics'],
+} as const;
+
+export type GatewayCalls = {
+  /** Predict with the version that the alias "champion" names */
+  predict: {
+    path: {
+      /** a name of a–z, 0–9 and "-" */
+      name: string;
+    };
+    body: {
+      /** rows, up to 1000: raw column → value, times as ISO 8601 */
+      instances: Record<string, unknown>[];
+    };
+    answer: {
+      /** one a row, in order: a probability, or a number in the label's unit */
+      predictions: number[];
+      model: string;
+      /** which one has answered */
+      version: number;
     };
   };
-  '/v1/models/{name}/versions/{version}:predict': {
-    /** Predict with one version, loaded when it is asked for */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** a name of a–z, 0–9 and "-" */
-          name: string;
-          /** the number of a version, from 1 */
-          version: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': {
-            /** rows, up to 1000: raw column → value, times as ISO 8601 */
-            instances: Record<string, unknown>[];
-          };
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              /** one a row, in order: a probability, or a number in the label's unit */
-              predictions: number[];
-              model: string;
-              /** which one has answered */
-              version: number;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Predict with one version, loaded when it is asked for */
+  predictVersion: {
+    path: {
+      /** a name of a–z, 0–9 and "-" */
+      name: string;
+      /** the number of a version, from 1 */
+      version: string;
+    };
+    body: {
+      /** rows, up to 1000: raw column → value, times as ISO 8601 */
+      instances: Record<string, unknown>[];
+    };
+    answer: {
+      /** one a row, in order: a probability, or a number in the label's unit */
+      predictions: number[];
+      model: string;
+      /** which one has answered */
+      version: number;
     };
   };
-  '/v1/models/{name}/aliases/{alias}:predict': {
-    /** Predict with the version that an alias names */
-    post: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path: {
-          /** a name of a–z, 0–9 and "-" */
-          name: string;
-          /** a name of a–z, 0–9 and "-" */
+  /** Predict with the version that an alias names */
+  predictAlias: {
+    path: {
+      /** a name of a–z, 0–9 and "-" */
+      name: string;
+      /** a name of a–z, 0–9 and "-" */
+      alias: string;
+    };
+    body: {
+      /** rows, up to 1000: raw column → value, times as ISO 8601 */
+      instances: Record<string, unknown>[];
+    };
+    answer: {
+      /** one a row, in order: a probability, or a number in the label's unit */
+      predictions: number[];
+      model: string;
+      /** which one has answered */
+      version: number;
+    };
+  };
+  /** What is served */
+  served: {
+    answer: {
+      environment: string;
+      store: {
+        uri: string;
+        error: string | null;
+      };
+      /** Process ids of the inference children */
+      children: number[];
+      models: {
+        name: string;
+        aliases: {
           alias: string;
-        };
-      };
-      requestBody: {
-        content: {
-          'application/json': {
-            /** rows, up to 1000: raw column → value, times as ISO 8601 */
-            instances: Record<string, unknown>[];
-          };
-        };
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              /** one a row, in order: a probability, or a number in the label's unit */
-              predictions: number[];
-              model: string;
-              /** which one has answered */
-              version: number;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+          version: number | null;
+          wanted: number | null;
+          error: {
+            code: string;
+            detail: string;
+          } | null;
+        }[];
+        versions: {
+          version: number;
+          /** binary: a probability; regression: a number */
+          label: string;
+          inputs: {
+            name: string;
+            /** number, string, or time (ISO 8601) */
+            type: string;
+          }[];
+        }[];
+      }[];
     };
   };
-  '/v1/models': {
-    /** What is served */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              environment: string;
-              store: {
-                uri: string;
-                error: string | null;
-              };
-              /** Process ids of the inference children */
-              children: number[];
-              models: {
-                name: string;
-                aliases: {
-                  alias: string;
-                  version: number | null;
-                  wanted: number | null;
-                  error: {
-                    code: string;
-                    detail: string;
-                  } | null;
-                }[];
-                versions: {
-                  version: number;
-                  /** binary: a probability; regression: a number */
-                  label: string;
-                  inputs: {
-                    name: string;
-                    /** number, string, or time (ISO 8601) */
-                    type: string;
-                  }[];
-                }[];
-              }[];
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Is the process alive? */
+  health: {
+    answer: {
+      status: 'ok';
+      /** a sentence for people */
+      detail: string;
     };
   };
-  '/healthz': {
-    /** Is the process alive? */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              status: 'ok';
-              /** a sentence for people */
-              detail: string;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
+  /** Can it work? 503 where it cannot, with the reason */
+  readiness: {
+    answer: {
+      status: 'ready';
+      /** a sentence for people */
+      detail: string;
     };
   };
-  '/readyz': {
-    /** Can it work? 503 where it cannot, with the reason */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'application/json': {
-              status: 'ready';
-              /** a sentence for people */
-              detail: string;
-            };
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
-  };
-  '/metrics': {
-    /** Figures for Prometheus */
-    get: {
-      parameters: {
-        query?: never;
-        header?: never;
-        path?: never;
-      };
-      responses: {
-        200: {
-          content: {
-            'text/plain': string;
-          };
-        };
-        '4XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-        '5XX': {
-          content: {
-            'application/problem+json': Problem;
-          };
-        };
-      };
-    };
+  /** Figures for Prometheus */
+  metrics: {
+    answer: string;
   };
 };
+
+/** Where each call goes. */
+export const GATEWAY = {
+  predict: ['POST', '/v1/models/{name}:predict'],
+  predictVersion: ['POST', '/v1/models/{name}/versions/{version}:predict'],
+  predictAlias: ['POST', '/v1/models/{name}/aliases/{alias}:predict'],
+  served: ['GET', '/v1/models'],
+  health: ['GET', '/healthz'],
+  readiness: ['GET', '/readyz'],
+  metrics: ['GET', '/metrics'],
+} as const;

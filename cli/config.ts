@@ -16,7 +16,7 @@ export function readAddresses(
   flags: { readonly coordinator?: string | undefined; readonly gateway?: string | undefined },
 ): Addresses {
   const values = readConfig('command line', env);
-  const addressOf = (name: 'coordinator' | 'gateway', setting: SettingName): Address => {
+  const chosen = (name: 'coordinator' | 'gateway', setting: SettingName): Address => {
     const flag = flags[name];
     if (flag === undefined) {
       const from = env[setting] ? setting : `the default of ${setting}`;
@@ -28,9 +28,26 @@ export function readAddresses(
     throw new GristmillError('USAGE', message);
   };
   return {
-    coordinator: addressOf('coordinator', 'GRISTMILL_COORDINATOR'),
-    gateway: addressOf('gateway', 'GRISTMILL_GATEWAY'),
+    coordinator: chosen('coordinator', 'GRISTMILL_COORDINATOR'),
+    gateway: chosen('gateway', 'GRISTMILL_GATEWAY'),
   };
+}
+
+/** What a program gives as an address: text, a URL, or one that knows where it comes from. */
+export function addressOf(
+  name: 'coordinator' | 'gateway',
+  given: string | URL | Address | undefined,
+): Address {
+  if (given === undefined) {
+    const { coordinator, gateway } = readAddresses({}, {});
+    return { coordinator, gateway }[name];
+  }
+  if (typeof given === 'object' && 'from' in given) return given;
+  const text = trimmed(String(given));
+  const { parse, expected } = SETTINGS['command line'][name];
+  if (parse(text) !== undefined) return { url: text, from: `createClient({ ${name} })` };
+  const message = `Cannot use ${JSON.stringify(text)} as ${name}: expected ${expected}`;
+  throw new GristmillError('USAGE', message);
 }
 
 const trimmed = (address: string): string => address.replace(/\/+$/, '');

@@ -1,4 +1,4 @@
-// TypeScript of an OpenAPI 3.1 document: a type for each named schema, and one `paths` type that openapi-fetch reads.
+// TypeScript of OpenAPI 3.1 documents: a type for each named schema, and for each service its calls by operationId.
 // In: documents as services answer them at /openapi.json. Out: the text of one module, in the order of the documents.
 // Why our own: the usual generator is bound to an older compiler's API, and what our schemas use is one screen of it.
 
@@ -29,6 +29,7 @@ type Parameter = {
   readonly description?: string;
 };
 type Operation = {
+  readonly operationId?: string;
   readonly summary?: string;
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: Body;
@@ -39,11 +40,18 @@ export type OpenApi = {
   readonly components?: { readonly schemas?: Readonly<Record<string, Schema>> };
 };
 
-/** `name` begins the name of its paths: "Coordinator" → CoordinatorPaths. */
+/** `name` begins the names of its calls: "coordinator" → CoordinatorCalls and COORDINATOR. */
 export type Service = { readonly name: string; readonly api: OpenApi };
 
 const METHODS = ['get', 'put', 'post', 'delete'] as const;
-const PLACES = ['query', 'header', 'path'] as const;
+/** Part of a call → where OpenAPI says that it stands. */
+const PARTS = { path: 'path', query: 'query', headers: 'header' } as const;
+
+type Call = {
+  readonly method: (typeof METHODS)[number];
+  readonly path: string;
+  readonly operation: Operation;
+};
 
 /** The text as it comes; whoever writes it to a file formats it. */
 export function typesOf(header: string, services: readonly Service[]): string {
@@ -55,50 +63,53 @@ export function typesOf(header: string, services: readonly Service[]): string {
     ...[...named].map(
       ([name, schema]) => `${note(schema)}export type ${name} = ${typeOf(schema)};`,
     ),
-    ...services.map(({ name, api }) => `export type ${name}Paths = ${pathsOf(api)};`),
+    ...services.flatMap(({ name, api }) => [
+      `export type ${capital(name)}Calls = {\n${callsOf(api).map(callType).join('\n')}\n};`,
+      `/** Where each call goes. */\nexport const ${name.toUpperCase()} = {\n${callsOf(api).map(callPlace).join('\n')}\n} as const;`,
+    ]),
     '',
   ].join('\n\n');
 }
 
-function pathsOf({ paths = {} }: OpenApi): string {
-  const entries = Object.entries(paths).map(([path, item]) => {
-    const methods = METHODS.flatMap((method) =>
-      item[method] ? [`${summary(item[method])}${method}: ${operationOf(item[method])};`] : [],
-    );
-    return `${quoted(path)}: {\n${methods.join('\n')}\n};`;
-  });
-  return `{\n${entries.join('\n')}\n}`;
-}
+const callsOf = ({ paths = {} }: OpenApi): Call[] =>
+  Object.entries(paths).flatMap(([path, item]) =>
+    METHODS.flatMap((method) => {
+      const operation = item[method];
+      return operation ? [{ method, path, operation }] : [];
+    }),
+  );
 
-function operationOf({ parameters = [], requestBody, responses = {} }: Operation): string {
-  const places = PLACES.map((place) => {
+const nameOf = ({ method, path, operation }: Call): string =>
+  keyOf(operation.operationId ?? `${method} ${path}`);
+
+const callPlace = (call: Call): string =>
+  `${nameOf(call)}: ['${call.method.toUpperCase()}', ${quoted(call.path)}],`;
+
+function callType(call: Call): string {
+  const { parameters = [], requestBody, responses = {} } = call.operation;
+  const parts = Object.entries(PARTS).flatMap(([part, place]) => {
     const found = parameters.filter((one) => one.in === place);
-    if (found.length === 0) return `${place}?: never;`;
+    if (found.length === 0) return [];
     const isNeeded = found.some(({ required }) => required);
-    return `${place}${isNeeded ? '' : '?'}: {\n${found.map(parameterOf).join('\n')}\n};`;
+    return [`${part}${isNeeded ? '' : '?'}: {\n${found.map(parameterOf).join('\n')}\n};`];
   });
-  const body = requestBody
-    ? `requestBody${requestBody.required ? '' : '?'}: { ${contentOf(requestBody)} };\n`
-    : '';
-  const answers = Object.entries(responses).map(
-    ([status, answer]) =>
-      `${/^\d+$/.test(status) ? status : quoted(status)}: { ${contentOf(answer)} };`,
-  );
-  return `{\nparameters: {\n${places.join('\n')}\n};\n${body}responses: {\n${answers.join('\n')}\n};\n}`;
+  const body = requestBody ? [`body: ${contentOf(requestBody)};`] : [];
+  const answers = Object.entries(responses)
+    .filter(([status]) => /^2/.test(status))
+    .map(([, answer]) => contentOf(answer));
+  return `${summary(call.operation)}${nameOf(call)}: {\n${[...parts, ...body, `answer: ${union(answers)};`].join('\n')}\n};`;
 }
 
-function contentOf({ content }: Body): string {
-  if (!content) return 'content?: never;';
-  const media = Object.entries(content).map(
-    ([type, { schema }]) => `${quoted(type)}: ${schema ? typeOf(schema) : 'unknown'};`,
-  );
-  return `content: {\n${media.join('\n')}\n};`;
+/** JSON by its schema; text as text. */
+function contentOf({ content = {} }: Body): string {
+  const [[media, { schema } = {}] = []] = Object.entries(content);
+  if (media === undefined) return 'undefined';
+  return schema ? typeOf(schema) : media.includes('json') ? 'unknown' : 'string';
 }
 
 const parameterOf = ({ name, required, schema, description }: Parameter): string =>
   `${note({ ...(description ? { description } : {}) })}${keyOf(name)}${required ? '' : '?'}: ${schema ? typeOf(schema) : 'string'};`;
 
-/** Arrays stay mutable: openapi-fetch maps over answers and would lose readonly ones. */
 export function typeOf(schema: Schema): string {
   if (schema.$ref !== undefined) return schema.$ref.split('/').at(-1)!;
   if ('const' in schema) return literal(schema.const);
@@ -156,3 +167,4 @@ const note = ({ description }: Schema): string =>
 const summary = (operation: Operation | undefined): string =>
   operation?.summary === undefined ? '' : comment(operation.summary);
 const comment = (text: string): string => `/** ${text.replaceAll('*/', '*\\/')} */\n`;
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);

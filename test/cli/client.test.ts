@@ -38,6 +38,34 @@ async function serve(
   });
 }
 
+test('createClient() takes addresses as text, as URL, or none for the defaults', async () => {
+  expect(await createClient(url).models()).toEqual([]);
+  expect(await createClient(new URL(url)).models()).toEqual([]);
+  const client = createClient({ coordinator: `${url}/`, gateway: new URL(url) });
+  expect(client.schemaUrl).toBe(`${url}/schemas/job.v1.json`);
+  const lost = await caught(client.predict('trips', [{ x: 1 }]));
+  expect(lost).toMatchObject({ code: 'PATH_UNKNOWN', status: 404 }); // a coordinator predicts nothing
+  expect(createClient().schemaUrl).toBe('http://127.0.0.1:8080/schemas/job.v1.json');
+  expect(() => createClient('127.0.0.1:8080')).toThrow(
+    'Cannot use "127.0.0.1:8080" as coordinator: expected http://host:port',
+  );
+});
+
+test('submitJob() takes a job or its bytes', async () => {
+  const { job: made } = await createClient(url).submitJob({
+    ...job,
+    specVersion: 1,
+    name: 'as-object',
+  });
+  expect(made.name).toBe('as-object');
+});
+
+test('names from outside stay in their place of the path', async () => {
+  const error = await caught(clientOf(url).job('../models'));
+  expect(error.message).toContain('../models');
+  expect(error.code).toBe('NOT_FOUND');
+});
+
 test('submitJob() sends the bytes, and says when a key was used before', async () => {
   const client = clientOf(url);
   const first = await client.submitJob(bytes(job), { idempotencyKey: 'k1' });

@@ -27,31 +27,48 @@ test('typeOf() of an object marks what may be absent, quotes odd names and keeps
   expect(typeOf(schema)).toBe("{\n/** ends *\\/ early */\na: string;\n'b-c'?: boolean;\n}");
 });
 
-test('typesOf() writes named schemas and a paths type a service', () => {
+test('typesOf() writes named schemas once, and for each service its calls with where they go', () => {
+  const row = { components: { schemas: { Row: { type: 'string' } } } };
+  const id = { in: 'path', name: 'id', required: true, schema: { type: 'string' } };
   const text = typesOf('// header', [
     {
-      name: 'Mill',
+      name: 'mill',
       api: {
-        components: { schemas: { Row: { type: 'string' } } },
+        ...row,
         paths: {
           '/rows/{id}': {
             get: {
+              operationId: 'row',
               summary: 'See a row',
-              parameters: [{ in: 'path', name: 'id', required: true, schema: { type: 'string' } }],
+              parameters: [id, { in: 'query', name: 'as-of', schema: { type: 'string' } }],
               responses: {
                 200: { content: { 'application/json': { schema: { $ref: '#/x/Row' } } } },
-                204: {},
+                '4XX': { content: { 'application/problem+json': {} } },
+              },
+            },
+            delete: { operationId: 'removeRow', parameters: [id], responses: { 204: {} } },
+            put: {
+              operationId: 'putRow',
+              parameters: [id],
+              requestBody: { content: { 'application/json': { schema: { $ref: '#/x/Row' } } } },
+              responses: {
+                200: { content: { 'application/json': { schema: { $ref: '#/x/Row' } } } },
+                201: { content: { 'text/plain': {} } },
               },
             },
           },
         },
       },
     },
+    { name: 'shop', api: row },
   ]).replace(/\s+/g, ' ');
-  expect(text).toContain('export type Row = string;');
-  expect(text).toContain("export type MillPaths = { '/rows/{id}': { /** See a row */ get: {");
-  expect(text).toContain('query?: never; header?: never; path: { id: string; };');
+  expect(text.match(/export type Row = string;/g)).toHaveLength(1);
   expect(text).toContain(
-    "200: { content: { 'application/json': Row; }; }; 204: { content?: never; };",
+    "/** See a row */ row: { path: { id: string; }; query?: { 'as-of'?: string; }; answer: Row; };",
+  );
+  expect(text).toContain('removeRow: { path: { id: string; }; answer: undefined; };');
+  expect(text).toContain('putRow: { path: { id: string; }; body: Row; answer: Row | string; };');
+  expect(text).toContain(
+    "export const MILL = { row: ['GET', '/rows/{id}'], putRow: ['PUT', '/rows/{id}'], removeRow: ['DELETE', '/rows/{id}'], } as const;",
   );
 });

@@ -13,7 +13,7 @@ import { makeApi } from '../support/api.ts';
 import { root } from './tree.ts';
 
 const HEADER = `// Generated from both services' /openapi.json by deploy/openapi/types.ts; test/house/generated.test.ts holds it current.
-// In: nothing. Out: types of every request and answer. Do not edit: change the schemas, then run
+// In: nothing. Out: every call of both services: its types, and where it goes. Do not edit: change the schemas, then run
 // "npx vitest run test/house/generated.test.ts --update".`;
 
 test("cli/api.ts is what the services' OpenAPI says", async () => {
@@ -23,8 +23,8 @@ test("cli/api.ts is what the services' OpenAPI says", async () => {
     log: silentLog,
   });
   const text = typesOf(HEADER, [
-    { name: 'Coordinator', api: await openApiOf(app) },
-    { name: 'Gateway', api: await openApiOf(gateway) },
+    { name: 'coordinator', api: await openApiOf(app) },
+    { name: 'gateway', api: await openApiOf(gateway) },
   ]);
   await Promise.all([app.close(), gateway.close()]);
   await expect(formatted(text)).toMatchFileSnapshot(join(root, 'cli/api.ts'));

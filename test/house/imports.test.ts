@@ -72,7 +72,6 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   croner: /^coordinator\/trigger\/cron\.ts$/,
   picomatch: /^coordinator\/snapshot\/list\.ts$/,
   commander: /^cli\/program\.ts$/,
-  'openapi-fetch': /^cli\/client\.ts$/,
   ajv: /^(common\/wire|coordinator\/api)\/.*\.ts$/,
 };
 

@@ -84,7 +84,7 @@ const EFFECTS: readonly {
   {
     what: 'HTTP of our own making',
     pattern: /(?<!async |[.\w])fetch\(/,
-    adapters: /^deploy\/cluster\/http\.ts$|^cli\/client\.ts$/,
+    adapters: /^deploy\/cluster\/http\.ts$|^cli\/call\.ts$/,
   },
   {
     what: 'the environment',
