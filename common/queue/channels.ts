@@ -1,5 +1,6 @@
 // Every broadcast in the system: its subject below `gm.`, and the schema at its door.
-// In: nothing. Out: channels for Bus.publish and Bus.subscribe. Why one table: what is not here is not heard.
+// In: nothing. Out: channels for Bus.publish and Bus.subscribe.
+// Why one table: what is not here is not heard.
 import type { RunId } from '../ids.ts';
 import type { AliasMoved, Heartbeat, TaskSettled } from '../wire/event.ts';
 import {

@@ -1,5 +1,6 @@
 // What may wait a millisecond: pulls, acks and hints of many tasks then share one write, and wake the broker once.
-// In: sends. Out: the same, all of one millisecond in one turn. Why not for all: sums and views of rounds never wait.
+// In: sends. Out: the same, all of one millisecond in one turn.
+// Why not for all: sums and views of rounds never wait.
 import type { NatsConnection } from '@nats-io/transport-node';
 import { LIMITS } from '../../limits.ts';
 

@@ -1,5 +1,6 @@
 // The task half over JetStream: offers that the stream confirms, purges, what waits, and pulls.
-// In: tasks. Out: leases. Why publishes through one inbox: see confirm.ts.
+// In: tasks. Out: leases.
+// Why publishes through one inbox: a request object, a timer and a stack trace each cost more (confirm.ts).
 import { createInbox, headers, type NatsConnection } from '@nats-io/transport-node';
 import { systemClock } from '../../clock.ts';
 import { GristmillError } from '../../errors.ts';

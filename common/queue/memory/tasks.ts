@@ -1,5 +1,6 @@
 // The task half in memory: what JetStream would do, lapsed leases and duplicates included.
-// In: offers and pulls of any number of workers. Out: leases. Why a clock: a lease lapses when the test's hand says so.
+// In: offers and pulls of any number of workers. Out: leases.
+// Why a clock: a lease lapses when the test's hand says so.
 import type { Clock } from '../../clock.ts';
 import { decodeTask } from '../../wire/inbound.ts';
 import type { Task } from '../../wire/task.ts';
