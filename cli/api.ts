@@ -13,7 +13,7 @@ export type Problem = {
   detail: string;
   /** what to do */
   remedy: string;
-  errors?: {
+  errors?: readonly {
     /** JSON pointer of the wrong field */
     pointer: string;
     detail: string;
@@ -36,10 +36,10 @@ export type Job = {
   /** URI pattern of Parquet objects; without a scheme, below the lake */
   dataset: string;
   /** rules that choose rows, in order: a row counts for the first that it fails */
-  clean?: (
+  clean?: readonly (
     | {
         /** columns */
-        require: string[];
+        require: readonly string[];
       }
     | {
         /** keeps rows for which this is true; NULL drops */
@@ -61,7 +61,7 @@ export type Job = {
     | {
         by: 'hash';
         /** rows that agree in these stay together */
-        columns: string[];
+        columns: readonly string[];
         /** a fraction of the rows between 0 and 1 */
         validation: number;
         /** a fraction of the rows between 0 and 1 */
@@ -76,7 +76,7 @@ export type Job = {
     | {
         kind: 'mlp';
         /** units of each hidden layer */
-        hidden: number[];
+        hidden: readonly number[];
         /** a category adds its row to the first layer */
         categories?: 'sum';
       };
@@ -97,7 +97,7 @@ export type Job = {
   /** what is measured on test rows beside the metrics */
   evaluate?: {
     /** columns: metrics are told for each of their values, too */
-    slices?: string[];
+    slices?: readonly string[];
   };
   /** where the version goes: absent, the job ends with its evaluation */
   publish?: {
@@ -124,7 +124,7 @@ export type JobView = {
   error: {
     code: string;
     message: string;
-    errors?: {
+    errors?: readonly {
       /** JSON pointer of the wrong field */
       pointer: string;
       detail: string;
@@ -152,7 +152,7 @@ export type JobView = {
     test: number;
     edges: Record<string, number | string | null>;
   } | null;
-  stages: {
+  stages: readonly {
     stage: 'prepare' | 'fit' | 'train' | 'evaluate' | 'prove' | 'survey';
     tasks: {
       done: number;
@@ -174,12 +174,12 @@ export type JobView = {
     workers: number;
     generation: number;
   } | null;
-  features: {
+  features: readonly {
     name: string;
     expression: string;
     fitted: string;
   }[];
-  epochs: {
+  epochs: readonly {
     epoch: number;
     /** on training rows, while they are learnt: binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit) */
     loss: number;
@@ -197,7 +197,7 @@ export type JobView = {
     /** by column: each value with its rows and metrics, the largest first */
     slices: Record<
       string,
-      {
+      readonly {
         value: string;
         rows: number;
         /** binary: logLoss, brier, accuracy, auc; regression: mse, mae, r2 */
@@ -234,7 +234,7 @@ export type DatasetView = {
   bytes: number;
   /** what the figures below are made of */
   sampledRows: number;
-  columns: {
+  columns: readonly {
     name: string;
     /** as DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…) */
     type: string;
@@ -255,7 +255,7 @@ export type DatasetView = {
     /** mean characters of text */
     lengthMean: number | null;
     /** the most frequent values, at most ten; text cut at 100 characters */
-    top: {
+    top: readonly {
       value: number | string | boolean | null;
       count: number;
     }[];
@@ -269,7 +269,7 @@ export type DatasetView = {
     expression: string;
     kind: 'binary' | 'regression';
     /** what it reads: none may be a feature */
-    columns: string[];
+    columns: readonly string[];
     /** sampled rows without a label */
     missing: number;
     /** binary: the share of positives */
@@ -279,7 +279,7 @@ export type DatasetView = {
     max: number | null;
   } | null;
   /** a few rows, as predictions take them */
-  sample: Record<string, number | string | boolean | null>[];
+  sample: readonly Record<string, number | string | boolean | null>[];
 };
 
 /** a version: immutable; blobs are named by their SHA-256 */
@@ -300,13 +300,13 @@ export type Manifest = {
     bytes: number;
   };
   signature: {
-    inputs: {
+    inputs: readonly {
       name: string;
       type: 'number' | 'string' | 'time';
     }[];
     label: 'binary' | 'regression';
-    codes: string[];
-    numbers: string[];
+    codes: readonly string[];
+    numbers: readonly string[];
   };
   label: {
     sql: string;
@@ -404,7 +404,7 @@ export type Evidence = {
   policy: GatePolicy;
   verdict: 'accepted' | 'refused';
   /** one line a check, with its figures */
-  reasons: string[];
+  reasons: readonly string[];
 };
 
 /** to which version an alias shall move, and on what ground */
@@ -462,10 +462,10 @@ export type Trigger = {
     /** URI pattern of Parquet objects; without a scheme, below the lake */
     dataset: string;
     /** rules that choose rows, in order: a row counts for the first that it fails */
-    clean?: (
+    clean?: readonly (
       | {
           /** columns */
-          require: string[];
+          require: readonly string[];
         }
       | {
           /** keeps rows for which this is true; NULL drops */
@@ -487,7 +487,7 @@ export type Trigger = {
       | {
           by: 'hash';
           /** rows that agree in these stay together */
-          columns: string[];
+          columns: readonly string[];
           /** a fraction of the rows between 0 and 1 */
           validation: number;
           /** a fraction of the rows between 0 and 1 */
@@ -502,7 +502,7 @@ export type Trigger = {
       | {
           kind: 'mlp';
           /** units of each hidden layer */
-          hidden: number[];
+          hidden: readonly number[];
           /** a category adds its row to the first layer */
           categories?: 'sum';
         };
@@ -523,7 +523,7 @@ export type Trigger = {
     /** what is measured on test rows beside the metrics */
     evaluate?: {
       /** columns: metrics are told for each of their values, too */
-      slices?: string[];
+      slices?: readonly string[];
     };
     /** where the version goes: absent, the job ends with its evaluation */
     publish?: {
@@ -554,9 +554,9 @@ export type TriggerView = {
   /** milliseconds since 1970 */
   updatedAt: number;
   /** the next slots, milliseconds since 1970, soonest first; none while paused */
-  nextAt: number[];
+  nextAt: readonly number[];
   /** the last slots, newest first */
-  firings: FiringView[];
+  firings: readonly FiringView[];
 };
 
 /** what became of a slot: never changed, but for its job */
@@ -582,7 +582,7 @@ export type FiringView = {
   error?: {
     code: string;
     message: string;
-    errors?: {
+    errors?: readonly {
       /** JSON pointer of the wrong field */
       pointer: string;
       detail: string;
@@ -604,7 +604,7 @@ export type CoordinatorCalls = {
       limit?: string;
     };
     answer: {
-      jobs: JobView[];
+      jobs: readonly JobView[];
       /** pass as "before" for the next page; null: this was the last */
       next: number | null;
       /** pass as "after" for the page of newer jobs; null: there are none */
@@ -666,7 +666,7 @@ export type CoordinatorCalls = {
   triggers: {
     answer: {
       /** in order of names, each with its last slot alone */
-      triggers: TriggerView[];
+      triggers: readonly TriggerView[];
     };
   };
   /** See a trigger: its last slots with their jobs, and its next ones */
@@ -721,7 +721,7 @@ export type CoordinatorCalls = {
   /** List models */
   models: {
     answer: {
-      models: {
+      models: readonly {
         name: string;
         /** the newest version */
         latest: number;
@@ -740,7 +740,7 @@ export type CoordinatorCalls = {
       name: string;
       environments: Record<string, Record<string, number | null>>;
       /** newest first; metrics on the test rows of its own job */
-      versions: {
+      versions: readonly {
         version: number;
         /** milliseconds since 1970 */
         createdAt: number;
@@ -839,13 +839,13 @@ export type CoordinatorCalls = {
     };
     answer: {
       /** newest first */
-      entries: AliasView[];
+      entries: readonly AliasView[];
     };
   };
   /** List live workers */
   workers: {
     answer: {
-      workers: {
+      workers: readonly {
         worker: string;
         host: string;
         pid: number;
@@ -855,12 +855,12 @@ export type CoordinatorCalls = {
         threads: number;
         threadsFree: number;
         memoryBytes: number;
-        tasks: string[];
-        runs: {
+        tasks: readonly string[];
+        runs: readonly {
           run: string;
           generation: number;
           round: number;
-          lanesLoaded: number[];
+          lanesLoaded: readonly number[];
           phase: 'loading' | 'ready' | 'running' | 'done' | 'failed';
         }[];
         draining: boolean;
@@ -929,11 +929,11 @@ export type GatewayCalls = {
     };
     body: {
       /** rows, up to 1000: raw column → value, times as ISO 8601 */
-      instances: Record<string, unknown>[];
+      instances: readonly Record<string, unknown>[];
     };
     answer: {
       /** one a row, in order: a probability, or a number in the label's unit */
-      predictions: number[];
+      predictions: readonly number[];
       model: string;
       /** which one has answered */
       version: number;
@@ -949,11 +949,11 @@ export type GatewayCalls = {
     };
     body: {
       /** rows, up to 1000: raw column → value, times as ISO 8601 */
-      instances: Record<string, unknown>[];
+      instances: readonly Record<string, unknown>[];
     };
     answer: {
       /** one a row, in order: a probability, or a number in the label's unit */
-      predictions: number[];
+      predictions: readonly number[];
       model: string;
       /** which one has answered */
       version: number;
@@ -969,11 +969,11 @@ export type GatewayCalls = {
     };
     body: {
       /** rows, up to 1000: raw column → value, times as ISO 8601 */
-      instances: Record<string, unknown>[];
+      instances: readonly Record<string, unknown>[];
     };
     answer: {
       /** one a row, in order: a probability, or a number in the label's unit */
-      predictions: number[];
+      predictions: readonly number[];
       model: string;
       /** which one has answered */
       version: number;
@@ -988,10 +988,10 @@ export type GatewayCalls = {
         error: string | null;
       };
       /** Process ids of the inference children */
-      children: number[];
-      models: {
+      children: readonly number[];
+      models: readonly {
         name: string;
-        aliases: {
+        aliases: readonly {
           alias: string;
           version: number | null;
           wanted: number | null;
@@ -1000,11 +1000,11 @@ export type GatewayCalls = {
             detail: string;
           } | null;
         }[];
-        versions: {
+        versions: readonly {
           version: number;
           /** binary: a probability; regression: a number */
           label: string;
-          inputs: {
+          inputs: readonly {
             name: string;
             /** number, string, or time (ISO 8601) */
             type: string;

@@ -155,7 +155,8 @@ function objectOf({
 }
 
 const union = (types: readonly string[]): string => [...new Set(types)].join(' | ');
-const arrayOf = (item: string): string => (/[|&]/.test(item) ? `(${item})[]` : `${item}[]`);
+const arrayOf = (item: string): string =>
+  /[|& ]/.test(item) ? `readonly (${item})[]` : `readonly ${item}[]`;
 const literal = (value: unknown): string =>
   typeof value === 'string' ? quoted(value) : JSON.stringify(value);
 const quoted = (text: string): string =>

@@ -3,13 +3,13 @@
 // Why over HTTP alone: whatever it shows, anybody can do with curl.
 // Flow: [job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → alias → predictions]
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Client, createClient, type JobView } from '../../cli/client.ts';
 import type { Decision, JobInput } from '../../common/wire/job/job.ts';
 import type { GatePolicy } from '../../common/wire/model.ts';
 import type { Metrics } from '../../common/wire/program.ts';
-import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';
+import type { JobFact, StageView } from '../../common/wire/view.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { requestJson } from '../cluster/http.ts';
-import { followJob, JobError, submitJob } from './follow.ts';
+import { JobError, runJob } from './follow.ts';
 import { type Lake, landFiles, SOURCE_ROWS } from './lake.ts';
 import type { Screen } from './screen.ts';
 import { describeFact, describeProgress, entry, whole } from './words.ts';
@@ -58,8 +58,12 @@ const ROWS = [
   { date: '2001-05-18T21:45:00Z', distance: null, origin: 'XYZ', destination: 'LAX' },
 ];
 
-export async function tellStory(options: StoryOptions): Promise<StoryFigures> {
-  const { cluster, lake, spec, screen, timed, rows } = options;
+type Teller = StoryOptions & { readonly client: Client };
+
+export async function tellStory(given: StoryOptions): Promise<StoryFigures> {
+  const { cluster, lake, spec, screen, timed, rows, signal } = given;
+  const addresses = { coordinator: cluster.coordinatorUrl, gateway: cluster.gatewayUrl };
+  const options = { ...given, client: createClient({ ...addresses, signal, retryMs: 200 }) };
   const publish = spec.publish!;
 
   screen.line('\n1. A job: Parquet in, a model version out');
@@ -67,7 +71,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryFigures> {
     await landFiles(cluster.lakeUri, lake.first, cluster.storeEnv);
     screen.line(entry('lake', `January to May at ${cluster.lakeUri}`));
     await setGate(options, gateFor(rows));
-    return runJob(options);
+    return runStoryJob(options);
   });
 
   screen.line('\n2. The gate has decided; the gateway follows the alias');
@@ -81,7 +85,7 @@ export async function tellStory(options: StoryOptions): Promise<StoryFigures> {
   screen.line('\n4. June lands in the lake; the same job again');
   const second = await timed('second job', async () => {
     await landFiles(cluster.lakeUri, lake.later, cluster.storeEnv);
-    const view = await runJob(options);
+    const view = await runStoryJob(options);
     describeReuse(options, view);
     return view;
   });
@@ -106,13 +110,10 @@ function gateFor(rows: number): GatePolicy {
   };
 }
 
-async function setGate(
-  { cluster, spec, screen, rows }: StoryOptions,
-  gate: GatePolicy,
-): Promise<void> {
+async function setGate({ client, spec, screen, rows }: Teller, gate: GatePolicy): Promise<void> {
   const { model, environment = 'dev' } = spec.publish!;
   const path = `/v1/models/${model}/environments/${environment}/gate`;
-  await requestJson(`${cluster.coordinatorUrl}${path}`, { method: 'PUT', body: gate });
+  await client.setGate(model, environment, gate);
   const sample =
     rows >= FULL_FLOOR_ROWS
       ? ''
@@ -120,13 +121,12 @@ async function setGate(
   screen.line(entry('gate', `PUT ${path} ${JSON.stringify(gate)}${sample}`));
 }
 
-async function runJob({ cluster, spec, screen, signal }: StoryOptions): Promise<JobView> {
-  const id = await submitJob(cluster.coordinatorUrl, spec);
-  screen.line(entry('job', `POST /v1/jobs → ${cluster.coordinatorUrl}/v1/jobs/${id}`));
+async function runStoryJob({ client, cluster, spec, screen }: Teller): Promise<JobView> {
   let trainRows: number | null = null;
   let epochs = 0;
-  const view = await followJob(cluster.coordinatorUrl, id, {
-    signal,
+  const view = await runJob(client, spec, {
+    onSubmitted: (id) =>
+      screen.line(entry('job', `POST /v1/jobs → ${cluster.coordinatorUrl}/v1/jobs/${id}`)),
     onFact: (fact: JobFact) => {
       if (fact.kind === 'split') trainRows = fact.train;
       if (fact.kind === 'epoch') epochs++;
@@ -141,21 +141,21 @@ async function runJob({ cluster, spec, screen, signal }: StoryOptions): Promise<
   screen.clear();
   if (!view.published)
     throw new JobError(
-      `Job ${id} succeeded without a version, expected one of ${spec.publish!.model}`,
+      `Job ${view.id} succeeded without a version, expected one of ${spec.publish!.model}`,
     );
   return view;
 }
 
 /** Waits until the gateway answers with the version that the alias names; tells which one that is. */
 async function untilServed(
-  { cluster, spec, screen, signal }: StoryOptions,
+  { client, cluster, spec, screen, signal }: Teller,
   job: JobView,
 ): Promise<number | null> {
   const { model, alias = 'champion' } = spec.publish!;
   const wanted = job.decision === 'accepted' ? job.published!.version : undefined;
   const deadline = performance.now() + SERVED_MS_MAX;
   for (;;) {
-    const answer = await requestJson<GatewayModels>(`${cluster.gatewayUrl}/v1/models`);
+    const answer = await client.served();
     const found = answer.models
       .find(({ name }) => name === model)
       ?.aliases.find((each) => each.alias === alias);
@@ -184,37 +184,16 @@ async function untilServed(
   }
 }
 
-type GatewayModels = {
-  readonly models: readonly {
-    readonly name: string;
-    readonly aliases: readonly {
-      readonly alias: string;
-      readonly version: number | null;
-      readonly error: { readonly detail: string } | null;
-    }[];
-  }[];
-};
-
 /** Asks the alias, or the version itself where the gate has refused it. */
 async function predict(
-  { cluster, spec, screen }: StoryOptions,
+  { client, cluster, spec, screen }: Teller,
   served: number | null,
   version: number,
 ): Promise<readonly number[]> {
   const { model } = spec.publish!;
-  const path =
-    served === null
-      ? `/v1/models/${model}/versions/${version}:predict`
-      : `/v1/models/${model}:predict`;
-  const url = `${cluster.gatewayUrl}${path}`;
-  const answer = await requestJson<{
-    predictions: readonly number[];
-    model: string;
-    version: number;
-  }>(url, {
-    method: 'POST',
-    body: { instances: ROWS },
-  });
+  const answer = await client.predict(model, ROWS, served === null ? { version } : undefined);
+  const path = served === null ? `/v1/models/${model}/versions/${version}` : `/v1/models/${model}`;
+  const url = `${cluster.gatewayUrl}${path}:predict`;
   if (served === null) screen.line(entry('', 'asked for by its number, since no alias names it'));
   ROWS.forEach((row, i) => {
     const share = `${((answer.predictions[i] ?? Number.NaN) * 100).toFixed(1)} %`.padStart(7);
@@ -230,7 +209,7 @@ async function predict(
   return answer.predictions;
 }
 
-function describeReuse({ screen }: StoryOptions, view: JobView): void {
+function describeReuse({ screen }: Pick<StoryOptions, 'screen'>, view: JobView): void {
   const { reused, computed } = prepareOf(view);
   screen.line(
     entry(

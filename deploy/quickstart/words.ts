@@ -1,9 +1,10 @@
 // What a job's facts look like to a person.
 // In: facts and views as the coordinator tells them. Out: lines of text.
 // Why pure: what the quickstart says can be read in a test, without a cluster.
+import type { JobView } from '../../cli/client.ts';
 import { metricTitle } from '../../common/metric/metrics.ts';
 import type { Metrics } from '../../common/wire/program.ts';
-import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';
+import type { JobFact, StageView } from '../../common/wire/view.ts';
 
 /** The lines for one fact; none for those that say nothing new. */
 export function describeFact(fact: JobFact, view: { readonly trainRows: number | null }): string[] {

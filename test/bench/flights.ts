@@ -5,11 +5,12 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { JobView } from '../../common/wire/view.ts';
+import { createClient, type JobView } from '../../cli/client.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import { getNatsServer } from '../../deploy/binaries.mjs';
 import { home, root } from '../../deploy/bootstrap.mjs';
 import { startCluster } from '../../deploy/cluster/cluster.ts';
-import { followJob, submitJob } from '../../deploy/quickstart/follow.ts';
+import { runJob } from '../../deploy/quickstart/follow.ts';
 import { landFiles, makeLake, SOURCE_ROWS } from '../../deploy/quickstart/lake.ts';
 import type { Bench } from './bench.ts';
 import { measureStep } from './step.ts';
@@ -31,15 +32,9 @@ export const runBench: Bench = async ({ say, args }) => {
   try {
     const spec = JSON.parse(
       await readFile(join(root, 'deploy/examples/flight-delay.json'), 'utf8'),
-    ) as unknown;
-    const run = async (): Promise<JobView> => {
-      const id = await submitJob(cluster.coordinatorUrl, spec);
-      return followJob(cluster.coordinatorUrl, id, {
-        onFact() {},
-        onView() {},
-        signal: new AbortController().signal,
-      });
-    };
+    ) as JobInput;
+    const client = createClient(cluster.coordinatorUrl);
+    const run = (): Promise<JobView> => runJob(client, spec);
     await landFiles(cluster.lakeUri, lake.first, cluster.storeEnv);
     const may = await run();
     say(accountOf('test on May, trained to March', may));

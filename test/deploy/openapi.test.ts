@@ -10,7 +10,7 @@ test.each<[Schema, string]>([
   [{ type: ['string', 'null'] }, 'string | null'],
   [
     { type: 'array', items: { anyOf: [{ type: 'string' }, { type: 'number' }] } },
-    '(string | number)[]',
+    'readonly (string | number)[]',
   ],
   [{ $ref: '#/components/schemas/JobView' }, 'JobView'],
   [{ type: 'object', patternProperties: { '^.*$': { type: 'number' } } }, 'Record<string, number>'],
