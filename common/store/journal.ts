@@ -4,6 +4,8 @@
 import { createJson, getJson, type Store } from './store.ts';
 
 export type Entry<T> = { readonly n: number; readonly value: T };
+/** How an entry is read: as JSON of form 1, or through the door that knows its kind. */
+export type Read<T> = (store: Store, key: string) => Promise<T | undefined>;
 
 export const entryKey = (prefix: string, n: number): string =>
   `${prefix}/${String(n).padStart(12, '0')}.json`;
@@ -16,12 +18,13 @@ export async function readAfter<T>(
   store: Store,
   prefix: string,
   after: number,
+  read: Read<T> = getJson,
 ): Promise<Entry<T>[]> {
   const entries: Entry<T>[] = [];
   for (let count = 1; ; count = Math.min(2 * count, READS_MAX)) {
     const first = after + entries.length + 1;
     const values = await Promise.all(
-      Array.from({ length: count }, (_, i) => getJson<T>(store, entryKey(prefix, first + i))),
+      Array.from({ length: count }, (_, i) => read(store, entryKey(prefix, first + i))),
     );
     for (const [i, value] of values.entries()) {
       if (value === undefined) return entries;
@@ -44,6 +47,7 @@ export async function readHead<T>(
   store: Store,
   prefix: string,
   known = 0,
+  read: Read<T> = getJson,
 ): Promise<Entry<T> | undefined> {
   const has = async (n: number): Promise<boolean> =>
     (await store.head(entryKey(prefix, n))) !== undefined;
@@ -57,12 +61,12 @@ export async function readHead<T>(
     if (await has(low + span)) low += span;
   }
   if (low === 0) return undefined;
-  const value = await getJson<T>(store, entryKey(prefix, low));
+  const value = await read(store, entryKey(prefix, low));
   return value === undefined ? undefined : { n: low, value };
 }
 
 /** Creates entry `n`; false where somebody else has it. `n` must be the head's number plus one. */
-export async function append<T extends { formatVersion: 1 }>(
+export async function append<T extends { formatVersion: number }>(
   store: Store,
   prefix: string,
   n: number,
@@ -72,7 +76,7 @@ export async function append<T extends { formatVersion: 1 }>(
 }
 
 /** Appends at the head, whoever else appends: for logs, where order among writers does not matter. */
-export async function appendNext<T extends { formatVersion: 1 }>(
+export async function appendNext<T extends { formatVersion: number }>(
   store: Store,
   prefix: string,
   value: T,

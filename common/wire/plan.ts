@@ -32,7 +32,7 @@ export type Snapshot = {
 };
 
 export type Plan = {
-  readonly formatVersion: 1;
+  readonly formatVersion: 2;
   readonly job: JobId;
   readonly snapshot: Digest;
   readonly numerics: string;

@@ -11,14 +11,9 @@ import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import {
-  appendNext,
-  type Entry,
-  entryKey,
-  readAfter,
-  readHead,
-} from '../../common/store/journal.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
+import { appendNext, type Entry, entryKey, readHead } from '../../common/store/journal.ts';
+import type { Store } from '../../common/store/store.ts';
+import { readStored, readStoredAfter } from '../../common/wire/stored.ts';
 import type { IndexEntry } from '../../common/wire/view.ts';
 import { type JobEntry, JobRecord } from './record.ts';
 import { INDEX_PREFIX, loadSpec } from './submit.ts';
@@ -81,7 +76,7 @@ export class Directory {
     const { upTo, open } = this.#checkpoint?.value ?? { upTo: 0, open: [] };
     const entries = await mapParallel(open, LIMITS.journalsParallel, async (n) => ({
       n,
-      value: await getJson<IndexEntry>(this.#store, entryKey(INDEX_PREFIX, n)),
+      value: await readStored(this.#store, entryKey(INDEX_PREFIX, n), 'index'),
     }));
     await this.#adopt(entries.flatMap(({ n, value }) => (value ? [{ n, value }] : [])));
     this.#lastIndex = upTo;
@@ -93,7 +88,10 @@ export class Directory {
     this.#reading = this.#reading
       .catch(() => {})
       .then(async () => {
-        const fresh = await readAfter<IndexEntry>(this.#store, INDEX_PREFIX, this.#lastIndex);
+        const fresh = await readStoredAfter(this.#store, INDEX_PREFIX, {
+          kind: 'index',
+          after: this.#lastIndex,
+        });
         await this.#adopt(fresh);
       });
     return this.#reading;
@@ -132,7 +130,7 @@ export class Directory {
     if (!ID.test(job)) return undefined;
     const stored = await loadSpec(this.#store, job);
     if (!stored) return undefined;
-    const { name } = stored.spec as { readonly name: string };
+    const { name } = stored.spec;
     const record = await this.#read({ job, name, at: stored.at, after: null });
     if (record.isEnded) return this.#open.get(job) ?? this.#remember(record);
     await this.refresh(); // submitted elsewhere, and not over
@@ -172,7 +170,7 @@ export class Directory {
   async #numbered(n: number): Promise<JobRecord | undefined> {
     const open = this.#openNumbers.get(n);
     if (open) return this.#open.get(open);
-    const entry = await getJson<IndexEntry>(this.#store, entryKey(INDEX_PREFIX, n));
+    const entry = await readStored(this.#store, entryKey(INDEX_PREFIX, n), 'index');
     if (!entry) return undefined;
     const known = this.#open.get(entry.job) ?? this.#recall(entry.job);
     return known ?? this.#remember(await this.#read(entryOf(entry)));

@@ -3,8 +3,9 @@
 // Why facts and not a state record: two coordinators can append, and neither can undo what the other saw.
 import type { Clock } from '../../common/clock.ts';
 import { canonicalJson, type JobId } from '../../common/ids.ts';
-import { append, type Entry, readAfter } from '../../common/store/journal.ts';
+import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import { readStoredAfter } from '../../common/wire/stored.ts';
 import type { JobEvent, JobFact } from '../../common/wire/view.ts';
 
 export const journalPrefix = (job: JobId): string => `jobs/${job}/journal`;
@@ -37,7 +38,10 @@ export class JobJournal {
 
   /** Reads what has been added since the last call, by anybody. */
   async refresh(): Promise<void> {
-    const fresh = await readAfter<JobEvent>(this.#store, this.#prefix, this.#entries.length);
+    const fresh = await readStoredAfter(this.#store, this.#prefix, {
+      kind: 'event',
+      after: this.#entries.length,
+    });
     for (const entry of fresh) {
       if (entry.n === this.#entries.length + 1) this.#push(entry); // another refresh may have been quicker
     }

@@ -211,7 +211,7 @@ export class JobService implements Jobs {
     return {
       ...this.#machinery,
       id,
-      spec: stored.spec as JobSpec,
+      spec: stored.spec,
       signal,
       record: (fact) => job.journal.record(fact),
       show: (stage: StageView) =>

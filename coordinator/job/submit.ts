@@ -5,8 +5,9 @@
 import { CODES, GristmillError, pointedAt, toWireError } from '../../common/errors.ts';
 import { digestOf, type JobId, jobIdOf } from '../../common/ids.ts';
 import { appendNext } from '../../common/store/journal.ts';
-import { createJson, getJson, type Store } from '../../common/store/store.ts';
+import { createJson, type Store } from '../../common/store/store.ts';
 import { type JobSpec, parseJob } from '../../common/wire/job/job.ts';
+import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';
 import { checkSpec } from '../stage/check.ts';
@@ -16,8 +17,8 @@ import { JobJournal } from './journal.ts';
 export const INDEX_PREFIX = 'jobs/index';
 export const specKey = (job: JobId): string => `jobs/${job}/spec.json`;
 
-export const loadSpec = (store: Store, job: JobId): Promise<StoredSpec | undefined> =>
-  getJson<StoredSpec>(store, specKey(job));
+export const loadSpec = (store: Store, job: JobId): Promise<Stored['spec'] | undefined> =>
+  readStored(store, specKey(job), 'spec');
 
 export async function submitJob(
   machinery: Machinery,

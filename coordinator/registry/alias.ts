@@ -5,10 +5,11 @@
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { append, type Entry, readAll, readHead } from '../../common/store/journal.ts';
+import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { AliasMoved } from '../../common/wire/event.ts';
 import { type AliasEntry, aliasPrefix, type Evidence } from '../../common/wire/model.ts';
+import { readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
 import { folders, getVersion, requireModel } from './version.ts';
 
 export type AliasPlace = {
@@ -20,17 +21,17 @@ export type AliasPlace = {
 export type Registry = {
   readonly store: Store;
   readonly clock: Clock;
-  /** Tells gateways to look now (CHANNELS.aliasMoved); they would find out by themselves. */
+  /** Tells gateways to look now (SUBJECTS.aliasMoved); they would find out by themselves. */
   readonly hint: (moved: AliasMoved) => void;
 };
 
 export const aliasHead = (
   store: Store,
   place: AliasPlace,
-): Promise<Entry<AliasEntry> | undefined> => readHead<AliasEntry>(store, prefixOf(place));
+): Promise<Entry<AliasEntry> | undefined> => readStoredHead(store, prefixOf(place), 'alias');
 
 export const aliasHistory = (store: Store, place: AliasPlace): Promise<Entry<AliasEntry>[]> =>
-  readAll<AliasEntry>(store, prefixOf(place));
+  readStoredAfter(store, prefixOf(place), { kind: 'alias', after: 0 });
 
 /** Aliases by environment with the version each serves; null: only refusals so far. */
 export async function listAliases(

@@ -13,9 +13,15 @@ import {
   OBJECTIVES,
   ownersOf,
 } from '../../common/objective/objectives.ts';
-import { appendNext, readHead } from '../../common/store/journal.ts';
+import { appendNext } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { escapePointer, explainSchema, listed, show } from '../../common/wire/explain.ts';
+import {
+  escapePointer,
+  explainSchema,
+  listed,
+  show,
+  shownErrors,
+} from '../../common/wire/explain.ts';
 import {
   type Evidence,
   type GateEntry,
@@ -23,6 +29,7 @@ import {
   gatePrefix,
 } from '../../common/wire/model.ts';
 import type { Metrics } from '../../common/wire/program.ts';
+import { readStoredHead } from '../../common/wire/stored.ts';
 import { newestVersion } from './version.ts';
 
 const closed = { additionalProperties: false } as const;
@@ -59,13 +66,8 @@ export function checkPolicy(value: unknown, label?: LabelKind): GatePolicy {
   const shape = explainSchema(GatePolicySchema, value);
   const errors = shape.length > 0 ? shape : checkMetrics(value as GatePolicy, label);
   if (errors.length === 0) return value as GatePolicy;
-  const first = errors[0]!;
-  const more = errors.length > 1 ? ` (and ${errors.length - 1} more: see "errors")` : '';
-  throw new GristmillError(
-    'SPEC_INVALID',
-    `Cannot set the gate: ${first.pointer || 'it'} ${first.detail}${more}`,
-    { errors },
-  );
+  const message = `Cannot set the gate: ${shownErrors(errors)}`;
+  throw new GristmillError('SPEC_INVALID', message, { errors });
 }
 
 function checkMetrics(
@@ -111,7 +113,7 @@ export async function getGate(
   store: Store,
   of: { readonly model: string; readonly environment: string; readonly label?: LabelKind },
 ): Promise<Gate> {
-  const head = await readHead<GateEntry>(store, gatePrefix(of.model, of.environment));
+  const head = await readStoredHead(store, gatePrefix(of.model, of.environment), 'gate');
   if (head) return { policy: head.value.policy, n: head.n };
   const label = of.label ?? (await newestVersion(store, of.model)).signature.label;
   return { policy: defaultPolicy(label), n: 0 };

@@ -3,7 +3,7 @@
 // Why fixed by the first publishing job: two versions judged on differently cleaned rows cannot be compared.
 import { GristmillError } from '../../common/errors.ts';
 import { canonicalJson, type Digest, type JobId } from '../../common/ids.ts';
-import { append, type Entry, readHead } from '../../common/store/journal.ts';
+import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { TrainingJob } from '../../common/wire/job/training.ts';
 import {
@@ -13,6 +13,7 @@ import {
   testsetPrefix,
 } from '../../common/wire/model.ts';
 import type { SplitRange } from '../../common/wire/program.ts';
+import { readStoredHead } from '../../common/wire/stored.ts';
 
 /** The part of a training job that defines its test rows. */
 export function testsetDefinition(
@@ -27,7 +28,7 @@ export const getTestset = (
   store: Store,
   { model, environment }: TestSetPlace,
 ): Promise<Entry<TestSetEntry> | undefined> =>
-  readHead<TestSetEntry>(store, testsetPrefix(model, environment));
+  readStoredHead(store, testsetPrefix(model, environment), 'testset');
 
 /** Fixes the test set, or moves its snapshot; throws TESTSET_INCOMPARABLE for another definition. */
 export async function moveTestset(

@@ -5,8 +5,8 @@
 import { GristmillError } from '../../common/errors.ts';
 import { sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { append, entryKey, readAfter, readHead } from '../../common/store/journal.ts';
-import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import { append, entryKey } from '../../common/store/journal.ts';
+import { jsonBytes, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import {
   blobKey,
@@ -14,6 +14,7 @@ import {
   type Manifest,
   versionsPrefix,
 } from '../../common/wire/model.ts';
+import { readStored, readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
 import { type BlobRef, copyKey } from '../../common/wire/task.ts';
 
 /** A version before it has a number. */
@@ -47,7 +48,7 @@ export async function publishVersion(
     if (await append(store, versionsPrefix(model), version, manifest)) {
       return { manifest, reused: false };
     }
-    const other = await getJson<Manifest>(store, entryKey(versionsPrefix(model), version));
+    const other = await readStored(store, entryKey(versionsPrefix(model), version), 'manifest');
     if (other?.trainDigest === draft.trainDigest) return found(other);
   }
 }
@@ -98,15 +99,17 @@ const refOf = (model: string, blob: Manifest['onnx']): BlobRef => ({
 
 /** All versions of a model, oldest first; empty where there is no such model. */
 export const listVersions = async (store: Store, model: string): Promise<readonly Manifest[]> =>
-  (await readAfter<Manifest>(store, versionsPrefix(model), 0)).map(({ value }) => value);
+  (await readStoredAfter(store, versionsPrefix(model), { kind: 'manifest', after: 0 })).map(
+    ({ value }) => value,
+  );
 
 export async function latestVersion(store: Store, model: string): Promise<Manifest | undefined> {
-  return (await readHead<Manifest>(store, versionsPrefix(model)))?.value;
+  return (await readStoredHead(store, versionsPrefix(model), 'manifest'))?.value;
 }
 
 /** Throws NOT_FOUND that lists the versions, or the models, there are. */
 export async function getVersion(store: Store, model: string, version: number): Promise<Manifest> {
-  const manifest = await getJson<Manifest>(store, entryKey(versionsPrefix(model), version));
+  const manifest = await readStored(store, entryKey(versionsPrefix(model), version), 'manifest');
   if (manifest) return manifest;
   const latest = await requireModel(store, model);
   const has = latest === 1 ? 'version 1' : `versions 1 to ${latest}`;

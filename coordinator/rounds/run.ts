@@ -8,10 +8,9 @@ import { GristmillError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
-import type { Bus } from '../../common/queue/bus.ts';
-import { CHANNELS } from '../../common/queue/channels.ts';
+import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
 import { append, readHead } from '../../common/store/journal.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
+import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint } from '../../common/wire/round.ts';
@@ -36,7 +35,7 @@ export type TrainingOptions = {
   readonly program: TrainProgram;
   readonly digest: RunId;
   readonly numerics: string;
-  readonly queue: Bus;
+  readonly queue: Queue;
   readonly store: Store;
   readonly clock: Clock;
   readonly workers: HeartbeatSource;
@@ -141,7 +140,7 @@ class TrainingShell {
     const { store, digest, queue } = this.#options;
     switch (action.kind) {
       case 'publish':
-        queue.publish(CHANNELS.runs, action.view);
+        queue.publish(SUBJECTS.runs, jsonBytes(action.view));
         break;
       case 'record':
         await append(store, generationsOf(digest), action.record.generation, action.record);
@@ -214,9 +213,9 @@ const LOOK_TICKS = 5;
 const ENDED_REPEATS = 3;
 
 async function repeatEnded(options: TrainingOptions, members: Members): Promise<void> {
-  const view = members.view(true);
+  const bytes = jsonBytes(members.view(true));
   for (let n = 0; n < ENDED_REPEATS; n++) {
-    options.queue.publish(CHANNELS.runs, view);
+    options.queue.publish(SUBJECTS.runs, bytes);
     await options.clock.sleep(LIMITS.heartbeatMs);
   }
 }

@@ -5,8 +5,9 @@
 import { GristmillError } from '../../common/errors.ts';
 import { type Digest, digestOf } from '../../common/ids.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { createJson, getJson, type ObjectInfo, type Store } from '../../common/store/store.ts';
+import { createJson, type ObjectInfo, type Store } from '../../common/store/store.ts';
 import type { SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import { readStored } from '../../common/wire/stored.ts';
 import type { ReadFooter } from './footer.ts';
 import { listDataset } from './list.ts';
 
@@ -107,7 +108,7 @@ export async function saveSnapshot(store: Store, snapshot: Snapshot): Promise<Di
 }
 
 export async function loadSnapshot(store: Store, digest: Digest): Promise<Snapshot> {
-  const snapshot = await getJson<Snapshot>(store, snapshotKey(digest));
+  const snapshot = await readStored(store, snapshotKey(digest), 'snapshot');
   if (snapshot) return snapshot;
   throw new GristmillError('INTERNAL', `Cannot read snapshot ${digest}: it is not in ${store.uri}`);
 }

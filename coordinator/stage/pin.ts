@@ -5,9 +5,10 @@
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { createJson, getJson } from '../../common/store/store.ts';
+import { createJson } from '../../common/store/store.ts';
 import type { Plan, Snapshot } from '../../common/wire/plan.ts';
 import type { PrepareProgram } from '../../common/wire/program.ts';
+import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { Task } from '../../common/wire/task.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
@@ -19,9 +20,8 @@ import type { JobContext } from './context.ts';
 export const planKey = (job: JobId): string => `jobs/${job}/plan.json`;
 
 export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; plan: Plan }> {
-  const existing = await getJson<Plan>(job.store, planKey(job.id));
-  if (existing)
-    return { plan: existing, snapshot: await loadSnapshot(job.store, existing.snapshot) };
+  const existing = await readStored(job.store, planKey(job.id), 'plan');
+  if (existing) return carryOn(job, existing, await loadSnapshot(job.store, existing.snapshot));
 
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
   const digest = await saveSnapshot(job.store, snapshot);
@@ -29,14 +29,14 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
   const checked = await checkSpec(job, job.spec, snapshot.schema);
   const program = prepareProgram(checked);
   const plan: Plan = {
-    formatVersion: 1,
+    formatVersion: 2,
     job: job.id,
     snapshot: digest,
     numerics,
     prepare: await prepareTasks(job, { snapshot, program, numerics }),
   };
   await createJson(job.store, planKey(job.id), plan);
-  const won = await getJson<Plan>(job.store, planKey(job.id));
+  const won = await readStored(job.store, planKey(job.id), 'plan');
   if (!won)
     throw new GristmillError(
       'INTERNAL',
@@ -51,7 +51,20 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
     rows: pinned.objects.reduce((sum, object) => sum + object.rows, 0),
     bytes: pinned.objects.reduce((sum, object) => sum + object.bytes, 0),
   });
-  return { snapshot: pinned, plan: won };
+  return carryOn(job, won, pinned);
+}
+
+/** A plan that is there holds; tasks that an older program planned have other names now and are made anew. */
+async function carryOn(
+  job: JobContext,
+  stored: Stored['plan'],
+  snapshot: Snapshot,
+): Promise<{ snapshot: Snapshot; plan: Plan }> {
+  if (stored.prepare) return { snapshot, plan: { ...stored, prepare: stored.prepare } };
+  const program = prepareProgram(await checkSpec(job, job.spec, snapshot.schema));
+  const { numerics } = stored;
+  const prepare = await prepareTasks(job, { snapshot, program, numerics });
+  return { snapshot, plan: { ...stored, prepare } };
 }
 
 /** The numerics with the most threads alive; waits, visibly, for a first worker. */

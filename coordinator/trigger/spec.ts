@@ -2,7 +2,7 @@
 // In: the bytes of a PUT. Out: the trigger with its defaults and its job parsed, or every wrong field at once.
 // Why the job is kept as it was sent, too: it lies in git, and a GET should show what was put.
 import { type FieldError, GristmillError } from '../../common/errors.ts';
-import { explainSchema } from '../../common/wire/explain.ts';
+import { explainSchema, shownErrors } from '../../common/wire/explain.ts';
 import { checkJob, type JobSpec } from '../../common/wire/job/job.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
 import { type TriggerInput, TriggerSchema, type TriggerSpec } from '../../common/wire/trigger.ts';
@@ -35,9 +35,7 @@ export function belowJob(error: unknown): GristmillError {
 }
 
 function invalid(errors: readonly FieldError[]): GristmillError {
-  const [first, ...others] = errors;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more: see "errors")`;
-  const message = `Cannot accept the trigger: ${first?.pointer || 'it'} ${first?.detail}${more}`;
+  const message = `Cannot accept the trigger: ${shownErrors(errors)}`;
   return new GristmillError('SPEC_INVALID', message, { errors });
 }
 

@@ -6,12 +6,18 @@ import Type, { type Static } from 'typebox';
 import { type FieldError, GristmillError } from '../../errors.ts';
 import { deepFreeze } from '../../freeze.ts';
 import { LIMITS } from '../../limits.ts';
-import { explainSchema } from '../explain.ts';
+import { explainSchema, shownErrors } from '../explain.ts';
 import { parseStrictJson } from '../json.ts';
 import { checkData, DATA_SECTIONS, type DataJob, fillData } from './data.ts';
 import { closed } from './fields.ts';
 import { checkHead, HEAD_SECTIONS } from './head.ts';
-import { checkTraining, fillTraining, TRAINING_SECTIONS, type TrainingJob } from './training.ts';
+import {
+  checkTraining,
+  fillTraining,
+  inputOfTraining,
+  TRAINING_SECTIONS,
+  type TrainingJob,
+} from './training.ts';
 
 /** A job with every default filled in. */
 export type JobSpec = DataJob | TrainingJob;
@@ -37,6 +43,21 @@ export function checkJob(value: unknown): JobSpec {
   const errors = [...checkHead(input), ...kind.check(input)];
   if (errors.length > 0) throw specInvalid(errors);
   return deepFreeze(kind.fill(input));
+}
+
+/** A spec in its filled form, as it lies in the store; without a `kind`, as older programs wrote it. */
+export function checkFilledJob(value: unknown): JobSpec {
+  const { kind, training, publish, ...head } = value as Partial<TrainingJob>;
+  const job = checkJob({
+    ...head,
+    ...(training ? inputOfTraining(training) : {}),
+    ...(publish ? { publish } : {}),
+  });
+  if (kind === undefined || kind === job.kind) return job;
+  throw new GristmillError(
+    'SPEC_INVALID',
+    `Cannot accept the job: it says that it is a ${kind} job, and its sections make a ${job.kind} job`,
+  );
 }
 
 /** The schema that clients may fetch and editors may use. */
@@ -87,10 +108,5 @@ export const JOB_STATES = [
 export type JobState = (typeof JOB_STATES)[number];
 export type Decision = 'accepted' | 'refused' | 'none';
 
-function specInvalid(errors: readonly FieldError[]): GristmillError {
-  const [first, ...others] = errors as [FieldError, ...FieldError[]];
-  const where = first.pointer === '' ? 'it' : first.pointer;
-  const more = others.length === 0 ? '' : ` (and ${others.length} more: see "errors")`;
-  const message = `Cannot accept the job: ${where} ${first.detail}${more}`;
-  return new GristmillError('SPEC_INVALID', message, { errors });
-}
+const specInvalid = (errors: readonly FieldError[]): GristmillError =>
+  new GristmillError('SPEC_INVALID', `Cannot accept the job: ${shownErrors(errors)}`, { errors });

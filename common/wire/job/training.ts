@@ -315,6 +315,16 @@ export function fillTraining(job: HeadInput & TrainingSections): TrainingJob {
   };
 }
 
+/** The sections of which a filled training part was made: what does not belong to the optimizer is not said again. */
+export function inputOfTraining({ slices, train, ...sections }: TrainingJob['training']): object {
+  const { momentum, ...others } = train;
+  return {
+    ...structuredClone(sections),
+    train: train.optimizer === 'sgd' ? { ...others, momentum } : others,
+    evaluate: { slices: [...slices] },
+  };
+}
+
 function fillModel(model: TrainingSections['model']): ModelSpec {
   if (model?.kind === 'mlp') return { kind: 'mlp', hidden: [...model.hidden], categories: 'sum' };
   return { kind: 'linear' };

@@ -6,7 +6,7 @@ import { mapParallel } from '../../../common/parallel.ts';
 import { append, entryKey, readHead } from '../../../common/store/journal.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { createJson } from '../../../common/store/store.ts';
-import type { JobState } from '../../../common/wire/job/job.ts';
+import { checkJob, type JobState } from '../../../common/wire/job/job.ts';
 import type { IndexEntry, JobEvent } from '../../../common/wire/view.ts';
 import { CHECKPOINT_PREFIX, Directory } from '../../../coordinator/job/directory.ts';
 import { journalPrefix } from '../../../coordinator/job/journal.ts';
@@ -17,6 +17,8 @@ const open = (store: MemoryStore): Directory => new Directory({ store, clock });
 const numbersOf = (records: Iterable<{ id: JobId }>): number[] =>
   [...records].map(({ id }) => Number.parseInt(id.slice(2), 16));
 
+const specOf = (name: string) => checkJob({ specVersion: 1, name, dataset: 'd' });
+
 /** Job `n`, as submit and a run leave it: its spec, its place, its facts. */
 async function put(
   store: MemoryStore,
@@ -24,8 +26,8 @@ async function put(
   states: readonly JobState[],
   more: Partial<IndexEntry> = {},
 ): Promise<void> {
-  const of = { formatVersion: 1, job: idOf(n), name: `job ${n}`, at: n } as const;
-  await createJson(store, specKey(of.job), { ...of, spec: { name: of.name }, bodyDigest: '' });
+  const of = { formatVersion: 1, job: idOf(n), name: `job-${n}`, at: n } as const;
+  await createJson(store, specKey(of.job), { ...of, spec: specOf(of.name), bodyDigest: '' });
   await append<IndexEntry>(store, INDEX_PREFIX, n, { ...of, ...more });
   for (const [i, state] of states.entries()) {
     const event: JobEvent = { formatVersion: 1, at: n, kind: 'state', state };
@@ -90,7 +92,7 @@ describe('with ten thousand jobs that are over, of an older program', () => {
     const reads = await readsOf(store, () => directory.find(idOf(77)));
     expect(reads).toBeLessThanOrEqual(8); // its spec, and three facts
     expect((await directory.find(idOf(77)))!.view).toMatchObject({
-      name: 'job 77',
+      name: 'job-77',
       state: 'succeeded',
     });
     expect(await readsOf(store, () => directory.find(idOf(77)))).toBe(0);
@@ -153,7 +155,7 @@ test('a job that stands in the index twice is one job', async () => {
   await append<IndexEntry>(store, INDEX_PREFIX, 2, {
     formatVersion: 1,
     job: idOf(1),
-    name: 'job 1',
+    name: 'job-1',
     at: 1,
   });
   const directory = open(store);
@@ -171,7 +173,7 @@ test('find() knows a job that another coordinator took in, and not one that was 
   await put(store, 1, ['queued']);
   expect((await directory.find(idOf(1)))!.view.state).toBe('queued');
   expect(numbersOf(directory.open)).toEqual([1]);
-  const half = { formatVersion: 1, job: idOf(2), spec: { name: 'x' }, bodyDigest: '', at: 1 };
+  const half = { formatVersion: 1, job: idOf(2), spec: specOf('x'), bodyDigest: '', at: 1 };
   await createJson(store, specKey(idOf(2)), half);
   expect(await directory.find(idOf(2))).toBeUndefined();
 });

@@ -1,0 +1,136 @@
+// readStored(): what e391da8 wrote comes in today's form; what nobody knows is refused by its number.
+import { expect, test } from 'vitest';
+import { digestOf } from '../../../common/ids.ts';
+import { memoryStore } from '../../../common/store/memory.ts';
+import { jsonBytes } from '../../../common/store/store.ts';
+import {
+  parseStoredAs,
+  readStored,
+  readStoredAfter,
+  readStoredHead,
+  type StoredKind,
+} from '../../../common/wire/stored.ts';
+import { olderStore, recordedOf } from '../../support/older.ts';
+
+/** Which kind lies under which key. */
+const KINDS: readonly (readonly [RegExp, StoredKind])[] = [
+  [/^jobs\/index\//, 'index'],
+  [/^jobs\/[^/]+\/spec\.json$/, 'spec'],
+  [/^jobs\/[^/]+\/plan\.json$/, 'plan'],
+  [/^jobs\/[^/]+\/journal\//, 'event'],
+  [/^snapshots\//, 'snapshot'],
+  [/\/versions\//, 'manifest'],
+  [/\/gate\//, 'gate'],
+  [/\/testset\//, 'testset'],
+  [/\/aliases\//, 'alias'],
+  [/^triggers\/[^/]+\/spec\//, 'trigger'],
+  [/^triggers\/[^/]+\/firings\//, 'firing'],
+  [/^triggers\/[^/]+\/calls\//, 'call'],
+  [/\/generations\//, 'generation'],
+  [/^checkpoints\/[^/]+\/\d+\.json$/, 'checkpoint'],
+];
+const kindOf = (key: string): StoredKind | undefined =>
+  KINDS.find(([pattern]) => pattern.test(key))?.[1];
+const recorded = Object.entries(recordedOf('e391da8').store).flatMap(([key, value]) => {
+  const kind = kindOf(key);
+  return kind ? [[kind, key, value] as const] : [];
+});
+const JOB = 'jobs/j-f30ff5c940d873b11b64';
+
+test('every kind stands among what e391da8 wrote', () => {
+  expect(new Set(recorded.map(([kind]) => kind))).toEqual(new Set(KINDS.map(([, kind]) => kind)));
+});
+
+test.each(recorded)('readStored() takes a %s that e391da8 wrote: %s', (kind, key, value) => {
+  expect(parseStoredAs(kind, key, jsonBytes(value))).toBeTruthy();
+});
+
+test('a spec without a kind becomes a training job, and its digest that of a submit today', async () => {
+  const { store } = await olderStore('e391da8');
+  const stored = await readStored(store, `${JOB}/spec.json`, 'spec');
+  expect(stored?.spec).toMatchObject({
+    kind: 'training',
+    training: { model: { kind: 'linear' }, train: { epochs: 1, momentum: 0.9 }, slices: [] },
+    publish: { model: 'trips', environment: 'dev', alias: 'champion' },
+  });
+  expect(stored?.bodyDigest).toBe(digestOf(stored?.spec));
+});
+
+test("a plan's profile becomes its numerics, and its tasks are to be made anew", async () => {
+  const { store } = await olderStore('e391da8');
+  const plan = await readStored(store, `${JOB}/plan.json`, 'plan');
+  expect(plan).toMatchObject({
+    formatVersion: 2,
+    numerics: 'duckdb-1.5.6+onnxruntime-1.30.0+code-1+cpu-avx2',
+    prepare: null,
+  });
+  expect(plan).not.toHaveProperty('profile');
+});
+
+test("a version's profile becomes its numerics", async () => {
+  const { store } = await olderStore('e391da8');
+  const head = await readStoredHead(store, 'models/trips/versions', 'manifest');
+  expect(head?.n).toBe(1);
+  expect(head?.value.lineage.numerics).toMatch(/^duckdb-/);
+  expect(head?.value.lineage).not.toHaveProperty('profile');
+});
+
+test('readStoredAfter() reads a journal from an entry on', async () => {
+  const { store } = await olderStore('e391da8');
+  const entries = await readStoredAfter(store, `${JOB}/journal`, { kind: 'event', after: 15 });
+  expect(entries.map(({ n, value }) => [n, value.kind])).toEqual([
+    [16, 'gate'],
+    [17, 'state'],
+  ]);
+});
+
+test('what is not there is undefined', async () => {
+  expect(await readStored(memoryStore(), 'jobs/j-1/spec.json', 'spec')).toBeUndefined();
+});
+
+test.each<[string, StoredKind, unknown, string]>([
+  [
+    'a newer form',
+    'plan',
+    { formatVersion: 3 },
+    "Cannot read k.json as a job's plan: its formatVersion is 3, and this program knows 1 and 2",
+  ],
+  [
+    'no form at all',
+    'gate',
+    { policy: {} },
+    'its formatVersion is missing, and this program knows 1',
+  ],
+  ['a form as text', 'gate', { formatVersion: '1' }, 'its formatVersion is "1"'],
+  ['a list', 'index', [1], 'as an entry of the index of jobs: it is no JSON object'],
+  ['a missing field', 'index', { formatVersion: 1, name: 'a', at: 1 }, '/job is missing'],
+  [
+    'a spec that no program would take',
+    'spec',
+    { formatVersion: 1, job: 'j-f30ff5c940d873b11b64', at: 1, spec: { name: 'a', specVersion: 1 } },
+    '/dataset is missing',
+  ],
+  ['a spec that is no object', 'spec', { formatVersion: 1, spec: null }, "as a job's spec: "],
+  [
+    'a spec of a kind that it is not',
+    'spec',
+    {
+      formatVersion: 1,
+      job: 'j-f30ff5c940d873b11b64',
+      at: 1,
+      spec: { kind: 'training', specVersion: 1, name: 'a', dataset: 'd' },
+    },
+    'it says that it is a training job, and its sections make a data job',
+  ],
+])('parseStoredAs() refuses %s', (_what, kind, value, message) => {
+  expect(() => parseStoredAs(kind, 'k.json', jsonBytes(value))).toThrow(
+    expect.objectContaining({ code: 'FORMAT_UNKNOWN', message: expect.stringContaining(message) }),
+  );
+});
+
+test('parseStoredAs() refuses bytes that are no JSON', () => {
+  const bytes = new TextEncoder().encode('{"formatVersion": 1');
+  expect(() => parseStoredAs('gate', 'k.json', bytes)).toThrow(
+    expect.objectContaining({ code: 'FORMAT_UNKNOWN' }),
+  );
+});
