@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest';
 import type { Feeds, FeedTensor } from '../../common/engine/onnx.ts';
+import type { ModelSpec } from '../../common/model/models.ts';
 import { prune } from '../../common/onnx/build.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
 import { Philox } from '../../common/random.ts';
-import type { ModelSpec } from '../../common/wire/job/training.ts';
 import { buildModel, type ModelInputs } from '../../coordinator/compile/model.ts';
 import { compareGradients, inDouble } from './check.ts';
 

@@ -45,10 +45,10 @@ test('deploy imports common and the client of the sources: it starts the others 
   expect(wrong.map(show)).toEqual([]);
 });
 
-test('compile sees only common/{onnx,wire,engine,algorithm,predict,errors,ids,limits,sql,freeze} and itself', () => {
+test('compile sees only common/{onnx,wire,engine,algorithm,model,predict,errors,ids,limits,sql,freeze} and itself', () => {
   const isAllowed = (to: string): boolean =>
     /^coordinator\/compile\//.test(to) ||
-    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|objective\/|predict\/|errors|ids|limits|sql|freeze)/.test(
+    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|model\/|objective\/|predict\/|errors|ids|limits|sql|freeze)/.test(
       to,
     );
   const wrong = own.filter(

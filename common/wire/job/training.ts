@@ -4,6 +4,7 @@
 import Type, { type Static } from 'typebox';
 import type { FieldError } from '../../errors.ts';
 import { NAME_PATTERN } from '../../ids.ts';
+import { fillModel, ModelSchema, type ModelSpec } from '../../model/models.ts';
 import { show } from '../explain.ts';
 import {
   Column,
@@ -57,30 +58,6 @@ export const Split = Type.Union([
       title: 'hash',
       description: 'by a salted hash of these columns: stable when rows are added',
     },
-  ),
-]);
-
-export const ModelSpec = Type.Union([
-  Type.Object(
-    { kind: Type.Literal('linear') },
-    { ...closed, title: 'linear', description: 'logistic or linear regression' },
-  ),
-  Type.Object(
-    {
-      kind: Type.Literal('mlp'),
-      hidden: Type.Array(Type.Integer({ minimum: 1, maximum: 4096 }), {
-        minItems: 1,
-        maxItems: 8,
-        description: 'units of each hidden layer',
-      }),
-      categories: Type.Optional(
-        Type.Literal('sum', {
-          default: 'sum',
-          description: 'a category adds its row to the first layer',
-        }),
-      ),
-    },
-    { ...closed, title: 'mlp', description: 'layers of rectified linear units' },
   ),
 ]);
 
@@ -149,7 +126,7 @@ export const TRAINING_SECTIONS = {
       },
     ),
   ),
-  model: Type.Optional(ModelSpec), // absent: linear
+  model: Type.Optional(ModelSchema), // absent: linear
   train: Type.Optional(TrainSpec),
   evaluate: Type.Optional(
     Type.Object(
@@ -177,9 +154,6 @@ type Trainable = HeadInput &
   Required<Pick<TrainingSections, (typeof NEEDED)[number]>>;
 
 export type Split = Static<typeof Split>;
-export type ModelSpec =
-  | { readonly kind: 'linear' }
-  | { readonly kind: 'mlp'; readonly hidden: readonly number[]; readonly categories: 'sum' };
 export type TrainSpec = {
   readonly optimizer: 'adam' | 'sgd';
   readonly learningRate: number;
@@ -323,9 +297,4 @@ export function inputOfTraining({ slices, train, ...sections }: TrainingJob['tra
     train: train.optimizer === 'sgd' ? { ...others, momentum } : others,
     evaluate: { slices: [...slices] },
   };
-}
-
-function fillModel(model: TrainingSections['model']): ModelSpec {
-  if (model?.kind === 'mlp') return { kind: 'mlp', hidden: [...model.hidden], categories: 'sum' };
-  return { kind: 'linear' };
 }

@@ -8,9 +8,9 @@ import {
   type TrainState,
 } from '../../../common/algorithm/gradients.ts';
 import { type FeedTensor, openSession, type Session } from '../../../common/engine/onnx.ts';
+import type { ModelSpec } from '../../../common/model/models.ts';
 import { encodeModel } from '../../../common/onnx/proto.ts';
 import { Philox } from '../../../common/random.ts';
-import type { ModelSpec } from '../../../common/wire/job/training.ts';
 import { buildModel } from '../../../coordinator/compile/model.ts';
 
 const mlp: ModelSpec = { kind: 'mlp', hidden: [8, 4], categories: 'sum' };
