@@ -71,7 +71,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   fastify: /^(common\/http|coordinator\/api|gateway)\/.*\.ts$/,
   '@fastify/swagger': /^common\/http\/service\.ts$/,
   'prom-client': /^(common\/http|gateway)\/metrics\.ts$/,
-  typebox: /^(common\/(wire|http)|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
+  typebox: /^(common\/(wire|http|model)|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
   croner: /^coordinator\/trigger\/cron\.ts$/,
   picomatch: /^coordinator\/snapshot\/list\.ts$/,
   commander: /^cli\/program\.ts$/,

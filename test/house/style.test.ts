@@ -1,13 +1,12 @@
 // How a file reads here: a header, erasable TypeScript, outside effects only through adapters.
 // In: every source file. Out: the lines that break a rule. A number beside a rule is a ratchet: it may only fall.
-// Why a test: style that is not checked is an opinion.
+// Why a test: style that is not checked is an opinion. Why no length: a header that must be long is filled, not written.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { CODES } from '../../common/errors.ts';
 import { code, deploys, type File, linesWith, PARTS, root, sources } from './tree.ts';
 
-const SHORT_HEADERS_MAX = 40;
 const CODES_UNUSED_MAX = 1;
 const ours = [...sources, ...deploys];
 
@@ -24,9 +23,6 @@ test('every source file says what comes in, what goes out, and why', () => {
     (file) => headerLines(file) < 2 && !/^\/\/.*\bIn: .*\bOut: /.test(file.text),
   );
   expect(silent.map(({ path }) => path)).toEqual([]);
-  expect(ours.filter((file) => headerLines(file) < 3).length).toBeLessThanOrEqual(
-    SHORT_HEADERS_MAX,
-  );
 });
 
 test('no source file is a drawer: utils, helpers, lib, index', () => {
