@@ -70,6 +70,15 @@ export const LIMITS = {
   queueGatherMs: 1, // acks, hints and pulls wait so long for others: at 2,000 tasks/s a write serves several
   queueDuplicateMs: 20_000, // repeats of one publish come within seconds; ids cost the broker memory
   taskBytesMax: 900_000, // NATS refuses messages above 1 MiB
+  purgesParallel: 32, // withdrawals in flight: a cancelled job has up to offerWindow of them
+  refusedToldMs: 10_000, // messages that do not conform are told so often, with their number
+  messageBytesMax: 256 * KiB, // of a heartbeat, hint or view: 1,024 tasks and 64 lanes take 75 KiB
+  roundHeaderBytesMax: 4 * KiB, // of a sum or hello: some 300 bytes
+  threadsMax: 1_024, // of one worker, and tasks in its hands: larger machines run several
+  workerBytesMax: 64 * 1024 ** 4, // memory that a worker may claim: 64 TiB is no machine of today
+  runsToldMax: 64, // training runs in one heartbeat: one lives, failed ones are told until they end
+  joiningMax: 4_096, // workers that load lanes for one run
+  sumChunksMax: 4_096, // of one sum, 2 GiB: bounded before anything is allocated for it
 
   // rounds
   checkpointRounds: 200, // at most this many rounds are computed again when every worker is lost

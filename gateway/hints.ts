@@ -2,12 +2,13 @@
 // In: a NATS address that may be down. Out: a model and alias to look at now.
 import type { Clock } from '../common/clock.ts';
 import type { Log } from '../common/log.ts';
-import { type Queue, SUBJECTS } from '../common/queue/queue.ts';
-import type { AliasMoved } from '../common/wire/event.ts';
+import type { Bus } from '../common/queue/bus.ts';
+import { CHANNELS } from '../common/queue/channels.ts';
+import type { Broker } from '../common/queue/queue.ts';
 
 export type HintOptions = {
   readonly environment: string;
-  readonly open: () => Promise<Pick<Queue, 'subscribe' | 'close'>>;
+  readonly open: () => Promise<Pick<Bus, 'subscribe'> & Pick<Broker, 'close'>>;
   readonly clock: Clock;
   readonly log: Log;
   readonly onMoved: (model: string, alias: string) => void;
@@ -21,7 +22,9 @@ export async function followHints(options: HintOptions, signal: AbortSignal): Pr
   for (let isFirst = true; !signal.aborted; isFirst = false) {
     try {
       const queue = await open();
-      queue.subscribe(SUBJECTS.aliasMoved, ({ bytes }) => onHint(options, bytes));
+      queue.subscribe(CHANNELS.aliasMoved, ({ environment, model, alias }) => {
+        if (environment === options.environment) options.onMoved(model, alias);
+      });
       signal.addEventListener('abort', () => void queue.close().catch(() => {}), { once: true });
       if (signal.aborted) await queue.close();
       return;
@@ -30,15 +33,5 @@ export async function followHints(options: HintOptions, signal: AbortSignal): Pr
         log.warn('no queue: aliases are looked up twice a second all the same', { error });
       await clock.sleep(RETRY_MS, signal);
     }
-  }
-}
-
-function onHint({ environment, onMoved, log }: HintOptions, bytes: Uint8Array): void {
-  try {
-    const moved = JSON.parse(new TextDecoder().decode(bytes)) as Partial<AliasMoved>;
-    if (moved.environment !== environment) return;
-    onMoved(String(moved.model), String(moved.alias));
-  } catch (error) {
-    log.warn('hint not understood', { error });
   }
 }

@@ -12,11 +12,12 @@ import { GristmillError, toWireError } from '../common/errors.ts';
 import type { TaskId, WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
-import { type Lease, type Queue, SUBJECTS } from '../common/queue/queue.ts';
+import type { Bus } from '../common/queue/bus.ts';
+import { CHANNELS } from '../common/queue/channels.ts';
+import type { Lease, TaskQueue } from '../common/queue/tasks.ts';
 import { recordFailure } from '../common/store/failures.ts';
-import { jsonBytes, type Store } from '../common/store/store.ts';
+import type { Store } from '../common/store/store.ts';
 import { corruptOf } from '../common/store/verified.ts';
-import type { TaskSettled } from '../common/wire/event.ts';
 import type { Task } from '../common/wire/task.ts';
 import { commit, fetchCommit } from './commit.ts';
 import type { Outcome } from './stage/runner.ts';
@@ -33,7 +34,7 @@ export type ExecuteLimits = { readonly deadlineMs: number; readonly signal: Abor
 export type LoopOptions = {
   readonly worker: WorkerId;
   readonly numerics: string;
-  readonly queue: Queue;
+  readonly queue: Pick<TaskQueue, 'pull'> & Pick<Bus, 'publish'>;
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -148,7 +149,7 @@ export function startLoop(options: LoopOptions): Loop {
 
   async function settle(lease: Lease, ok: boolean): Promise<void> {
     const { task } = lease.task;
-    queue.publish(SUBJECTS.taskSettled, jsonBytes({ task, ok } satisfies TaskSettled));
+    queue.publish(CHANNELS.taskSettled, { task, ok });
     await lease.ack();
     crashPoint('commit.afterAck');
   }

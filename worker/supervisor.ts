@@ -7,10 +7,10 @@ import { DEFAULT_DEVICE, deviceIn } from '../common/engine/device/device.ts';
 import { newWorkerId, type WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
-import type { Queue } from '../common/queue/queue.ts';
+import { CHANNELS } from '../common/queue/channels.ts';
 import type { Store } from '../common/store/store.ts';
 import type { Heartbeat } from '../common/wire/event.ts';
-import { type Execute, startLoop } from './loop.ts';
+import { type Execute, type LoopOptions, startLoop } from './loop.ts';
 import type { TrainingHost } from './train/host.ts';
 
 export type WorkerOptions = {
@@ -18,7 +18,7 @@ export type WorkerOptions = {
   readonly numerics: string;
   readonly threads: number;
   readonly memoryBytes: number;
-  readonly queue: Queue;
+  readonly queue: LoopOptions['queue'];
   readonly store: Store;
   readonly clock: Clock;
   readonly log: Log;
@@ -74,7 +74,7 @@ export function startWorker(options: WorkerOptions): Worker {
 
   async function beat(): Promise<void> {
     while (!over.signal.aborted) {
-      queue.beat(heartbeat());
+      queue.publish(CHANNELS.heartbeat, heartbeat());
       beatMs = clock.monotonicMs();
       loop.wake(); // training may have let threads go
       await clock.sleep(LIMITS.heartbeatMs, over.signal);
@@ -88,11 +88,11 @@ export function startWorker(options: WorkerOptions): Worker {
     beatMs: () => beatMs,
     async stop(graceMs = LIMITS.drainGraceMs) {
       draining = true;
-      queue.beat(heartbeat());
+      queue.publish(CHANNELS.heartbeat, heartbeat());
       await loop.drain(graceMs);
       await training?.close();
       over.abort();
-      queue.beat({ ...heartbeat(), runs: [] }); // the last word: nothing is claimed any more
+      queue.publish(CHANNELS.heartbeat, { ...heartbeat(), runs: [] }); // the last word: nothing is claimed any more
     },
   };
 }

@@ -106,7 +106,6 @@ export type AliasEntry = {
   readonly at: number;
 };
 
-export const modelPrefix = (model: string): string => `models/${model}`;
 export const versionsPrefix = (model: string): string => `models/${model}/versions`;
 export const blobKey = (model: string, sha256: string): string => `models/${model}/blobs/${sha256}`;
 export const gatePrefix = (model: string, environment: string): string =>

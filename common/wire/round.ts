@@ -24,7 +24,7 @@ export type RunView = {
 export type Checkpoint = { readonly round: number; readonly blob: BlobRef };
 
 /**
- * Round messages on SUBJECTS.run(run).
+ * Round messages on CHANNELS.run(run).
  *
  *   hello   "I stand before `round`, my state has this digest"; sent at every generation change and
  *           when a sum is late. Who is one round ahead answers with the sum of the root; who stands

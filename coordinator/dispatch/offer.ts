@@ -12,10 +12,11 @@ import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
+import type { Bus } from '../../common/queue/bus.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
+import type { TaskQueue } from '../../common/queue/tasks.ts';
 import { countFailures, readFailures, recordFailure } from '../../common/store/failures.ts';
 import { getJson, type Store } from '../../common/store/store.ts';
-import type { TaskSettled } from '../../common/wire/event.ts';
 import {
   type CorruptBlob,
   commitKey,
@@ -30,7 +31,7 @@ import { claimsOf, type Workers } from './workers.ts';
 
 export type TaskRun = {
   readonly tasks: readonly Task[];
-  readonly queue: Queue;
+  readonly queue: TaskQueue & Bus;
   readonly store: Store;
   readonly clock: Clock;
   readonly workers: Workers;
@@ -123,7 +124,7 @@ class Dispatch {
     const { queue, signal, store, workers } = this.#run;
     this.#failuresBefore = await countFailures(store, this.#tasks);
     const stops = [
-      queue.subscribe(SUBJECTS.taskSettled, ({ bytes }) => this.#onHint(bytes)),
+      queue.subscribe(CHANNELS.taskSettled, ({ task }) => this.#onHint(task)),
       workers.onHeartbeat((heartbeat) => this.#window.hear(heartbeat)),
     ];
     const onAbort = (): void => this.#end(abortError(signal));
@@ -150,9 +151,8 @@ class Dispatch {
     else this.#ended.resolve();
   }
 
-  #onHint(bytes: Uint8Array): void {
-    const task = parseHint(bytes);
-    if (task && this.#window.outstanding.has(task)) void this.#look(task);
+  #onHint(task: TaskId): void {
+    if (this.#window.outstanding.has(task)) void this.#look(task);
   }
 
   /** The broker may be away: then the next round offers what it lacks. */
@@ -309,14 +309,6 @@ class Dispatch {
 
   #warn(message: string, error: unknown): void {
     if (!this.#isOver) this.#run.log.warn(message, { error });
-  }
-}
-
-function parseHint(bytes: Uint8Array): TaskId | undefined {
-  try {
-    return (JSON.parse(new TextDecoder().decode(bytes)) as TaskSettled).task;
-  } catch {
-    return undefined; // anybody may publish; polling finds what a broken hint meant
   }
 }
 

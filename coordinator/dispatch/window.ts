@@ -5,19 +5,19 @@ import type { Clock } from '../../common/clock.ts';
 import { groupBy } from '../../common/group.ts';
 import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { Queue } from '../../common/queue/queue.ts';
+import type { TaskQueue } from '../../common/queue/tasks.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import type { Task } from '../../common/wire/task.ts';
 import type { Outstanding } from './reconcile.ts';
 
 export class Window {
-  readonly #queue: Queue;
+  readonly #queue: TaskQueue;
   readonly #clock: Clock;
   readonly #waiting: Task[];
   readonly #outstanding = new Map<TaskId, Outstanding>();
   #generation = 0;
 
-  constructor(queue: Queue, clock: Clock, tasks: readonly Task[]) {
+  constructor(queue: TaskQueue, clock: Clock, tasks: readonly Task[]) {
     this.#queue = queue;
     this.#clock = clock;
     this.#waiting = [...tasks].reverse(); // taken from the end, in order

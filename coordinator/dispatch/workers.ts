@@ -4,7 +4,8 @@
 import type { Clock } from '../../common/clock.ts';
 import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { Queue } from '../../common/queue/queue.ts';
+import type { Bus } from '../../common/queue/bus.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 
 export type Workers = {
@@ -16,13 +17,13 @@ export type Workers = {
   close(): void;
 };
 
-export function watchWorkers(queue: Queue, clock: Clock): Workers {
+export function watchWorkers(bus: Bus, clock: Clock): Workers {
   const seen = new Map<WorkerId, { readonly heartbeat: Heartbeat; readonly atMs: number }>();
   const handlers = new Set<(heartbeat: Heartbeat) => void>();
 
   const isFresh = (atMs: number): boolean => clock.monotonicMs() - atMs < LIMITS.heartbeatSilentMs;
 
-  const stop = queue.onHeartbeat((heartbeat) => {
+  const stop = bus.subscribe(CHANNELS.heartbeat, (heartbeat) => {
     for (const [worker, { atMs }] of seen) if (!isFresh(atMs)) seen.delete(worker);
     seen.set(heartbeat.worker, { heartbeat, atMs: clock.monotonicMs() });
     for (const handler of handlers) handler(heartbeat);

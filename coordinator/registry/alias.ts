@@ -21,7 +21,7 @@ export type AliasPlace = {
 export type Registry = {
   readonly store: Store;
   readonly clock: Clock;
-  /** Tells gateways to look now (SUBJECTS.aliasMoved); they would find out by themselves. */
+  /** Tells gateways to look now (CHANNELS.aliasMoved); they would find out by themselves. */
   readonly hint: (moved: AliasMoved) => void;
 };
 

@@ -5,9 +5,8 @@
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
-import { SUBJECTS } from '../../common/queue/queue.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Entry } from '../../common/store/journal.ts';
-import { jsonBytes } from '../../common/store/store.ts';
 import {
   type AliasEntry,
   blobKey,
@@ -157,7 +156,7 @@ export const registryOf = ({
 }: Pick<Machinery, 'store' | 'clock' | 'queue'>): Registry => ({
   store,
   clock,
-  hint: (moved) => queue.publish(SUBJECTS.aliasMoved, jsonBytes(moved)),
+  hint: (moved) => queue.publish(CHANNELS.aliasMoved, moved),
 });
 
 /** Scores both on the newest test rows and judges; computes, moves nothing. */

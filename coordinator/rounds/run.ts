@@ -8,9 +8,10 @@ import { GristmillError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
-import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
+import type { Bus } from '../../common/queue/bus.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import { append, readHead } from '../../common/store/journal.ts';
-import { getJson, jsonBytes, type Store } from '../../common/store/store.ts';
+import { getJson, type Store } from '../../common/store/store.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint } from '../../common/wire/round.ts';
@@ -35,7 +36,7 @@ export type TrainingOptions = {
   readonly program: TrainProgram;
   readonly digest: RunId;
   readonly numerics: string;
-  readonly queue: Queue;
+  readonly queue: Bus;
   readonly store: Store;
   readonly clock: Clock;
   readonly workers: HeartbeatSource;
@@ -140,7 +141,7 @@ class TrainingShell {
     const { store, digest, queue } = this.#options;
     switch (action.kind) {
       case 'publish':
-        queue.publish(SUBJECTS.runs, jsonBytes(action.view));
+        queue.publish(CHANNELS.runs, action.view);
         break;
       case 'record':
         await append(store, generationsOf(digest), action.record.generation, action.record);
@@ -213,9 +214,9 @@ const LOOK_TICKS = 5;
 const ENDED_REPEATS = 3;
 
 async function repeatEnded(options: TrainingOptions, members: Members): Promise<void> {
-  const bytes = jsonBytes(members.view(true));
+  const view = members.view(true);
   for (let n = 0; n < ENDED_REPEATS; n++) {
-    options.queue.publish(SUBJECTS.runs, bytes);
+    options.queue.publish(CHANNELS.runs, view);
     await options.clock.sleep(LIMITS.heartbeatMs);
   }
 }

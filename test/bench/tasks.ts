@@ -103,10 +103,10 @@ async function taskRate(nats: Nats, { uri, env, count, numerics }: Place): Promi
   const ackWaitMs = 10_000;
   const setup = { nats: nats.url, store: uri, numerics, slots: SLOTS, taskMs: 0, blob: false };
   await using worker = await startWorkerProcess({ ...setup, ackWaitMs }, env);
-  const tasks = makeTasks(count).map((task) => ({ ...task, numerics }));
+  const tasks = makeTasks(count, { numerics });
   const signal = new AbortController().signal;
   const common = { queue, store, workers, signal, clock: systemClock, log: silentLog };
-  await runTasks({ ...common, tasks: [{ ...makeTask('warm'), numerics }] });
+  await runTasks({ ...common, tasks: [makeTask('warm', { numerics })] });
   const cpu = (): number[] => [ownCpuMs(), cpuMsOf(worker.pid), cpuMsOf(nats.pid())];
   const [before, start] = [cpu(), performance.now()];
   const found = await runTasks({ ...common, tasks });

@@ -2,8 +2,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { silentLog } from '../../common/log.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import { openJetStream } from '../../common/queue/jetstream.ts';
-import type { Lease, Queue } from '../../common/queue/queue.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import type { Lease } from '../../common/queue/tasks.ts';
 import { findNats, freePort, type Nats, startNats } from '../support/nats.ts';
 import { idsOf, makeTask, makeTasks, NUMERICS } from '../support/tasks.ts';
 
@@ -43,15 +45,15 @@ describe.skipIf(!findNats())('over nats-server', () => {
   test('pull() delivers each task once to several workers', async () => {
     const numerics = 'numerics-once';
     const [boss, a, b] = [await open(nats.url), await open(nats.url), await open(nats.url)];
-    const tasks = makeTasks(40).map((task) => ({ ...task, numerics }));
+    const tasks = makeTasks(40, { numerics });
     const pulls = [pullAll(a, numerics, 20), pullAll(b, numerics, 20)];
     await Promise.all(tasks.map((task) => boss.offer(task, 1)));
     const leases = (await Promise.all(pulls)).flat();
     expect(idsOf(leases.map((l) => l.task))).toEqual(idsOf(tasks));
-    expect(await boss.depth(numerics)).toBe(40);
+    expect((await boss.waiting(numerics)).size).toBe(40);
     await Promise.all(leases.map((lease) => lease.ack()));
     await Promise.all([a.close(), b.close()]);
-    await expect.poll(() => boss.depth(numerics)).toBe(0);
+    await expect.poll(async () => (await boss.waiting(numerics)).size).toBe(0);
     await boss.close();
   });
 
@@ -67,7 +69,7 @@ describe.skipIf(!findNats())('over nats-server', () => {
     expect([again!.task.task, again!.deliveries]).toEqual([lapsing.task, 2]);
     clearInterval(timer);
     await Promise.all([again!.ack(), holder.ack()]);
-    await expect.poll(() => queue.depth(NUMERICS)).toBe(0);
+    await expect.poll(async () => (await queue.waiting(NUMERICS)).size).toBe(0);
     await queue.close();
   });
 
@@ -129,16 +131,31 @@ describe.skipIf(!findNats())('over nats-server', () => {
     await queue.close();
   }, 30_000);
 
-  test('onHeartbeat() and subscribe() hear other processes', async () => {
+  test('subscribe() hears other processes, and only what conforms', async () => {
     const [a, b] = [await open(nats.url), await open(nats.url)];
     const seen: unknown[] = [];
-    b.onHeartbeat((heartbeat) => seen.push(heartbeat));
-    b.subscribe('gm.event.>', (message) => seen.push(new TextDecoder().decode(message.bytes)));
-    await b.depth(NUMERICS); // a round trip: the subscriptions are known
-    a.beat({ worker: 'w-1' } as never);
-    a.publish('gm.event.task', new TextEncoder().encode('x'));
-    await expect.poll(() => seen).toEqual([{ worker: 'w-1' }, 'x']);
+    b.subscribe(CHANNELS.heartbeat, (heartbeat) => seen.push(heartbeat));
+    b.subscribe(CHANNELS.taskSettled, (settled) => seen.push(settled));
+    await b.waiting(NUMERICS); // a round trip: the subscriptions are known
+    a.publish(CHANNELS.heartbeat, {} as never);
+    a.publish(
+      { ...CHANNELS.taskSettled, gathers: false, encode: () => new Uint8Array([0]) },
+      {} as never,
+    );
+    const settled = { task: makeTask(1).task, ok: true };
+    a.publish(CHANNELS.taskSettled, settled);
+    await expect.poll(() => seen).toEqual([settled]);
+    expect(Object.fromEntries(b.refused())).toEqual({ heartbeat: 1, taskSettled: 1 });
     await Promise.all([a.close(), b.close()]);
+  });
+
+  test('pull() never hands out a message whose id is not the name of what it says', async () => {
+    const queue = await open(nats.url);
+    const forged = makeTask('other', { task: makeTask('mine').task, numerics: 'forged' });
+    await queue.offer(forged, 1);
+    expect(await queue.pull('forged', 500, never)).toBeUndefined();
+    expect([(await queue.waiting('forged')).size, queue.refused().get('task')]).toEqual([0, 1]);
+    await queue.close();
   });
 });
 

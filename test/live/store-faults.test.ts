@@ -6,13 +6,13 @@ import { systemClock } from '../../common/clock.ts';
 import { sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { openStore } from '../../common/store/open.ts';
-import { scoped } from '../../common/store/scoped.ts';
 import type { Store } from '../../common/store/store.ts';
 import { fetchVerified, getVerified } from '../../common/store/verified.ts';
 import { bytesOf, keysOf } from '../common/store/contract.ts';
 import { checkModel } from '../common/store/model.ts';
 import { type Fault, type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio } from '../support/minio.ts';
+import { scoped } from '../support/scoped.ts';
 
 const minio = await startMinio();
 afterAll(() => minio?.[Symbol.asyncDispose]());

@@ -44,7 +44,7 @@ async function makeWorld(nats: Nats, numerics: string, count: number): Promise<W
     ackWaitMs: ACK_WAIT_MS,
   });
   const workers = watchWorkers(queue, systemClock);
-  const tasks = makeTasks(count).map((task) => ({ ...task, numerics }));
+  const tasks = makeTasks(count, { numerics });
   const processes: WorkerProcess[] = [];
   return {
     tasks,
@@ -105,7 +105,9 @@ describe.skipIf(!findNats())('tasks over nats-server', () => {
     for (const task of world.tasks) await world.queue.offer(task, 2);
     await Promise.all([world.worker(), world.worker()]);
     await world.finish();
-    await expect.poll(() => world.queue.depth('twice'), { timeout: 20_000 }).toBe(0);
+    await expect
+      .poll(async () => (await world.queue.waiting('twice')).size, { timeout: 20_000 })
+      .toBe(0);
   });
 
   test('a paused worker loses its tasks to another, and wakes to find them done', async () => {
@@ -117,7 +119,9 @@ describe.skipIf(!findNats())('tasks over nats-server', () => {
     await world.worker();
     await finished;
     sleeper.send('SIGCONT');
-    await expect.poll(() => world.queue.depth('paused'), { timeout: 20_000 }).toBe(0);
+    await expect
+      .poll(async () => (await world.queue.waiting('paused')).size, { timeout: 20_000 })
+      .toBe(0);
     expect(await countCommits(world.store, world.tasks)).toEqual({ 1: 40 });
   });
 

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
 import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import { createMemoryQueue, type MemoryQueue } from '../../common/queue/memory.ts';
-import { SUBJECTS } from '../../common/queue/queue.ts';
 import { readAll } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Store } from '../../common/store/store.ts';
@@ -63,7 +63,7 @@ async function startTrial(
       return worker;
     },
     atRound(round, act) {
-      const stop = queue.subscribe(SUBJECTS.run(run.digest), ({ bytes }) => {
+      const stop = queue.subscribe(CHANNELS.run(run.digest), ({ bytes }) => {
         const message = decodeMessage(bytes);
         if (message?.kind !== 'sum' || message.round < round) return;
         stop();

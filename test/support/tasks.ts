@@ -5,25 +5,23 @@ import { nameTask, type Task } from '../../common/wire/task.ts';
 
 export const NUMERICS = 'test-numerics';
 
+/** Named by what it says, unless `over` names it. */
 export function makeTask(name: string | number, over: Partial<Task> = {}): Task {
-  const key = {
+  const said = {
+    formatVersion: 1 as const,
     stage: 'prepare' as const,
     program: digestOf({ name: String(name) }),
     input: { kind: 'none' as const },
     numerics: NUMERICS,
-  };
-  return {
-    formatVersion: 1,
-    task: nameTask(key),
-    ...key,
     memoryBytes: LIMITS.taskMemoryBytes,
     deadlineMs: 60_000,
     commit: 1,
     ...over,
   };
+  return { task: nameTask(said), ...said };
 }
 
-export const makeTasks = (count: number): Task[] =>
-  Array.from({ length: count }, (_, index) => makeTask(index));
+export const makeTasks = (count: number, over: Partial<Task> = {}): Task[] =>
+  Array.from({ length: count }, (_, index) => makeTask(index, over));
 
 export const idsOf = (tasks: readonly Task[]): TaskId[] => tasks.map((t) => t.task).sort();

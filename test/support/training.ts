@@ -9,6 +9,7 @@ import { digestOf, type RunId, runIdOf, sha256Hex, type WorkerId } from '../../c
 import { LIMITS } from '../../common/limits.ts';
 import { silentLog } from '../../common/log.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Queue } from '../../common/queue/queue.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
@@ -166,7 +167,8 @@ export function startTrainWorker(options: {
     log: silentLog,
     numerics: TRAIN_NUMERICS,
   });
-  const beat = (): void => options.queue.beat(heartbeatOf(worker, options.threads, host.status()));
+  const beat = (): void =>
+    options.queue.publish(CHANNELS.heartbeat, heartbeatOf(worker, options.threads, host.status()));
   const beats = setInterval(beat, 300);
   beat();
   const end = async (close: boolean): Promise<void> => {
@@ -205,5 +207,5 @@ function heartbeatOf(worker: WorkerId, threads: number, runs: readonly RunStatus
 
 /** The coordinator's registry, without its window. */
 export function heartbeatsOf(queue: Queue): HeartbeatSource {
-  return { live: () => [], onHeartbeat: (handler) => queue.onHeartbeat(handler) };
+  return { live: () => [], onHeartbeat: (handler) => queue.subscribe(CHANNELS.heartbeat, handler) };
 }

@@ -2,8 +2,8 @@
 import { expect, test } from 'vitest';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import { createMemoryQueue } from '../../common/queue/memory.ts';
-import { SUBJECTS } from '../../common/queue/queue.ts';
 import { readFailures } from '../../common/store/failures.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
@@ -16,8 +16,8 @@ function world() {
   const queue = createMemoryQueue(clock);
   const store = memoryStore();
   const hints: string[] = [];
-  queue.subscribe(SUBJECTS.taskSettled, ({ bytes }) => {
-    hints.push(new TextDecoder().decode(bytes));
+  queue.subscribe(CHANNELS.taskSettled, ({ task }) => {
+    hints.push(task);
   });
   return { clock, queue, store, hints };
 }
@@ -32,7 +32,7 @@ test('startLoop() acks a delivery whose commit exists, without running it', asyn
   await w.queue.offer(makeTask(1), 2);
   await w.clock.advance(100);
   expect([first.runs.get(makeTask(1).task), w.hints.length]).toEqual([1, 2]);
-  expect(await w.queue.depth(NUMERICS)).toBe(0);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
 });
 
 test('startLoop() keeps a long task while it runs, and commits once', async () => {
@@ -55,7 +55,7 @@ test('startLoop() lets go of a lease past the deadline: two run it, one commit s
   await w.clock.advance(300_000);
   expect(workers.map(({ runs }) => runs.get(task.task))).toEqual([1, 1]);
   expect(await countCommits(w.store, [task])).toEqual({ 1: 1 });
-  expect(await w.queue.depth(NUMERICS)).toBe(0);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
 });
 
 test('startLoop() records an error and tells; hands back what is not the task’s fault', async () => {
@@ -81,13 +81,13 @@ test('startLoop() records an error and tells; hands back what is not the task’
     { kind: 'error', error: { code: 'INTERNAL', message: 'a bug' } },
   ]);
   expect(await countCommits(w.store, [makeTask(1)])).toEqual({ 1: 1 });
-  expect(await w.queue.depth(NUMERICS)).toBe(0);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
 });
 
 test('stop() hands back what does not end within the grace, for another worker', async () => {
   const w = world();
   const beats: Heartbeat[] = [];
-  w.queue.onHeartbeat((heartbeat) => beats.push(heartbeat));
+  w.queue.subscribe(CHANNELS.heartbeat, (heartbeat) => beats.push(heartbeat));
   const first = startTestWorker({ ...w, act: (_task, { signal }) => until(signal) });
   await w.queue.offer(makeTask(1), 1);
   await w.clock.advance(1500);
@@ -110,7 +110,7 @@ test('startLoop() leaves a task that needs more memory than it has', async () =>
   await w.queue.offer(makeTask(2), 1);
   await w.clock.advance(10_000);
   expect([...worker.runs.keys()]).toEqual([makeTask(2).task]);
-  expect(await w.queue.depth(NUMERICS)).toBe(1);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(1);
 });
 
 test('startLoop() runs no more at once than it may', async () => {

@@ -4,8 +4,8 @@
 // Anybody on the bus may write here: a message is bounded by what the run can say before memory is spent on it.
 //
 //   header length u32 LE | header JSON | bytes of the chunk
-import type { WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { MessageRefused, readRoundHeader } from '../../common/wire/inbound.ts';
 import type { RoundMessage } from '../../common/wire/round.ts';
 import type { Message } from './round.ts';
 
@@ -24,60 +24,13 @@ export function encodeMessage(message: RoundMessage): Uint8Array {
 
 /** Undefined where the bytes are no round message: whoever wrote them is not listened to. */
 export function decodeMessage(encoded: Uint8Array): RoundMessage | undefined {
-  const { header, end } = readHeader(encoded) ?? {};
-  if (header?.kind !== 'sum') return header;
-  return { ...header, bytes: encoded.subarray(end) };
-}
-
-/** Who says to have sent it, without the rest: a host does not hand its child what the child said itself. */
-export const senderOf = (encoded: Uint8Array): WorkerId | undefined =>
-  readHeader(encoded)?.header.from;
-
-function readHeader(encoded: Uint8Array): { header: RoundMessage; end: number } | undefined {
-  if (encoded.byteLength < 4) return undefined;
-  const length = new DataView(encoded.buffer, encoded.byteOffset).getUint32(0, true);
-  const end = 4 + length;
-  if (end > encoded.byteLength || length > HEADER_BYTES_MAX) return undefined;
   try {
-    const header: unknown = JSON.parse(new TextDecoder().decode(encoded.subarray(4, end)));
-    return isHeader(header) ? { header, end } : undefined;
-  } catch {
-    return undefined;
+    const { header, end } = readRoundHeader(encoded);
+    return header.kind === 'sum' ? { ...header, bytes: encoded.subarray(end) } : header;
+  } catch (error) {
+    if (error instanceof MessageRefused) return undefined;
+    throw error;
   }
-}
-
-/** A `saved` names an object: some 300 bytes. */
-const HEADER_BYTES_MAX = 4096;
-
-type Check = (value: unknown) => boolean;
-const isCount: Check = (value) => Number.isSafeInteger(value) && (value as number) >= 0;
-const isText: Check = (value) => typeof value === 'string' && value.length <= 1024;
-const isBoolean: Check = (value) => typeof value === 'boolean';
-const isHash: Check = (value) => typeof value === 'string' && /^[0-9a-f]{64}$/.test(value);
-const isAll =
-  (fields: Readonly<Record<string, Check>>): Check =>
-  (value) =>
-    typeof value === 'object' &&
-    value !== null &&
-    Object.entries(fields).every(([name, check]) =>
-      check((value as Record<string, unknown>)[name]),
-    );
-
-const isBlob = isAll({ key: isText, sha256: isHash, bytes: isCount });
-const isCheckpoint = isAll({ round: isCount, blob: isBlob });
-const MEMBER = { from: isText, generation: isCount };
-const STAND = { ...MEMBER, round: isCount, state: isCount };
-const HEADERS = {
-  hello: isAll({ ...STAND, needsState: isBoolean }),
-  sum: isAll({ ...STAND, node: isCount, chunk: isCount, chunks: isCount }),
-  saved: isAll({ ...MEMBER, checkpoint: isCheckpoint }),
-} as const satisfies Record<RoundMessage['kind'], Check>;
-
-function isHeader(value: unknown): value is RoundMessage {
-  const kind = (value as { kind?: unknown } | null)?.kind;
-  return typeof kind === 'string' && Object.hasOwn(HEADERS, kind)
-    ? HEADERS[kind as RoundMessage['kind']](value)
-    : false;
 }
 
 /** One message a chunk; hellos and saves are one. */

@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { SUBJECTS } from '../../common/queue/queue.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { RunView } from '../../common/wire/round.ts';
 import { commitKey } from '../../common/wire/task.ts';
@@ -50,9 +50,7 @@ class Host {
   constructor(options: TrainingHostOptions) {
     this.#options = options;
     const { queue, child } = options;
-    this.#unsubscribe = queue.subscribe(SUBJECTS.runs, ({ bytes }) => {
-      this.#onView(JSON.parse(new TextDecoder().decode(bytes)) as RunView);
-    });
+    this.#unsubscribe = queue.subscribe(CHANNELS.runs, (view) => this.#onView(view));
     child.onPost((message) => {
       for (const run of this.#present()) run.onPost(message as ToHost);
     });

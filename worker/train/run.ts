@@ -12,7 +12,8 @@ import { GristmillError, toWireError, type WireError } from '../../common/errors
 import { type RunId, sha256Hex, taskIdOfRun, type WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
-import { type Queue, SUBJECTS } from '../../common/queue/queue.ts';
+import type { Bus } from '../../common/queue/bus.ts';
+import { CHANNELS } from '../../common/queue/channels.ts';
 import { recordFailure } from '../../common/store/failures.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
@@ -26,13 +27,12 @@ import {
   dataKey,
   programKey,
 } from '../../common/wire/task.ts';
-import { senderOf } from '../rounds/encode.ts';
 import type { ToHost, ToResident } from './messages.ts';
 import { fetchParts } from './parts.ts';
 
 export type TrainingHostOptions = {
   readonly worker: WorkerId;
-  readonly queue: Queue;
+  readonly queue: Bus;
   readonly store: Store;
   /** Started with `resident: new URL('./train/resident.ts', import.meta.url)`. */
   readonly child: Child;
@@ -91,7 +91,7 @@ export class HostedRun {
     if (message.run !== this.digest || !this.#isBegun) return;
     switch (message.kind) {
       case 'send':
-        this.#options.queue.publish(SUBJECTS.run(this.digest), message.bytes);
+        this.#say(message.bytes);
         break;
       case 'save':
         this.#guard(() => this.#save(message.round, message.bytes));
@@ -164,9 +164,8 @@ export class HostedRun {
       files,
       scratch,
     };
-    this.#unsubscribe = queue.subscribe(SUBJECTS.run(this.digest), ({ bytes }) => {
-      const sender = senderOf(bytes);
-      if (!this.#isBegun || sender === undefined || sender === worker) return;
+    this.#unsubscribe = queue.subscribe(CHANNELS.run(this.digest), ({ from, bytes }) => {
+      if (!this.#isBegun || from === worker) return;
       this.#post({ kind: 'message', run: this.digest, bytes });
     });
     if (this.#view) this.onView(this.#view);
@@ -282,6 +281,11 @@ export class HostedRun {
     this.#options.log.warn('training failed here', { run: this.digest, code, why: message });
     this.#status = { ...this.#status, phase: 'failed', error: { code, message } };
     this.#options.onFailed(this.#status);
+  }
+
+  #say(bytes: Uint8Array): void {
+    const { queue, worker } = this.#options;
+    queue.publish(CHANNELS.run(this.digest), { from: worker, bytes });
   }
 
   #post(message: ToResident): boolean {

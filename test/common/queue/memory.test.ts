@@ -1,5 +1,6 @@
 // The queue in memory behaves as JetStream does where it matters: leases lapse, duplicates happen, ids are remembered.
 import { expect, test } from 'vitest';
+import { CHANNELS } from '../../../common/queue/channels.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { createTestClock } from '../../support/clock.ts';
 import { idsOf, makeTask, makeTasks, NUMERICS } from '../../support/tasks.ts';
@@ -14,7 +15,7 @@ test('pull() delivers each offered task to one worker', async () => {
   expect(idsOf(leases.map((lease) => lease!.task))).toEqual(idsOf(tasks));
   expect(await queue.pull(NUMERICS, 0, never)).toBeUndefined();
   await leases[0]!.ack();
-  expect(await queue.depth(NUMERICS)).toBe(4);
+  expect((await queue.waiting(NUMERICS)).size).toBe(4);
 });
 
 test('pull() ignores tasks of another numerics', async () => {
@@ -54,7 +55,7 @@ test('offer() drops the same generation and keeps another', async () => {
   await queue.offer(makeTask(1), 1);
   await (await queue.pull(NUMERICS, 0, never))!.ack();
   await queue.offer(makeTask(1), 1);
-  expect(await queue.depth(NUMERICS)).toBe(0);
+  expect((await queue.waiting(NUMERICS)).size).toBe(0);
   await queue.offer(makeTask(1), 2);
   expect(await queue.waiting(NUMERICS)).toEqual(new Set([makeTask(1).task]));
 });
@@ -70,17 +71,16 @@ test('pull() ends with its signal and with close()', async () => {
   expect(await second).toBeUndefined();
 });
 
-test('subscribe() understands NATS wildcards', async () => {
+test('subscribe() hears its channel until it is told not to', async () => {
   const queue = createMemoryQueue(createTestClock());
-  const seen: string[] = [];
-  queue.subscribe('gm.run.*.round', (m) => seen.push(`*${m.subject}`));
-  const off = queue.subscribe('gm.event.>', (m) => seen.push(`>${m.subject}`));
-  queue.publish('gm.run.a.round', new Uint8Array());
-  queue.publish('gm.event.task', new Uint8Array());
-  queue.publish('gm.event', new Uint8Array());
+  const seen: unknown[] = [];
+  const off = queue.subscribe(CHANNELS.taskSettled, (message) => seen.push(message));
+  const settled = { task: makeTask(1).task, ok: true };
+  queue.publish(CHANNELS.taskSettled, settled);
+  queue.publish(CHANNELS.aliasMoved, { model: 'm', environment: 'dev', alias: 'champion' });
   await Promise.resolve();
   off();
-  queue.publish('gm.event.task', new Uint8Array());
+  queue.publish(CHANNELS.taskSettled, settled);
   await Promise.resolve();
-  expect(seen).toEqual(['*gm.run.a.round', '>gm.event.task']);
+  expect(seen).toEqual([settled]);
 });

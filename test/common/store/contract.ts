@@ -10,9 +10,9 @@ import { sha256Hex } from '../../../common/ids.ts';
 import { append, appendNext, entryKey, readAll, readHead } from '../../../common/store/journal.ts';
 import { compareKeys } from '../../../common/store/keys.ts';
 import { fetchSparse } from '../../../common/store/ranges.ts';
-import { scoped } from '../../../common/store/scoped.ts';
 import { createJson, getJson, type Store, selfTest } from '../../../common/store/store.ts';
 import { fetchVerified, getVerified } from '../../../common/store/verified.ts';
+import { scoped } from '../../support/scoped.ts';
 import { checkModel } from './model.ts';
 
 export type Subject = {

@@ -7,6 +7,7 @@ import { silentLog } from '../../../common/log.ts';
 import { createMemoryQueue, type MemoryQueue } from '../../../common/queue/memory.ts';
 import { readFailures } from '../../../common/store/failures.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
+import type { Heartbeat } from '../../../common/wire/event.ts';
 import { runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { createTestClock, type TestClock } from '../../support/clock.ts';
@@ -75,9 +76,9 @@ test('runTasks() offers nothing that has a result', async () => {
 test('runTasks() keeps at most the window in the broker', async () => {
   const w = world(LIMITS.offerWindow + 100);
   const done = runTasks(w.run);
-  await expect.poll(() => w.queue.depth(NUMERICS)).toBe(LIMITS.offerWindow);
+  await expect.poll(async () => (await w.queue.waiting(NUMERICS)).size).toBe(LIMITS.offerWindow);
   await w.clock.advance(10_000);
-  expect(await w.queue.depth(NUMERICS)).toBe(LIMITS.offerWindow);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(LIMITS.offerWindow);
   works(w, { slots: 32 });
   expect((await during(w.clock, done)).size).toBe(LIMITS.offerWindow + 100);
 });
@@ -97,9 +98,10 @@ test('runTasks() runs tasks of a worker that fell silent elsewhere, and records 
   const stuck = works(w, { act: () => new Promise(() => {}) });
   const done = runTasks(w.run);
   await w.clock.advance(2500);
-  const silenced = w.queue.beat;
-  w.queue.beat = (heartbeat) => {
-    if (heartbeat.worker !== stuck.worker) silenced(heartbeat);
+  const { publish } = w.queue;
+  w.queue.publish = (channel, message) => {
+    const isSilenced = (message as Partial<Heartbeat>).worker === stuck.worker;
+    if (!isSilenced) publish(channel, message);
   };
   for (const task of await w.queue.waiting(NUMERICS)) expect(idsOf(w.run.tasks)).toContain(task);
   w.queue.lose(); // and its leases with it
@@ -139,7 +141,7 @@ test('runTasks() fails with the code of a task that failed too often, and leaves
     message: expect.stringMatching(`${poison.slice(0, 12)}.*after 4 attempts: too big`),
   });
   expect(worker.runs.get(poison)).toBe(LIMITS.taskFailuresMax);
-  expect(await w.queue.depth(NUMERICS)).toBe(0);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
 });
 
 test('runTasks() does not count the failures of an earlier run', async () => {
@@ -174,8 +176,8 @@ test('runTasks() withdraws its offers when its signal aborts', async () => {
   const w = world(10, { signal: controller.signal });
   const done = runTasks(w.run);
   await w.clock.advance(100);
-  expect(await w.queue.depth(NUMERICS)).toBe(10);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(10);
   controller.abort();
   await expect(during(w.clock, done)).rejects.toMatchObject({ code: 'CANCELLED' });
-  expect(await w.queue.depth(NUMERICS)).toBe(0);
+  expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
 });

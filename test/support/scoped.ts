@@ -1,8 +1,8 @@
 // A part of a store, as a store of its own.
 // In: a store and a prefix. Out: the Store contract below that prefix, with keys relative to it.
-// Why: somebody can be handed one model's blobs, or a test its corner, and not the rest.
-import { checkFolder, checkKey } from './keys.ts';
-import type { ObjectInfo, Store } from './store.ts';
+// Why: each test of a shared store gets its corner.
+import { checkFolder, checkKey } from '../../common/store/keys.ts';
+import type { ObjectInfo, Store } from '../../common/store/store.ts';
 
 /** `prefix` ends in "/". Closing the part leaves the whole open. */
 export function scoped(store: Store, prefix: string): Store {
