@@ -132,8 +132,25 @@ export type JobView = {
     /** what helps */
     remedy?: string;
   } | null;
-  /** why it waits, where it does */
+  /** why it stands still, where it does */
   waiting: string | null;
+  /** the same for scripts */
+  waitingFor: {
+    code:
+      | 'NO_WORKER'
+      | 'OTHER_NUMERICS'
+      | 'MEMORY_SMALL'
+      | 'TRAINING_AHEAD'
+      | 'WORKERS_BUSY'
+      | 'UNDELIVERED'
+      | 'QUEUE_AWAY'
+      | 'STORE_AWAY'
+      | 'STORE_FULL'
+      | 'ROOM'
+      | 'OTHER_JOB';
+    /** milliseconds since 1970 */
+    since: number;
+  } | null;
   snapshot: {
     digest: string;
     objects: number;

@@ -58,6 +58,7 @@ export const LIMITS = {
   journalsParallel: 16, // journals of jobs read at once, each some entries at a time
   checkpointEnds: 16, // jobs that end between two checkpoints of the index: so many journals more a start reads
   viewMs: 200, // between two changes that a client which follows a job is told
+  undeliveredMs: 15_000, // offered for longer, with workers free: somebody should look at the queue
   journalReadMs: 5_000, // between looks for facts of other coordinators, while a client follows a job
 
   // queue
@@ -147,6 +148,7 @@ export const LIMITS = {
   surveysAtOnce: 4, // each holds a window of tasks and a client
   surveysWaitingMax: 16, // clients that wait for their turn
   surveyWaitMs: 30_000, // for a first worker: one starts within some seconds
+  surveyQueueMs: 3_000, // without a queue: a broker that restarts is back within this
   surveyMs: 120_000, // for all tasks: a busy cluster serves what came before
 
   // data
@@ -159,6 +161,8 @@ export const LIMITS = {
 
   // store
   storeRetries: 8, // with backoff 50 ms … 2 s: about 8 s of an erring store are ridden out inside one call
+  troubleTextMax: 2_000, // characters of what is wrong with the store, in a heartbeat; a key has up to 1,024
+  storeTroubleMs: 60_000, // trouble that nobody has met again for so long is over: nobody used the store
   storeTimeoutMs: 10_000, // without a byte in either direction, however long the whole attempt takes
   storeRetryMsMin: 50,
   storeRetryMsMax: 2_000,

@@ -12,12 +12,13 @@ import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import { watchStore } from '../common/store/health.ts';
 import { openStore } from '../common/store/open.ts';
 import { selfTest } from '../common/store/store.ts';
 import { buildServer } from './api/server.ts';
 import { triggerSamples } from './api/triggers.ts';
-
 import { watchWorkers } from './dispatch/workers.ts';
+import { jobSamples } from './job/figures.ts';
 import { JobService } from './job/service.ts';
 import { promote, registryOf } from './registry/hearing.ts';
 import { readFooter } from './snapshot/footer.ts';
@@ -37,7 +38,8 @@ const log = makeLog('coordinator', clock);
 async function run(stop: AbortSignal): Promise<void> {
   const config = readConfig('coordinator', process.env);
   log.info('starting', maskSettings(SETTINGS.coordinator, config));
-  const store = await openStore(config.store, process.env, { create: true });
+  const storeHealth = watchStore(clock);
+  const store = await openStore(config.store, process.env, { create: true, health: storeHealth });
   await selfTest(store, newWorkerId());
   const lake = await openStore(config.lake, process.env);
   const queue = await openJetStream({
@@ -57,6 +59,7 @@ async function run(stop: AbortSignal): Promise<void> {
   const workers = watchWorkers(queue, clock);
   const machinery: Machinery = {
     store,
+    storeHealth,
     lake,
     queue,
     clock,
@@ -72,7 +75,8 @@ async function run(stop: AbortSignal): Promise<void> {
   const app = await buildServer({
     jobs,
     triggers,
-    samples: () => triggerSamples(triggers.counts),
+    samples: () => [...triggerSamples(triggers.counts), ...jobSamples(jobs.figures(), clock.now())],
+    storeHealth,
     workers,
     queue,
     clock,

@@ -8,7 +8,7 @@
 //                                       └─ the store is away, or not this task's fault ─► release
 import type { Clock } from '../common/clock.ts';
 import { crashPoint } from '../common/crash.ts';
-import { GristmillError, toWireError } from '../common/errors.ts';
+import { type Code, GristmillError, toWireError } from '../common/errors.ts';
 import type { TaskId, WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
@@ -160,7 +160,7 @@ export function startLoop(options: LoopOptions): Loop {
     const fields = { task: task.task, stage: task.stage, code: wire.code, error: wire.message };
     if (isNotItsFault(error)) {
       log.warn('task handed back', fields);
-      lease.release(wire.code === 'STORE_UNAVAILABLE' ? LIMITS.taskRetryMs : 0);
+      lease.release(isStoreAway(wire.code) ? LIMITS.taskRetryMs : 0);
       return;
     }
     log.warn('task failed', fields);
@@ -204,9 +204,12 @@ export function startLoop(options: LoopOptions): Loop {
   };
 }
 
+/** Away, or full: it comes back, and the task is done then. */
+const isStoreAway = (code: Code): boolean => code === 'STORE_UNAVAILABLE' || code === 'STORE_FULL';
+
 /** The store is away, the worker stops, or a neighbour in the child took it down: no attempt of this task. */
 function isNotItsFault(error: unknown): boolean {
   if (!(error instanceof GristmillError)) return false;
-  if (error.code === 'STORE_UNAVAILABLE' || error.code === 'CANCELLED') return true;
+  if (isStoreAway(error.code) || error.code === 'CANCELLED') return true;
   return error.code === 'CHILD_LOST' && error.cause instanceof GristmillError;
 }

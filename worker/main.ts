@@ -12,6 +12,7 @@ import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import { watchStore } from '../common/store/health.ts';
 import { openStore } from '../common/store/open.ts';
 import { selfTest } from '../common/store/store.ts';
 
@@ -35,7 +36,8 @@ async function run(stop: AbortSignal): Promise<void> {
   const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });
   const memoryBytes = config.memoryMiB * 1024 * 1024;
-  const store = await openStore(config.store, process.env);
+  const storeHealth = watchStore(clock);
+  const store = await openStore(config.store, process.env, { health: storeHealth });
   await selfTest(store, worker);
   const lake = await openStore(config.lake, process.env);
   const queue = await openJetStream({
@@ -61,6 +63,7 @@ async function run(stop: AbortSignal): Promise<void> {
     memoryBytes,
     queue,
     store,
+    storeHealth,
     clock,
     log,
     training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, numerics }),

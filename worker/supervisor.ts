@@ -8,6 +8,7 @@ import { newWorkerId, type WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { CHANNELS } from '../common/queue/channels.ts';
+import type { StoreHealth } from '../common/store/health.ts';
 import type { Store } from '../common/store/store.ts';
 import type { Heartbeat } from '../common/wire/event.ts';
 import { type Execute, type LoopOptions, startLoop } from './loop.ts';
@@ -20,6 +21,8 @@ export type WorkerOptions = {
   readonly memoryBytes: number;
   readonly queue: LoopOptions['queue'];
   readonly store: Store;
+  /** What is wrong with the store travels with the heartbeat. Left out: it is taken to be well. */
+  readonly storeHealth?: StoreHealth;
   readonly clock: Clock;
   readonly log: Log;
   readonly execute: Execute;
@@ -56,6 +59,7 @@ export function startWorker(options: WorkerOptions): Worker {
 
   const heartbeat = (): Heartbeat => {
     const tasks = loop.tasks();
+    const trouble = options.storeHealth?.trouble();
     return {
       worker,
       host: hostname(),
@@ -69,6 +73,7 @@ export function startWorker(options: WorkerOptions): Worker {
       runs: training?.status() ?? [],
       draining,
       startedAt,
+      ...(trouble ? { store: trouble } : {}),
     };
   };
 

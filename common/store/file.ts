@@ -17,6 +17,7 @@ import { namesIn, walk } from './file-list.ts';
 import { etagOf, infoOf, Places } from './file-places.ts';
 import { Temps } from './file-temps.ts';
 import { FolderSync, gate } from './folder-sync.ts';
+import type { StoreHealth } from './health.ts';
 import { changed, missing } from './keys.ts';
 import { type Range, type RawStore, settled } from './settle.ts';
 import type { Created, Store } from './store.ts';
@@ -28,15 +29,16 @@ export type FileStoreOptions = {
   readonly local?: boolean;
   readonly clock?: Clock;
   readonly jitter?: () => number;
+  readonly health?: StoreHealth;
 };
 
 /** Opens a folder as a store. Symbolic links are followed only as far as they stay below it. */
 export async function openFileStore(root: string, options: FileStoreOptions = {}): Promise<Store> {
-  const { clock = systemClock, jitter = Math.random } = options;
+  const { clock = systemClock, jitter = Math.random, health } = options;
   const uri = pathToFileURL(root).href;
   const real = await openRoot(root, uri, options.create === true);
   const calls = new Calls(clock, options.local ?? (await isLocal(real)));
-  return settled(rawFileStore(real, uri, calls, clock), { clock, jitter });
+  return settled(rawFileStore(real, uri, calls, clock), { clock, jitter, health });
 }
 
 async function openRoot(root: string, uri: string, create: boolean): Promise<string> {

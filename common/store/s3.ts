@@ -11,6 +11,7 @@ import { Client } from 'minio';
 import { type Clock, systemClock } from '../clock.ts';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import type { StoreHealth } from './health.ts';
 import { changed, compareKeys, missing } from './keys.ts';
 import { explainS3, isAbsent, isTaken, PassingError, s3CodeOf } from './s3-errors.ts';
 import { uploadInParts } from './s3-upload.ts';
@@ -39,10 +40,12 @@ export type S3StoreOptions = {
   readonly timeoutMs?: number;
   readonly clock?: Clock;
   readonly jitter?: () => number;
+  readonly health?: StoreHealth;
 };
 
 export async function openS3Store(at: S3Address, options: S3StoreOptions = {}): Promise<Store> {
-  const patience = { clock: options.clock ?? systemClock, jitter: options.jitter ?? Math.random };
+  const { clock = systemClock, jitter = Math.random, health } = options;
+  const patience = { clock, jitter, health };
   const { client, agent } = connect(at, options.timeoutMs ?? LIMITS.storeTimeoutMs);
   const raw = rawS3Store(client, agent, at, patience);
   try {

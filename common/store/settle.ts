@@ -13,6 +13,7 @@ import { Readable } from 'node:stream';
 import type { Clock } from '../clock.ts';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import type { StoreHealth } from './health.ts';
 import { checkFolder, checkKey, checkPrefix, missing } from './keys.ts';
 import type { Created, ObjectInfo, Store } from './store.ts';
 
@@ -54,13 +55,22 @@ export type Patience = {
   readonly clock: Clock;
   /** In [0, 1): spreads those who fail together. */
   readonly jitter: () => number;
+  /** Told of each attempt that failed in passing, and of what worked. */
+  readonly health?: StoreHealth | undefined;
 };
 
 export function settled(raw: RawStore, patience: Patience): Store {
-  const ride = <T>(act: string, attempt: () => Promise<T>): Promise<T> =>
-    rideOut(raw, patience, act, attempt);
-  const create = async (key: string, source: Source): Promise<Created> =>
-    settleCreate(raw, ride, checkKey(key), source);
+  const { health } = patience;
+  const ride = async <T>(act: string, attempt: () => Promise<T>): Promise<T> => {
+    const answer = await rideOut(raw, patience, act, attempt);
+    health?.answered('read');
+    return answer;
+  };
+  const create = async (key: string, source: Source): Promise<Created> => {
+    const created = await settleCreate(raw, ride, checkKey(key), source);
+    if (created === 'created') health?.answered('write');
+    return created;
+  };
   return {
     uri: raw.uri,
     get: (key) => ride(`read ${key}`, () => raw.get(checkKey(key))),
@@ -106,11 +116,12 @@ export async function rideOut<T>(
 
 async function waitOrThrow(
   raw: Pick<RawStore, 'explain'>,
-  { clock, jitter }: Patience,
+  { clock, jitter, health }: Patience,
   { act, error, failures }: { act: string; error: unknown; failures: number },
 ): Promise<void> {
   if (error instanceof GristmillError) throw error;
   const failure = raw.explain(error, act);
+  if (failure.transient) health?.failed(failure.error);
   if (!failure.transient || failures > LIMITS.storeRetries) throw failure.error;
   await clock.sleep(retryDelayMs(failures, jitter()));
 }

@@ -2,6 +2,7 @@
 // In: a process's own state. Out: small JSON messages. None of it is truth; all of it is repeated.
 import type { DeviceKind } from '../engine/device/device.ts';
 import type { TaskId, WorkerId } from '../ids.ts';
+import type { StoreTrouble } from '../store/health.ts';
 
 export type Heartbeat = {
   readonly worker: WorkerId;
@@ -17,6 +18,8 @@ export type Heartbeat = {
   /** Training runs this worker holds state of or loads rows for. */
   readonly runs: readonly RunStatus[];
   readonly draining: boolean;
+  /** What is wrong with the store, as this worker finds it. */
+  readonly store?: StoreTrouble;
   readonly startedAt: number;
 };
 

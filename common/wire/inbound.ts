@@ -7,6 +7,7 @@ import Type, { type TSchema } from 'typebox';
 import type { WorkerId } from '../ids.ts';
 import { NAME_PATTERN } from '../ids.ts';
 import { LIMITS } from '../limits.ts';
+import type { StoreTrouble } from '../store/health.ts';
 import type { AliasMoved, Heartbeat, RunStatus, TaskSettled } from './event.ts';
 import type { RoundMessage, RunView } from './round.ts';
 import { nameTask, type Task, type TaskInput } from './task.ts';
@@ -52,6 +53,11 @@ const runStatus = object({
   cpuSeconds: Type.Optional(Type.Number({ minimum: 0 })),
 });
 
+const storeTrouble = object({
+  code: Type.Enum(['STORE_UNAVAILABLE', 'STORE_FULL'] satisfies StoreTrouble['code'][]),
+  message: text(LIMITS.troubleTextMax),
+});
+
 const heartbeat = object({
   worker: name,
   host: text(256),
@@ -65,6 +71,7 @@ const heartbeat = object({
   runs: listOf(runStatus, LIMITS.runsToldMax),
   draining: Type.Boolean(),
   startedAt: count(),
+  store: Type.Optional(storeTrouble),
 });
 
 const taskSettled = object({ task: digest, ok: Type.Boolean() });

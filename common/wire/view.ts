@@ -7,6 +7,7 @@ import type { Change } from './change.ts';
 import type { Decision, JobState } from './job/job.ts';
 import type { Evidence } from './model.ts';
 import type { Metrics, MetricsResult } from './program.ts';
+import type { Waiting } from './waiting.ts';
 
 /** jobs/<job>/journal/<n>.json. The state is the last entry that tells one. */
 export type JobEvent = { readonly formatVersion: 1; readonly at: number } & JobFact;
@@ -103,8 +104,10 @@ export type JobView = {
   readonly finishedAt: number | null;
   /** Why it failed, and what helps. */
   readonly error: (WireError & { readonly remedy?: string }) | null;
-  /** Why it waits, where it does: "no worker is alive". */
+  /** Why it stands still, where it does: "no worker is alive". */
   readonly waiting: string | null;
+  /** The same for scripts, and since when (ms since 1970). */
+  readonly waitingFor: Pick<Waiting, 'code' | 'since'> | null;
   readonly snapshot: {
     readonly digest: Digest;
     readonly objects: number;

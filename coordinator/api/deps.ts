@@ -4,6 +4,7 @@ import type { Clock } from '../../common/clock.ts';
 import type { Sample } from '../../common/http/metrics.ts';
 import type { Log } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
+import type { StoreHealth } from '../../common/store/health.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import type { AliasEntry } from '../../common/wire/model.ts';
@@ -29,6 +30,8 @@ export type ApiDeps = {
   readonly promote: (promotion: Promotion) => Promise<Entry<AliasEntry>>;
   /** What a dataset looks like, by workers' samples. */
   readonly surveyDataset: SurveyDataset;
+  /** Left out: whether the store answers is asked, and no more. */
+  readonly storeHealth?: StoreHealth | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** More lines for /metrics, asked at each scrape. */

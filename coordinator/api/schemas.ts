@@ -9,6 +9,7 @@ import { LABEL_KINDS, METRICS_IN_WORDS } from '../../common/objective/objectives
 import { STAGE_NAMES } from '../../common/stages.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
 import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
+import { WAITING_CODES } from '../../common/wire/waiting.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
 
 const nullable = <T extends TSchema>(schema: T, description?: string) =>
@@ -103,7 +104,14 @@ export const JobView = Type.Object(
     startedAt: nullable(Time),
     finishedAt: nullable(Time),
     error: nullable(WireError),
-    waiting: nullable(Type.String(), 'why it waits, where it does'),
+    waiting: nullable(Type.String(), 'why it stands still, where it does'),
+    waitingFor: nullable(
+      Type.Object({
+        code: words(WAITING_CODES),
+        since: Time,
+      }),
+      'the same for scripts',
+    ),
     snapshot: nullable(
       Type.Object({
         digest: Type.String(),

@@ -26,6 +26,7 @@ import {
 } from '../../common/wire/task.ts';
 import { checkMended, planMend } from './mend.ts';
 import { type Action, judge, reconcile } from './reconcile.ts';
+import type { Stand, Standing } from './waiting.ts';
 import { Window } from './window.ts';
 import { claimsOf, type Workers } from './workers.ts';
 
@@ -39,6 +40,8 @@ export type TaskRun = {
   readonly signal: AbortSignal;
   /** Called for each task that is done, in the order in which that became known. */
   readonly onProgress?: (progress: Progress) => void;
+  /** Told what this stands on while it runs. */
+  readonly stand?: Stand | undefined;
 };
 
 export type Progress = {
@@ -79,8 +82,8 @@ export async function mendBlob(
   const task = await planMend(run.store, corrupt);
   if (!task) return;
   run.log.warn('computing a corrupt object again', { key: corrupt.key, commit: task.commit });
-  const { store, queue, clock, workers, log, signal } = run;
-  await runTasks({ tasks: [task], store, queue, clock, workers, log, signal });
+  const { store, queue, clock, workers, log, signal, stand } = run;
+  await runTasks({ tasks: [task], store, queue, clock, workers, log, signal, stand });
   await checkMended(store, corrupt, task.commit);
 }
 
@@ -110,20 +113,23 @@ class Dispatch {
   readonly #mends = new Map<string, Promise<void>>();
   #failuresBefore: ReadonlyMap<TaskId, number> = new Map();
   #isOver = false;
+  #progressMs: number;
 
   constructor(run: TaskRun, tasks: readonly Task[], finish: (descriptor: Descriptor) => void) {
     this.#run = run;
     this.#window = new Window(run.queue, run.clock, tasks);
     this.#finish = finish;
     this.#lastPassMs = run.clock.monotonicMs();
+    this.#progressMs = this.#lastPassMs;
     this.#hearsSinceMs = this.#lastPassMs;
     this.#tasks = new Set(tasks.map((task) => task.task));
   }
 
   async untilDone(): Promise<void> {
-    const { queue, signal, store, workers } = this.#run;
+    const { queue, signal, store, workers, stand } = this.#run;
     this.#failuresBefore = await countFailures(store, this.#tasks);
     const stops = [
+      ...(stand ? [stand(() => this.#standing())] : []),
       queue.subscribe(CHANNELS.taskSettled, ({ task }) => this.#onHint(task)),
       workers.onHeartbeat((heartbeat) => this.#window.hear(heartbeat)),
     ];
@@ -149,6 +155,16 @@ class Dispatch {
   #end(error?: unknown): void {
     if (error) this.#ended.reject(error);
     else this.#ended.resolve();
+  }
+
+  #standing(): Standing {
+    const tasks = [...this.#window.outstanding.values()].map(({ task, notBeforeMs }) => ({
+      task: task.task,
+      numerics: task.numerics,
+      memoryBytes: task.memoryBytes,
+      notBeforeMs,
+    }));
+    return { kind: 'tasks', tasks, progressMs: this.#progressMs };
   }
 
   #onHint(task: TaskId): void {
@@ -190,6 +206,7 @@ class Dispatch {
     const descriptor = await fetchDescriptor(store, one.task);
     if (descriptor) {
       if (!this.#window.settle(id)) return;
+      this.#progressMs = this.#run.clock.monotonicMs();
       this.#finish(descriptor);
       if (this.#window.isEmpty) this.#end();
       else this.#fillSoon();

@@ -1,7 +1,19 @@
 // What the HTTP API asks of the job side. In: requests already parsed. Out: views and streams.
 // Why an interface: the API knows no store, and tests give it jobs of their own.
 import type { JobId } from '../../common/ids.ts';
+import type { JobState } from '../../common/wire/job/job.ts';
 import type { JobStreamEvent, JobView } from '../../common/wire/view.ts';
+import type { Waiting } from '../../common/wire/waiting.ts';
+
+export type JobFigures = {
+  readonly states: ReadonlyMap<JobState, number>;
+  /** Ends since this process started. */
+  readonly ended: ReadonlyMap<JobState, number>;
+  readonly waiting: readonly WaitingFigure[];
+};
+
+/** Jobs that wait for one thing: how many, since when the first does, and what is said of that one. */
+export type WaitingFigure = Waiting & { readonly jobs: number };
 
 export type Jobs = {
   /** Checks the spec (SPEC_INVALID, SQL_*, INPUT_EMPTY …) and stores it before it answers. */
@@ -26,6 +38,8 @@ export type Jobs = {
     job: JobId,
     options: { after: number; signal: AbortSignal },
   ): AsyncIterable<JobStreamEvent>;
+  /** Of the jobs that are not over: how many are in which state, and what they wait for. */
+  figures(): JobFigures;
   /** Throws NOT_FOUND; CONFLICT where the job has ended already. */
   cancel(job: JobId): Promise<JobView>;
 };

@@ -8,18 +8,25 @@ import { type Code, GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
+import type { WaitingCode } from '../../common/wire/waiting.ts';
 import type { JobContext, Machinery } from '../stage/context.ts';
 import { runJob } from '../stage/line.ts';
 import type { JobStanding } from '../trigger/triggers.ts';
 import { Directory, type PageOf } from './directory.ts';
-import type { Jobs } from './jobs.ts';
+import { countStates, countWaiting } from './figures.ts';
+import type { JobFigures, Jobs } from './jobs.ts';
+import { Lookout, type Post } from './lookout.ts';
 import type { JobRecord } from './record.ts';
 import { type Candidate, schedule } from './schedule.ts';
 import { jobEvents } from './stream.ts';
 import { checkDataset, enlistJob, loadSpec, submitJob } from './submit.ts';
 
 /** Machinery that may be away for a while: a job waits for it and does not fail. */
-const RIDDEN_OUT: readonly Code[] = ['STORE_UNAVAILABLE', 'STORE_FULL', 'QUEUE_UNAVAILABLE'];
+const RIDDEN_OUT: Readonly<Partial<Record<Code, WaitingCode>>> = {
+  STORE_UNAVAILABLE: 'STORE_AWAY',
+  STORE_FULL: 'STORE_FULL',
+  QUEUE_UNAVAILABLE: 'QUEUE_AWAY',
+};
 
 type Running = { readonly controller: AbortController; readonly done: Promise<void> };
 
@@ -27,14 +34,17 @@ export class JobService implements Jobs {
   readonly #machinery: Machinery;
   readonly #jobsAtOnce: number;
   readonly #directory: Directory;
+  readonly #lookout: Lookout;
   /** Jobs that run here. */
   readonly #running = new Map<JobId, Running>();
+  readonly #ended = new Map<JobState, number>();
   #closing = false;
 
   constructor(machinery: Machinery, { jobsAtOnce }: { jobsAtOnce: number }) {
     this.#machinery = machinery;
     this.#jobsAtOnce = jobsAtOnce;
     this.#directory = new Directory(machinery);
+    this.#lookout = new Lookout(machinery);
   }
 
   /** Carries on with every job that has not ended. */
@@ -108,6 +118,11 @@ export class JobService implements Jobs {
     return record.view;
   }
 
+  figures(): JobFigures {
+    const open = [...this.#directory.open];
+    return { states: countStates(open), ended: this.#ended, waiting: countWaiting(open) };
+  }
+
   /** Lets go of every job without ending it: whoever starts next carries on. */
   async close(): Promise<void> {
     this.#closing = true;
@@ -127,8 +142,7 @@ export class JobService implements Jobs {
     if (this.#closing) return;
     const candidates = [...this.#directory.open].map((record) => this.#candidateOf(record));
     const { start, waiting, settled } = schedule(candidates, this.#jobsAtOnce);
-    for (const [job, reason] of waiting)
-      this.#directory.openJob(job)?.show({ waiting: waitingWords(reason.for) });
+    for (const [job, reason] of waiting) this.#wait(job, reason.for);
     for (const job of start) this.#start(this.#directory.openJob(job)!);
     this.#directory.settle(settled);
     this.#directory.writeCheckpoint().catch((error: unknown) => {
@@ -146,6 +160,18 @@ export class JobService implements Jobs {
     };
   }
 
+  #wait(job: JobId, first: JobId | 'room'): void {
+    const record = this.#directory.openJob(job);
+    const { code, words } =
+      first === 'room'
+        ? { code: 'ROOM' as const, words: 'other jobs run, and it comes in its turn' }
+        : { code: 'OTHER_JOB' as const, words: `job ${first} has not ended` };
+    const before = record?.progress.waiting;
+    if (before?.words === words) return;
+    const since = before?.code === code ? before.since : this.#machinery.clock.now();
+    record?.show({ waiting: { code, words, since } });
+  }
+
   #start(record: JobRecord): void {
     record.show({ waiting: null });
     const controller = new AbortController();
@@ -155,27 +181,32 @@ export class JobService implements Jobs {
   /** Runs one job to its end, riding out a store or broker that is away. */
   async #carry(job: JobRecord, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#machinery;
+    const post = this.#lookout.add(job);
     for (let attempt = 0; ; attempt++) {
       try {
-        await this.#runOnce(job, signal);
+        await this.#runOnce(job, post, signal);
         break;
       } catch (error) {
         const { code, message } = toWireError(error);
-        if (this.#closing || signal.aborted || !RIDDEN_OUT.includes(code)) {
+        const waits = RIDDEN_OUT[code];
+        if (this.#closing || signal.aborted || !waits) {
           log.error('job let go', { job: job.id, code, message });
           break;
         }
         log.warn('job waits', { job: job.id, code, message });
-        job.show({ waiting: message });
+        post.meet({ code: waits, words: message });
         await clock.sleep(Math.min(10_000, 250 * 2 ** attempt), signal);
       }
     }
+    post.leave();
     this.#running.delete(job.id);
+    const { state } = job.view;
+    if (job.isEnded) this.#ended.set(state, (this.#ended.get(state) ?? 0) + 1);
     job.touch();
     this.#pump();
   }
 
-  async #runOnce(job: JobRecord, signal: AbortSignal): Promise<void> {
+  async #runOnce(job: JobRecord, post: Post, signal: AbortSignal): Promise<void> {
     const { log } = this.#machinery;
     await job.journal.refresh();
     if (job.isEnded) return; // by another coordinator
@@ -184,13 +215,13 @@ export class JobService implements Jobs {
         await job.journal.record({ kind: 'state', state: 'running' });
       if (job.view.state === 'cancelling')
         throw new GristmillError('CANCELLED', `Job ${job.id} was cancelled`);
-      await runJob(await this.#contextOf(job, signal));
+      await runJob(await this.#contextOf(job, post, signal));
       await job.journal.record({ kind: 'state', state: 'succeeded' });
       log.info('job succeeded', { job: job.id, name: job.entry.name });
     } catch (error) {
       if (this.#closing) return;
       const wire = toWireError(error);
-      if (RIDDEN_OUT.includes(wire.code) && !signal.aborted) throw error;
+      if (RIDDEN_OUT[wire.code] && !signal.aborted) throw error;
       const cancelled = signal.aborted || wire.code === 'CANCELLED';
       await job.journal.record(
         cancelled
@@ -203,7 +234,7 @@ export class JobService implements Jobs {
     }
   }
 
-  async #contextOf(job: JobRecord, signal: AbortSignal): Promise<JobContext> {
+  async #contextOf(job: JobRecord, post: Post, signal: AbortSignal): Promise<JobContext> {
     const { id } = job;
     const stored = await loadSpec(this.#machinery.store, id);
     if (!stored)
@@ -213,17 +244,16 @@ export class JobService implements Jobs {
       id,
       spec: stored.spec,
       signal,
-      record: (fact) => job.journal.record(fact),
-      show: (stage: StageView) =>
-        job.show({ stages: new Map(job.progress.stages).set(stage.stage, stage) }),
+      stand: post.stand,
+      record: (fact) => job.journal.record(fact).then(post.goOn),
+      show: (stage: StageView) => {
+        post.goOn();
+        job.show({ stages: new Map(job.progress.stages).set(stage.stage, stage) });
+      },
       showTraining: (training) => job.show({ training }),
-      showWaiting: (waiting) => job.show({ waiting }),
     };
   }
 }
-
-const waitingWords = (first: JobId | 'room'): string =>
-  first === 'room' ? 'other jobs run, and it comes in its turn' : `job ${first} has not ended`;
 
 const ENDED_WORDS: Partial<Record<JobState, string>> = {
   succeeded: 'has succeeded',

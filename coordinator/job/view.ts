@@ -7,12 +7,13 @@ import { STAGE_NAMES } from '../../common/stages.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import type { JobState } from '../../common/wire/job/job.ts';
 import type { JobEvent, JobView, StageView, TrainingView } from '../../common/wire/view.ts';
+import type { Waiting } from '../../common/wire/waiting.ts';
 
 /** What only the coordinator that runs the job knows; lost with it, and made anew. */
 export type Progress = {
   readonly stages: ReadonlyMap<string, StageView>;
   readonly training: TrainingView | null;
-  readonly waiting: string | null;
+  readonly waiting: Waiting | null;
 };
 
 export const NO_PROGRESS: Progress = { stages: new Map(), training: null, waiting: null };
@@ -35,6 +36,7 @@ export function foldView(
     finishedAt: null,
     error: null,
     waiting: null,
+    waitingFor: null,
     snapshot: null,
     rows: null,
     split: null,
@@ -50,10 +52,11 @@ export function foldView(
   for (const { value } of entries) view = apply(view, value);
   const stages = new Map(view.stages.map((stage) => [stage.stage as string, stage]));
   for (const [name, stage] of progress.stages) if (!stages.has(name)) stages.set(name, stage);
-  const running = !isEnded(view.state);
+  const waiting = isEnded(view.state) ? null : progress.waiting;
   return {
     ...view,
-    waiting: running ? progress.waiting : null,
+    waiting: waiting?.words ?? null,
+    waitingFor: waiting && { code: waiting.code, since: waiting.since },
     stages: STAGE_NAMES.flatMap((name) => stages.get(name) ?? []),
     training: progress.training,
   };

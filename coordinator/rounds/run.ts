@@ -17,6 +17,7 @@ import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint } from '../../common/wire/round.ts';
 import { commitKey, type Descriptor } from '../../common/wire/task.ts';
 import type { TrainingView } from '../../common/wire/view.ts';
+import type { Stand, Standing } from '../dispatch/waiting.ts';
 import { type Generation, Members, type MembersAction, type MembersEvent } from './members.ts';
 
 /** Where heartbeats come from: the coordinator's registry of workers. */
@@ -43,6 +44,7 @@ export type TrainingOptions = {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly onProgress: (progress: TrainingProgress) => void;
+  readonly stand?: Stand | undefined;
 };
 
 /** Returns at once where the result exists. Throws the run's error, or CANCELLED when the signal aborts. */
@@ -51,10 +53,12 @@ export async function runTraining(options: TrainingOptions): Promise<Descriptor<
   if (found) return found;
   const shell = new TrainingShell(options, await openMembers(options));
   const stop = options.workers.onHeartbeat((heartbeat) => shell.onHeartbeat(heartbeat));
+  const leave = options.stand?.(() => shell.standing());
   try {
     return await shell.run();
   } finally {
     stop();
+    leave?.();
     repeatEnded(options, shell.members).catch(() => {}); // the queue was closed: nobody listens
   }
 }
@@ -117,6 +121,11 @@ class TrainingShell {
       this.#take({ kind: 'tick', nowMs: clock.monotonicMs() });
       this.#report();
     }
+  }
+
+  standing(): Standing {
+    const { digest: run, numerics } = this.#options;
+    return { kind: 'run', run, numerics, owners: [...new Set(this.members.laneOwner)] };
   }
 
   onHeartbeat(heartbeat: Heartbeat): void {
@@ -186,6 +195,8 @@ class TrainingShell {
     );
     const round = first?.round ?? 0;
     const rows = rowsBefore(program, round);
+    const owners = [...new Set(this.members.laneOwner)];
+    const live = new Set(this.#options.workers.live().map(({ worker }) => worker));
     const nowMs = clock.monotonicMs();
     const seconds = this.#pace ? (nowMs - this.#pace.atMs) / 1000 : 0;
     const rowsPerSecond = this.#pace && seconds > 0 ? (rows - this.#pace.rows) / seconds : null;
@@ -196,7 +207,7 @@ class TrainingShell {
         rounds: roundCount(program),
         loss: first && first.round > 0 ? first.loss : null,
         rowsPerSecond: rowsPerSecond === null ? null : Math.max(0, rowsPerSecond),
-        workers: new Set(this.members.laneOwner).size,
+        workers: owners.filter((worker) => live.has(worker)).length,
         generation: this.members.generation,
       },
       rows,

@@ -6,16 +6,20 @@ import type { Clock } from '../../common/clock.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { Log } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
+import type { StoreHealth } from '../../common/store/health.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { TrainingJob } from '../../common/wire/job/training.ts';
 import type { JobFact, StageView, TrainingView } from '../../common/wire/view.ts';
+import type { Stand } from '../dispatch/waiting.ts';
 import type { Workers } from '../dispatch/workers.ts';
 import type { FooterReader } from '../snapshot/snapshot.ts';
 
 /** The coordinator's machinery, the same for every job. */
 export type Machinery = {
   readonly store: Store;
+  /** Left out: the store is taken to be well. */
+  readonly storeHealth?: StoreHealth | undefined;
   readonly lake: Store;
   readonly queue: Queue;
   readonly clock: Clock;
@@ -29,6 +33,8 @@ export type Machinery = {
 /** What running tasks takes; a promotion that no job asked for has this much. */
 export type TaskContext = Machinery & {
   readonly signal: AbortSignal;
+  /** Told what the work stands on, so that it can be said why it stands still. */
+  readonly stand?: Stand | undefined;
   record(fact: JobFact): Promise<void>;
   show(stage: StageView): void;
 };
@@ -37,7 +43,6 @@ export type JobContext<S extends JobSpec = JobSpec> = TaskContext & {
   readonly id: JobId;
   readonly spec: S;
   showTraining(training: TrainingView): void;
-  showWaiting(why: string | null): void;
 };
 
 export type TrainingContext = JobContext<TrainingJob>;

@@ -69,15 +69,16 @@ async function carryOn(
 
 /** The numerics with the most threads alive; waits, visibly, for a first worker. */
 async function awaitNumerics(job: JobContext): Promise<string> {
-  for (;;) {
-    const numerics = chooseNumerics(job.workers.live());
-    if (numerics !== undefined) {
-      job.showWaiting(null);
-      return numerics;
+  const leave = job.stand?.(() => ({ kind: 'worker' }));
+  try {
+    for (;;) {
+      const numerics = chooseNumerics(job.workers.live());
+      if (numerics !== undefined) return numerics;
+      await job.clock.sleep(LIMITS.heartbeatMs / 2, job.signal);
+      job.signal.throwIfAborted();
     }
-    job.showWaiting('no worker is alive');
-    await job.clock.sleep(LIMITS.heartbeatMs / 2, job.signal);
-    job.signal.throwIfAborted();
+  } finally {
+    leave?.();
   }
 }
 

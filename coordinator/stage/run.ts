@@ -56,7 +56,7 @@ export class StageRun {
   ): Promise<Descriptor<R>[]> {
     const before = { done: this.#done, reused: this.#reused };
     this.#total += tasks.length;
-    const { store, queue, clock, workers, signal, log } = this.#job;
+    const { store, queue, clock, workers, signal, log, stand } = this.#job;
     let reusedBefore = 0;
     const found = await runTasks({
       tasks,
@@ -66,6 +66,7 @@ export class StageRun {
       workers,
       signal,
       log,
+      stand,
       onProgress: ({ done, reused, descriptor }) => {
         this.#done = before.done + done;
         this.#reused = before.reused + reused;

@@ -148,28 +148,52 @@ type Sampling = {
 async function sample(machinery: Machinery, of: Sampling): Promise<SurveyResult[]> {
   if (of.shards.length === 0) return [];
   const { store, clock } = machinery;
-  const numerics = await awaitNumerics(machinery, of);
-  const program = await saveProgram(store, of.program);
-  const tasks = of.shards.map((shard) =>
-    makeTask({ stage: 'survey', program, input: { kind: 'shard', shard }, numerics }),
-  );
   const late = new AbortController();
+  const away = new AbortController();
   const over = new AbortController();
   void clock.sleep(LIMITS.surveyMs, over.signal).then(() => late.abort());
+  void abortWhenAway(machinery, away, over.signal);
+  const signal = AbortSignal.any([of.signal, late.signal, away.signal]);
   try {
+    const numerics = await awaitNumerics(machinery, { ...of, signal });
+    const program = await saveProgram(store, of.program);
+    const tasks = of.shards.map((shard) =>
+      makeTask({ stage: 'survey', program, input: { kind: 'shard', shard }, numerics }),
+    );
     const results = await runTasks({
       ...machinery,
       tasks,
-      signal: AbortSignal.any([of.signal, late.signal]),
+      signal,
     });
     return tasks.map((task) => resultOf(results, task));
   } catch (error) {
-    if (!late.signal.aborted || of.signal.aborted) throw error;
+    if (of.signal.aborted) throw error;
+    if (away.signal.aborted) throw queueAway(machinery, of.uri);
+    if (!late.signal.aborted) throw error;
     throw tooLate(machinery, of.uri);
   } finally {
     over.abort();
   }
 }
+
+/** A client waits for the answer: that the queue is away is one, well before workers could be missed. */
+async function abortWhenAway(
+  { queue, clock }: Machinery,
+  away: AbortController,
+  over: AbortSignal,
+): Promise<void> {
+  for (let awayMs = 0; !over.aborted; awayMs += LIMITS.heartbeatMs / 2) {
+    if (queue.isConnected()) awayMs = 0;
+    else if (awayMs >= LIMITS.surveyQueueMs) return away.abort();
+    await clock.sleep(LIMITS.heartbeatMs / 2, over);
+  }
+}
+
+const queueAway = ({ queue }: Machinery, uri: string): GristmillError =>
+  new GristmillError(
+    'QUEUE_UNAVAILABLE',
+    `Cannot look into dataset ${JSON.stringify(uri)}: the queue at ${queue.uri} does not answer, expected workers to be reached through it`,
+  );
 
 const resultOf = (results: ReadonlyMap<TaskId, Descriptor>, { task }: Task): SurveyResult =>
   results.get(task)!.result as SurveyResult;

@@ -121,6 +121,7 @@ export function makeView(n: number, decision: Decision, error: JobView['error'])
     finishedAt: 1,
     error,
     waiting: null,
+    waitingFor: null,
     snapshot: {
       digest: 'd' as never,
       objects: 5 + n,

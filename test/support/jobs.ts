@@ -75,6 +75,7 @@ export function fakeJobs(): FakeJobs {
         state.listeners -= 1;
       }
     },
+    figures: () => ({ states: new Map(), ended: new Map(), waiting: [] }),
     async cancel(job) {
       if (find(job).view.state === 'succeeded') {
         throw new GristmillError('CONFLICT', `Cannot cancel job ${job}: it has succeeded`);
@@ -95,6 +96,7 @@ const newView = (id: JobId, name: string): JobView => ({
   finishedAt: null,
   error: null,
   waiting: null,
+  waitingFor: null,
   snapshot: null,
   rows: null,
   split: null,

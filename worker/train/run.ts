@@ -241,7 +241,8 @@ export class HostedRun {
       try {
         return await act();
       } catch (error) {
-        if (toWireError(error).code !== 'STORE_UNAVAILABLE') throw error;
+        const { code } = toWireError(error);
+        if (code !== 'STORE_UNAVAILABLE' && code !== 'STORE_FULL') throw error;
         log.warn('training waits for the store', { run: this.digest, error });
         await clock.sleep(LIMITS.reconcileMs, signal);
       }

@@ -44,6 +44,7 @@ const heartbeat: Heartbeat = {
   ],
   draining: false,
   startedAt: 1_790_000_000_000,
+  store: { code: 'STORE_FULL', message: 'Cannot create x' },
 };
 
 describe('decodeHeartbeat()', () => {
@@ -68,6 +69,10 @@ describe('decodeHeartbeat()', () => {
     ['a worker with a dot', { ...heartbeat, worker: 'w.*' }],
     ['numerics of a megabyte', { ...heartbeat, numerics: 'x'.repeat(100_000) }],
     ['a lane that is none', { ...heartbeat, runs: [{ ...heartbeat.runs[0], lanesLoaded: [64] }] }],
+    [
+      'a store with an essay',
+      { ...heartbeat, store: { code: 'STORE_FULL', message: 'x'.repeat(9000) } },
+    ],
     ['runs that are no list', { ...heartbeat, runs: {} }],
   ])('refuses %s', (_what, value) => {
     expect(() => decodeHeartbeat(bytesOf(value))).toThrow(MessageRefused);

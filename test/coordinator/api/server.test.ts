@@ -223,7 +223,7 @@ test('a store that is away is a 503 with Retry-After', async () => {
   expect((await deaf.app.inject('/readyz')).json().code).toBe('QUEUE_UNAVAILABLE');
   expect((await api.app.inject('/readyz')).json()).toEqual({
     status: 'ready',
-    detail: 'Takes jobs',
+    detail: 'Takes jobs; no worker is alive',
   });
 });
 

@@ -122,8 +122,10 @@ test('progress is told as changes of what differs, at most one each LIMITS.viewM
   await next(events);
   const waiting = next(events);
   const startMs = clock.monotonicMs();
-  for (const why of ['a', 'b', 'c']) record.show({ waiting: why });
-  expect(await waiting).toEqual({ kind: 'change', change: { set: { waiting: 'c' }, append: {} } });
+  for (const words of ['a', 'b', 'c'])
+    record.show({ waiting: { code: 'NO_WORKER', words, since: 3 } });
+  const set = { waiting: 'c', waitingFor: { code: 'NO_WORKER', since: 3 } };
+  expect(await waiting).toEqual({ kind: 'change', change: { set, append: {} } });
   expect(clock.monotonicMs() - startMs).toBeGreaterThanOrEqual(LIMITS.viewMs);
 });
 

@@ -56,7 +56,11 @@ test('foldView() prefers the recorded account of a stage to live progress', () =
 });
 
 test('foldView() shows why a job waits only while it has not ended', () => {
-  const waiting = { ...NO_PROGRESS, waiting: 'no worker is alive' };
-  expect(fold([], waiting).waiting).toBe('no worker is alive');
+  const why = { code: 'NO_WORKER', words: 'no worker is alive', since: 7 } as const;
+  const waiting = { ...NO_PROGRESS, waiting: why };
+  expect(fold([], waiting)).toMatchObject({
+    waiting: 'no worker is alive',
+    waitingFor: { code: 'NO_WORKER', since: 7 },
+  });
   expect(fold([{ kind: 'state', state: 'cancelled' }], waiting).waiting).toBeNull();
 });

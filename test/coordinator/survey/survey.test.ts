@@ -8,6 +8,7 @@ import { readNumerics } from '../../../common/engine/numerics.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { silentLog as log } from '../../../common/log.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
+import type { Queue } from '../../../common/queue/queue.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { readFooter } from '../../../coordinator/snapshot/footer.ts';
@@ -52,9 +53,9 @@ beforeAll(async () => {
 });
 afterAll(() => world.worker.stop(0));
 
-function startWorld(of: { clock: Clock; withWorker: boolean }): World {
-  const { clock } = of;
-  const [store, queue] = [memoryStore(), createMemoryQueue(clock)];
+function startWorld(of: { clock: Clock; withWorker: boolean; queue?: Queue }): World {
+  const { clock, queue = createMemoryQueue(clock) } = of;
+  const store = memoryStore();
   const child = inlineChild(coordinatorThread);
   const machinery: Machinery = {
     ...{ store, lake, queue, clock, log, child, workers: watchWorkers(queue, clock) },
@@ -198,6 +199,18 @@ test('surveyDataset() says so where nobody works, and ends with its client', asy
     code: 'WORKERS_NONE',
     message:
       'Cannot look into dataset "trips/*": no worker is alive after 30 s, expected at least 1',
+  });
+});
+
+test('surveyDataset() names a queue that does not answer, and not workers that nobody can hear', async () => {
+  const clock = createTestClock();
+  const queue = { ...createMemoryQueue(clock), uri: 'nats://q:4222', isConnected: () => false };
+  const { look } = startWorld({ clock, withWorker: false, queue });
+  const failed = look({ uri: 'trips/*', label: null, signal }).catch((error: unknown) => error);
+  expect(await Promise.race([failed, passing(clock)])).toMatchObject({
+    code: 'QUEUE_UNAVAILABLE',
+    message:
+      'Cannot look into dataset "trips/*": the queue at nats://q:4222 does not answer, expected workers to be reached through it',
   });
 });
 
