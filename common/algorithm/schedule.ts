@@ -1,11 +1,19 @@
-// The rounds of a training run: which of them step and which measure, and which rows a step takes.
-// In: a train program. Out: round numbers and row ranges, the same for whoever asks.
+// The rounds of training by gradients: which of them step and which measure, and which rows a step takes.
+// In: a program of gradients. Out: round numbers and row ranges, the same for whoever asks.
 //
 //   epoch 0: step 0 … steps−1, measure · epoch 1: step 0 … steps−1, measure · …      rounds 0 … R−1
 import { LIMITS } from '../limits.ts';
-import type { TrainProgram } from '../wire/program.ts';
+import type { GradientsProgram } from '../wire/program.ts';
+import type { Schedule } from './algorithm.ts';
 
-type Scheduled = Pick<TrainProgram, 'steps' | 'epochs'>;
+export const gradientSchedule = (program: GradientsProgram): Schedule => ({
+  rounds: roundCount(program),
+  isKept: (round) => isKeptRound(program, round),
+  rowsBefore: (round) => rowsBefore(program, round),
+  epochsBefore: (round) => roundPlan(program, round).epoch,
+});
+
+type Scheduled = Pick<GradientsProgram, 'steps' | 'epochs'>;
 
 export type RoundPlan =
   | { readonly kind: 'step'; readonly epoch: number; readonly step: number }
@@ -24,7 +32,7 @@ export function roundPlan({ steps }: Scheduled, round: number): RoundPlan {
 export const isKeptRound = ({ steps }: Scheduled, round: number): boolean =>
   round > 0 && (round % LIMITS.checkpointRounds === 0 || round % (steps + 1) === 0);
 
-type Batched = Pick<TrainProgram, 'batchRows' | 'lanes'>;
+type Batched = Pick<GradientsProgram, 'batchRows' | 'lanes'>;
 
 /** A batch of 1 gives other bits. */
 export const LANE_BATCH_ROWS_MIN = 2;
@@ -44,7 +52,7 @@ export function stepRows(
 }
 
 /** Training rows that all lanes together have taken before `round`. */
-export function rowsBefore(program: TrainProgram, round: number): number {
+export function rowsBefore(program: GradientsProgram, round: number): number {
   const { epoch, step } = { step: program.steps, ...roundPlan(program, round) };
   const total = program.laneRows.reduce((sum, rows) => sum + rows, 0);
   const taken = program.laneRows.map((rows) => stepRows(program, step, rows).start);

@@ -30,10 +30,9 @@ export function validationPartial(label: LabelKind, rows: ValidationRows): Float
   return partial;
 }
 
-/** left += right: the merge of the lane tree. */
-export function addValidation(left: Float64Array, right: Float64Array): Float64Array {
-  for (let i = 0; i < left.length; i++) left[i]! += right[i]!;
-  return left;
+/** into = left + right: the merge of the lane tree. */
+export function addValidation(into: Float64Array, left: Float64Array, right: Float64Array): void {
+  for (let i = 0; i < into.length; i++) into[i] = left[i]! + right[i]!;
 }
 
 export function summarizeValidation(label: LabelKind, sum: Float64Array): ValidationSummary {

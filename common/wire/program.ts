@@ -128,7 +128,8 @@ export type OptimizerSpec =
   | { readonly kind: 'adam'; readonly learningRate: number }
   | { readonly kind: 'sgd'; readonly learningRate: number; readonly momentum: number };
 
-export type TrainProgram = {
+/** What every training has: rows, dealt to lanes. */
+export type TrainCommon = {
   readonly formatVersion: 1;
   readonly kind: 'train';
   readonly parts: readonly PartRef[]; // in key order
@@ -136,13 +137,19 @@ export type TrainProgram = {
   readonly load: LoadSql;
   readonly label: LabelKind;
   readonly lanes: number;
+  /** Training rows of each lane. */
+  readonly laneRows: readonly number[];
+  readonly seed: number;
+};
+
+/** Gradients in steps, and an optimizer. */
+export type GradientsPart = {
+  /** Left out: there was no other when the first programs were written, and their digests stay. */
+  readonly algorithm?: 'gradients';
   readonly batchRows: number;
   readonly epochs: number;
   /** Steps in an epoch: of the longest lane. */
   readonly steps: number;
-  /** Training rows of each lane. */
-  readonly laneRows: readonly number[];
-  readonly seed: number;
   readonly optimizer: OptimizerSpec;
   readonly parameters: readonly ParameterSpec[];
   /**
@@ -154,9 +161,13 @@ export type TrainProgram = {
   /** base64 ONNX. Inputs as above without label and weight; output `prediction` float [n]. */
   readonly forwardGraph: string;
 };
+export type GradientsProgram = TrainCommon & GradientsPart;
 
-export type TrainResult = {
-  readonly checkpoint: BlobRef;
+/** By `algorithm`: a union once there is a second. */
+export type TrainProgram = GradientsProgram;
+
+/** What a run found out on its way. */
+export type TrainFigures = {
   readonly rounds: number;
   readonly rows: number;
   readonly epochs: readonly {
@@ -166,6 +177,7 @@ export type TrainResult = {
     readonly validationAuc: number | null;
   }[];
 };
+export type TrainResult = TrainFigures & { readonly checkpoint: BlobRef };
 
 /** Puts the trained parameters into the serving graph: raw columns in, predictions out. */
 export type AssembleProgram = {

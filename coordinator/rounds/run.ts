@@ -2,7 +2,7 @@
 // In: a train program, heartbeats. Out: the descriptor of the result; progress on the way.
 // Why thin: members.ts decides; here are the journal of generations, the views, and the wait for the commit.
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
-import { roundCount, rowsBefore } from '../../common/algorithm/schedule.ts';
+import { scheduleOf } from '../../common/algorithm/algorithms.ts';
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
@@ -188,13 +188,14 @@ class TrainingShell {
 
   #report(): void {
     const { program, clock } = this.#options;
+    const schedule = scheduleOf(program);
     const statuses = [...this.#statuses.values()];
     const first = statuses.reduce<RunStatus | undefined>(
       (a, b) => (a && a.round >= b.round ? a : b),
       undefined,
     );
     const round = first?.round ?? 0;
-    const rows = rowsBefore(program, round);
+    const rows = schedule.rowsBefore(round);
     const owners = [...new Set(this.members.laneOwner)];
     const live = new Set(this.#options.workers.live().map(({ worker }) => worker));
     const nowMs = clock.monotonicMs();
@@ -204,7 +205,7 @@ class TrainingShell {
     this.#options.onProgress({
       view: {
         round,
-        rounds: roundCount(program),
+        rounds: schedule.rounds,
         loss: first && first.round > 0 ? first.loss : null,
         rowsPerSecond: rowsPerSecond === null ? null : Math.max(0, rowsPerSecond),
         workers: owners.filter((worker) => live.has(worker)).length,

@@ -2,7 +2,7 @@
 // In: rows a call (default 128, a lane's share of 4,096). Out: figures; the ratio says what an optimizer step costs beside its gradients.
 // The shape is that of the flights example: 5 categories of 674 codes in all, 1 number, 128 → 64 → 1.
 import {
-  addInto,
+  addGradients,
   applyStep,
   initState,
   parametersOf,
@@ -62,7 +62,7 @@ export async function measureStep(rows: number) {
   return {
     weights: state.weights.length,
     graphMs,
-    addMs: await medianMs(() => void addInto(other, sum)),
+    addMs: await medianMs(() => void addGradients(other, other, sum)),
     stepMs: await medianMs(() => applyStep(state, sum, rows)),
     digestMs: await medianMs(() => void stateDigest(state)),
   };

@@ -4,13 +4,11 @@
 // Anybody on the bus may write here: a message is bounded by what the run can say before memory is spent on it.
 //
 //   header length u32 LE | header JSON | bytes of the chunk
+import { bytesOfSum, type Sum, type SumShape, viewSum } from '../../common/algorithm/algorithm.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { MessageRefused, readRoundHeader } from '../../common/wire/inbound.ts';
 import type { RoundMessage } from '../../common/wire/round.ts';
 import type { Message } from './round.ts';
-
-/** A step's sum is float32, a measure's float64: the round tells which. */
-export type SumArray = Float32Array | Float64Array;
 
 export function encodeMessage(message: RoundMessage): Uint8Array {
   const { bytes, ...rest } = { bytes: new Uint8Array(0), ...message };
@@ -35,7 +33,7 @@ export function decodeMessage(encoded: Uint8Array): RoundMessage | undefined {
 
 /** One message a chunk; hellos and saves are one. */
 export function cutMessage(
-  message: Message<SumArray>,
+  message: Message<Sum>,
   chunkBytes: number = LIMITS.sumChunkBytes,
 ): RoundMessage[] {
   if (message.kind !== 'sum') return [message];
@@ -51,12 +49,6 @@ export function cutMessage(
 }
 
 type Partial = { readonly chunks: (Uint8Array | undefined)[]; missing: number };
-
-/** What the sum of a round must be. */
-export type SumShape = {
-  readonly bytes: number;
-  make(bytes: Uint8Array<ArrayBuffer>): SumArray;
-};
 
 /** Puts chunks together again, in whatever order they come. */
 export class Assembler {
@@ -74,7 +66,7 @@ export class Assembler {
   }
 
   /** The whole message, once its last chunk is there. Nothing for a chunk that no sum of its round has. */
-  add(message: RoundMessage): Message<SumArray> | undefined {
+  add(message: RoundMessage): Message<Sum> | undefined {
     if (message.kind !== 'sum') return message;
     const { chunk, chunks, bytes, ...rest } = message;
     const shape = this.#shapeOf(rest.round);
@@ -87,16 +79,16 @@ export class Assembler {
     partial.missing--;
     if (partial.missing > 0) return undefined;
     this.#partials.delete(key);
-    return { ...rest, sum: shape.make(join(partial.chunks as Uint8Array[])) };
+    return { ...rest, sum: viewSum(shape, join(partial.chunks as Uint8Array[]).buffer) };
   }
 
-  #chunksOf({ bytes }: SumShape): number {
-    return Math.max(1, Math.ceil(bytes / this.#chunkBytes));
+  #chunksOf(shape: SumShape): number {
+    return Math.max(1, Math.ceil(bytesOfSum(shape) / this.#chunkBytes));
   }
 
   /** Every chunk is full but the last. */
-  #bytesOf({ bytes }: SumShape, chunk: number): number {
-    return Math.min(this.#chunkBytes, bytes - chunk * this.#chunkBytes);
+  #bytesOf(shape: SumShape, chunk: number): number {
+    return Math.min(this.#chunkBytes, bytesOfSum(shape) - chunk * this.#chunkBytes);
   }
 
   /** What stays incomplete was lost on the way, and is sent again whole: the oldest gives way. */

@@ -3,23 +3,24 @@
 // Why one long call: rows and sessions stay where they are; a round costs two messages a thread.
 import { mkdir } from 'node:fs/promises';
 import type { MessagePort } from 'node:worker_threads';
+import type { Partials } from '../../common/algorithm/algorithm.ts';
 import { toWireError } from '../../common/errors.ts';
+import { algorithmOf } from './algorithms/algorithms.ts';
 import type { FromLanes, LanesArgs, ToLanes } from './messages.ts';
-import { openPartials, type Partials } from './partial.ts';
-import { loadLanes } from './rows.ts';
+import { type LaneRows, loadLanes } from './rows.ts';
 
 export async function runLanes(args: LanesArgs): Promise<void> {
   const { port } = args;
   const say = (message: FromLanes): void => port.postMessage(message);
   try {
     await mkdir(args.scratch, { recursive: true });
-    await using partials = await openPartials(args.program);
+    await using partials = await algorithmOf(args.program).openPartials();
     for await (const message of messagesOf(port)) {
       if (message.kind === 'hold') {
         await hold(args, partials, message.lanes);
         say({ kind: 'held' });
       } else {
-        partials.setWeights(new Float32Array(message.weights));
+        partials.share(new Float32Array(message.state));
         for (const { node, sum } of message.nodes) await partials.sumInto(node, message.round, sum);
         say({ kind: 'computed' });
       }
@@ -31,7 +32,11 @@ export async function runLanes(args: LanesArgs): Promise<void> {
   }
 }
 
-async function hold(args: LanesArgs, partials: Partials, lanes: readonly number[]): Promise<void> {
+async function hold(
+  args: LanesArgs,
+  partials: Partials<LaneRows>,
+  lanes: readonly number[],
+): Promise<void> {
   const missing = lanes.filter((lane) => !partials.lanes.includes(lane));
   partials.hold(new Map(), lanes); // first what goes, so that both are never in memory
   if (missing.length > 0) partials.hold(await loadLanes(args.program, missing, args), lanes);

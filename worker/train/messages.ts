@@ -3,7 +3,7 @@
 import type { WireError } from '../../common/errors.ts';
 import type { RunId, WorkerId } from '../../common/ids.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
-import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
+import type { TrainFigures, TrainProgram } from '../../common/wire/program.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
 
 /** Host → resident. `run` is repeated everywhere: what belongs to an earlier run is dropped. */
@@ -48,7 +48,7 @@ export type ToHost =
       readonly run: RunId;
       /** The trained state alone, as decodeCheckpoint reads it. */
       readonly bytes: Uint8Array;
-      readonly result: Omit<TrainResult, 'checkpoint'>;
+      readonly figures: TrainFigures;
       readonly cpuSeconds: number;
     }
   | {
@@ -77,7 +77,8 @@ export type ToLanes =
   | {
       readonly kind: 'compute';
       readonly round: number;
-      readonly weights: SharedArrayBuffer;
+      /** What partials read of the state. */
+      readonly state: SharedArrayBuffer;
       readonly nodes: readonly NodeSlot[];
     };
 

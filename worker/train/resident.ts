@@ -4,26 +4,17 @@
 //
 //   host ── views, messages, loaded ──▶ resident ── compute ──▶ threads (rows, ONNX Runtime)
 //        ◀─ messages, save, finish ───     Round  ◀── sums ────
-import { sumLength } from '../../common/algorithm/gradients.ts';
-import { isKeptRound, roundCount, roundPlan, rowsBefore } from '../../common/algorithm/schedule.ts';
-import { validationLength } from '../../common/algorithm/validation.ts';
+import { bytesOfSum, type State, type Sum, viewSum } from '../../common/algorithm/algorithm.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
 import { systemClock } from '../../common/clock.ts';
 import { toWireError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { RunView } from '../../common/wire/round.ts';
-import {
-  Assembler,
-  cutMessage,
-  decodeMessage,
-  encodeMessage,
-  type SumArray,
-  type SumShape,
-} from '../rounds/encode.ts';
+import { Assembler, cutMessage, decodeMessage, encodeMessage } from '../rounds/encode.ts';
 import { Round, type RoundAction, type RoundEvent } from '../rounds/round.ts';
+import { algorithmOf } from './algorithms/algorithms.ts';
 import type { ToHost, ToResident } from './messages.ts';
-import { Progress } from './progress.ts';
 import { Threads } from './threads.ts';
 
 /** One run at a time: the host ends one before it begins another. */
@@ -41,13 +32,14 @@ type Begin = Extract<ToResident, { kind: 'train' }>;
 class Training {
   readonly #context: ResidentContext;
   readonly #begin: Begin;
+  readonly #algorithm: ReturnType<typeof algorithmOf>;
   readonly #threads: Threads;
-  readonly #round: Round<SumArray>;
+  readonly #round: Round<Sum>;
   readonly #assembler: Assembler;
   readonly #ticks: NodeJS.Timeout;
-  readonly #merged = new Map<string, SumArray>();
+  readonly #merged = new Map<string, Sum>();
   readonly #cpuAtStart = process.cpuUsage();
-  #progress: Progress | undefined;
+  #state: State | undefined;
   #view: RunView | undefined;
   #loadCount = 0;
   #roundAtStart: number | undefined;
@@ -58,18 +50,22 @@ class Training {
     this.#context = context;
     this.#begin = begin;
     this.#threads = new Threads({ context, program, files, scratch });
-    this.#assembler = new Assembler((round) => this.#shapeOf(round));
-    this.#round = new Round<SumArray>(
+    const algorithm = algorithmOf(program);
+    this.#algorithm = algorithm;
+    this.#assembler = new Assembler((round) =>
+      round < algorithm.rounds ? algorithm.sumOf(round) : undefined,
+    );
+    this.#round = new Round<Sum>(
       {
         worker: begin.worker,
-        rounds: roundCount(program),
+        rounds: algorithm.rounds,
         helloMs: LIMITS.helloMs,
-        isKept: (round) => isKeptRound(program, round),
+        isKept: (round) => algorithm.isKept(round),
       },
       {
         merge: (node, left, right) => this.#merge(node, left, right),
-        step: (_round, sum) => this.#progress!.step(sum),
-        digest: () => this.#progress?.digest() ?? 0,
+        step: (_round, sum) => this.#state!.step(sum),
+        digest: () => this.#state?.digest() ?? 0,
       },
     );
     this.#ticks = setInterval(() => this.#on({ kind: 'tick', nowMs: now() }), LIMITS.roundTickMs);
@@ -131,7 +127,7 @@ class Training {
     });
   }
 
-  #on(event: RoundEvent<SumArray>): void {
+  #on(event: RoundEvent<Sum>): void {
     if (this.#isOver) return;
     try {
       const before = this.#round.mode;
@@ -142,7 +138,7 @@ class Training {
     }
   }
 
-  #perform(action: RoundAction<SumArray>): void {
+  #perform(action: RoundAction<Sum>): void {
     switch (action.kind) {
       case 'compute':
         this.#attempt(() => this.#compute(action));
@@ -157,7 +153,7 @@ class Training {
           kind: 'save',
           run: this.run,
           round: action.round,
-          bytes: this.#progress!.encode(),
+          bytes: this.#state!.encode(),
         });
         break;
       case 'load':
@@ -168,81 +164,61 @@ class Training {
         break;
       case 'release':
         this.#loadCount++;
-        this.#progress = undefined;
+        this.#state = undefined;
         break;
     }
   }
 
-  async #compute(action: Extract<RoundAction<SumArray>, { kind: 'compute' }>): Promise<void> {
+  async #compute(action: Extract<RoundAction<Sum>, { kind: 'compute' }>): Promise<void> {
     const { attempt, round, lanes } = action;
     const held = new Set(this.#threads.lanes);
     if (!lanes.every((lane) => held.has(lane))) await this.#threads.hold(this.#wanted());
-    if (this.#progress?.round !== round) return; // released or gone on meanwhile
-    const sums = await this.#threads.compute(round, this.#progress.weights, lanes);
+    if (this.#state?.round !== round) return; // released or gone on meanwhile
+    const sums = await this.#threads.compute(round, this.#state.shared, lanes);
     this.#on({ kind: 'computed', attempt, sums, nowMs: now() });
   }
 
-  #load(checkpoint: Extract<RoundAction<SumArray>, { kind: 'load' }>['checkpoint']): void {
+  #load(checkpoint: Extract<RoundAction<Sum>, { kind: 'load' }>['checkpoint']): void {
     const load = ++this.#loadCount;
     if (checkpoint) this.#post({ kind: 'load', run: this.run, load, checkpoint });
-    else queueMicrotask(() => this.#onLoaded(load, undefined, Progress.fromSeed));
+    else queueMicrotask(() => this.#onLoaded(load, undefined, () => this.#algorithm.init()));
   }
 
   /** A later load, or a release, makes an answer void. */
-  #onLoaded(
-    load: number,
-    bytes: Uint8Array | undefined,
-    make?: (program: Begin['program']) => Progress,
-  ): void {
+  #onLoaded(load: number, bytes: Uint8Array | undefined, make?: () => State): void {
     if (load !== this.#loadCount || this.#isOver) return;
-    const { program } = this.#begin;
     try {
-      if (make) this.#progress = make(program);
-      else if (bytes) this.#progress = Progress.fromCheckpoint(program, bytes);
+      if (make) this.#state = make();
+      else if (bytes) this.#state = this.#algorithm.decode(bytes);
     } catch (error) {
       this.#fail(error);
       return;
     }
-    const round = make || bytes ? this.#progress?.round : undefined;
+    const round = make || bytes ? this.#state?.round : undefined;
     this.#roundAtStart ??= round;
     this.#on({ kind: 'loaded', round, nowMs: now() });
   }
 
   #finish(): void {
-    const progress = this.#progress!;
+    const state = this.#state!;
     this.#post({
       kind: 'finish',
       run: this.run,
-      bytes: progress.encodeState(),
-      result: progress.result(),
+      bytes: state.encodeTrained(),
+      figures: state.figures(),
       cpuSeconds: this.#cpuSeconds(),
     });
   }
 
   /** Into a buffer of its own, as children must stay: one a node, in turn for even and odd rounds. */
-  #merge(node: number, left: SumArray, right: SumArray): SumArray {
-    const isStep = left instanceof Float32Array;
-    const key = `${isStep ? 'step' : 'measure'} ${node} ${this.#round.round % 2}`;
-    const known = this.#merged.get(key);
-    const sum = known ?? (isStep ? new Float32Array(left.length) : new Float64Array(left.length));
-    if (!known) this.#merged.set(key, sum);
-    if (isStep) addFloats(sum as Float32Array, left, right as Float32Array);
-    else addDoubles(sum as Float64Array, left as Float64Array, right as Float64Array);
+  #merge(node: number, left: Sum, right: Sum): Sum {
+    const { round } = this.#round;
+    const shape = this.#algorithm.sumOf(round);
+    const key = `${shape.numbers} ${shape.length} ${node} ${round % 2}`;
+    const sum = this.#merged.get(key) ?? viewSum(shape, new ArrayBuffer(bytesOfSum(shape)));
+    this.#merged.set(key, sum);
+    this.#algorithm.merge(sum, left, right);
     return sum;
-  }
-
-  #shapeOf(round: number): SumShape | undefined {
-    const { program } = this.#begin;
-    if (round >= roundCount(program)) return undefined;
-    return roundPlan(program, round).kind === 'step'
-      ? {
-          bytes: 4 * sumLength(program.parameters),
-          make: ({ buffer }) => new Float32Array(buffer),
-        }
-      : {
-          bytes: 8 * validationLength(program.label),
-          make: ({ buffer }) => new Float64Array(buffer),
-        };
   }
 
   /** Errors of what goes on beside events end the run at this worker. */
@@ -276,8 +252,8 @@ class Training {
   }
 
   #status(): RunStatus {
-    const { program } = this.#begin;
-    const round = this.#progress?.round ?? 0;
+    const { rowsBefore } = this.#algorithm;
+    const round = this.#state?.round ?? 0;
     const lanesLoaded = this.#threads.lanes;
     return {
       run: this.run,
@@ -285,8 +261,8 @@ class Training {
       round,
       lanesLoaded,
       phase: this.#phase(lanesLoaded),
-      rows: rowsBefore(program, round) - rowsBefore(program, this.#roundAtStart ?? round),
-      loss: this.#progress?.loss ?? 0,
+      rows: rowsBefore(round) - rowsBefore(this.#roundAtStart ?? round),
+      loss: this.#state?.loss ?? 0,
       cpuSeconds: this.#cpuSeconds(),
     };
   }
@@ -310,10 +286,3 @@ class Training {
 }
 
 const now = (): number => systemClock.monotonicMs();
-
-function addFloats(sum: Float32Array, left: Float32Array, right: Float32Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = left[i]! + right[i]!;
-}
-function addDoubles(sum: Float64Array, left: Float64Array, right: Float64Array): void {
-  for (let i = 0; i < sum.length; i++) sum[i] = left[i]! + right[i]!;
-}

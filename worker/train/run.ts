@@ -212,7 +212,7 @@ export class HostedRun {
       dataKey('train', task, `${sha256Hex(finish.bytes)}.bin`),
       finish.bytes,
     );
-    const result: TrainResult = { checkpoint, ...finish.result };
+    const result: TrainResult = { checkpoint, ...finish.figures };
     const descriptor: Descriptor<TrainResult> = {
       formatVersion: 1,
       task,

@@ -4,16 +4,14 @@
 
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import { bytesOfSum, type Sum, viewSum } from '../../common/algorithm/algorithm.ts';
 import { dealLanes, lanesOf } from '../../common/algorithm/deal.ts';
-import { sumLength } from '../../common/algorithm/gradients.ts';
-import { roundPlan } from '../../common/algorithm/schedule.ts';
 import { coverOf } from '../../common/algorithm/tree.ts';
-import { validationLength } from '../../common/algorithm/validation.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
 import { makeDeferred } from '../../common/deferred.ts';
 import { fromWireError, GristmillError } from '../../common/errors.ts';
 import type { TrainProgram } from '../../common/wire/program.ts';
-import type { SumArray } from '../rounds/encode.ts';
+import { algorithmOf } from './algorithms/algorithms.ts';
 import type { FromLanes, LanesArgs, ToLanes } from './messages.ts';
 
 export type ThreadsSetup = {
@@ -28,14 +26,15 @@ export class Threads {
   readonly #threads: LaneThread[] = [];
   #owner: readonly (string | undefined)[];
   #turn: Promise<unknown> = Promise.resolve();
-  readonly #weights: SharedArrayBuffer;
+  readonly #algorithm: ReturnType<typeof algorithmOf>;
+  #state = new SharedArrayBuffer(0);
   /** Two sums a node: those of a round stay while the next is computed, as somebody may ask for them. */
   readonly #slots = new Map<string, SharedArrayBuffer>();
 
   constructor(setup: ThreadsSetup) {
     this.#setup = setup;
     this.#owner = new Array(setup.program.lanes).fill(undefined);
-    this.#weights = new SharedArrayBuffer((sumLength(setup.program.parameters) - 2) * 4);
+    this.#algorithm = algorithmOf(setup.program);
   }
 
   get count(): number {
@@ -53,10 +52,10 @@ export class Threads {
   /** Sums of nodes that together cover these lanes; they must be held. */
   compute(
     round: number,
-    weights: Float32Array,
+    state: Float32Array,
     lanes: readonly number[],
-  ): Promise<readonly (readonly [node: number, sum: SumArray])[]> {
-    return this.#inTurn(() => this.#compute(round, weights, lanes));
+  ): Promise<readonly (readonly [node: number, sum: Sum])[]> {
+    return this.#inTurn(() => this.#compute(round, state, lanes));
   }
 
   async close(): Promise<void> {
@@ -97,10 +96,10 @@ export class Threads {
 
   async #compute(
     round: number,
-    weights: Float32Array,
+    state: Float32Array,
     lanes: readonly number[],
-  ): Promise<readonly (readonly [number, SumArray])[]> {
-    new Float32Array(this.#weights).set(weights);
+  ): Promise<readonly (readonly [number, Sum])[]> {
+    this.#share(state);
     const jobs = this.#threads.map((thread) => {
       const own = thread.lanes.filter((lane) => lanes.includes(lane));
       const nodes = coverOf(own, this.#setup.program.lanes);
@@ -109,29 +108,28 @@ export class Threads {
     const busy = jobs.filter(({ nodes }) => nodes.length > 0);
     await Promise.all(
       busy.map(({ thread, nodes }) =>
-        thread.ask({ kind: 'compute', round, weights: this.#weights, nodes }),
+        thread.ask({ kind: 'compute', round, state: this.#state, nodes }),
       ),
     );
-    const isStep = this.#isStep(round);
+    const shape = this.#algorithm.sumOf(round);
     return busy.flatMap(({ nodes }) =>
-      nodes.map(
-        ({ node, sum }) => [node, isStep ? new Float32Array(sum) : new Float64Array(sum)] as const,
-      ),
+      nodes.map(({ node, sum }) => [node, viewSum(shape, sum)] as const),
     );
   }
 
-  #isStep(round: number): boolean {
-    return roundPlan(this.#setup.program, round).kind === 'step';
+  #share(state: Float32Array): void {
+    if (this.#state.byteLength !== state.byteLength) {
+      this.#state = new SharedArrayBuffer(state.byteLength);
+    }
+    new Float32Array(this.#state).set(state);
   }
 
   #slot(node: number, round: number): SharedArrayBuffer {
-    const { program } = this.#setup;
-    const isStep = this.#isStep(round);
-    const key = `${isStep ? 'step' : 'measure'} ${node} ${round % 2}`;
+    const shape = this.#algorithm.sumOf(round);
+    const key = `${shape.numbers} ${shape.length} ${node} ${round % 2}`;
     const known = this.#slots.get(key);
     if (known) return known;
-    const bytes = isStep ? sumLength(program.parameters) * 4 : validationLength(program.label) * 8;
-    const slot = new SharedArrayBuffer(bytes);
+    const slot = new SharedArrayBuffer(bytesOfSum(shape));
     this.#slots.set(key, slot);
     return slot;
   }

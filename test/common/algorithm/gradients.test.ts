@@ -1,8 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mergeTree } from '../../../common/algorithm/algorithm.ts';
 import {
-  addInto,
+  addGradients,
   applyStep,
   decodeCheckpoint,
   encodeCheckpoint,
@@ -15,6 +14,7 @@ import {
 import { coverOf, laneNode, lanesUnder, ROOT } from '../../../common/algorithm/tree.ts';
 import { Philox } from '../../../common/random.ts';
 import type { OptimizerSpec, ParameterSpec } from '../../../common/wire/program.ts';
+import { mergeTree } from '../../support/tree.ts';
 
 const PARAMETERS: readonly ParameterSpec[] = [
   { name: 'table', shape: [3, 2], table: true, init: { kind: 'uniform', bound: 0.1 } },
@@ -137,7 +137,7 @@ test('applyStep() refuses a sum of another length', () => {
   expect(() => applyStep(after(adam, 0), new Float32Array(3), ROWS)).toThrow('expected 14');
 });
 
-test('addInto() along the tree gives the same bits however lanes are grouped', () => {
+test('addGradients() along the tree gives the same bits however lanes are grouped', () => {
   const lanes = 16;
   const float = fc.float({ noNaN: true, min: -1e6, max: 1e6 });
   const lane = fc.array(float, { minLength: 3, maxLength: 3 });
@@ -147,7 +147,7 @@ test('addInto() along the tree gives the same bits however lanes are grouped', (
       const partial = (l: number): Float32Array => Float32Array.from(rows[l]!);
       const alone = mergeTree(
         Array.from({ length: lanes }, (_, l) => partial(l)),
-        addInto,
+        added,
       );
       // each owner merges what it covers; the rest of the tree is merged by whoever has both halves
       const sums = new Map<number, Float32Array>();
@@ -156,18 +156,23 @@ test('addInto() along the tree gives the same bits however lanes are grouped', (
         for (const node of coverOf(owned, lanes)) {
           const { first, count } = lanesUnder(node, lanes);
           const mine = Array.from({ length: count }, (_, i) => partial(first + i));
-          sums.set(node, mergeTree(mine, addInto));
+          sums.set(node, mergeTree(mine, added));
         }
       }
       for (let node = laneNode(lanes - 1, lanes) - 1; node >= ROOT; node--) {
         const [left, right] = [sums.get(2 * node), sums.get(2 * node + 1)];
-        if (!sums.has(node) && left && right) sums.set(node, addInto(left, right));
+        if (!sums.has(node) && left && right) sums.set(node, added(left, right));
       }
       expect(bits(sums.get(ROOT)!)).toEqual(bits(alone));
     }),
     { numRuns: 50 },
   );
 });
+const added = (left: Float32Array, right: Float32Array): Float32Array => {
+  const into = new Float32Array(left.length);
+  addGradients(into, left, right);
+  return into;
+};
 const bits = (array: Float32Array): number[] => [...new Uint32Array(array.buffer)];
 
 test.each([adam, sgd])('decodeCheckpoint() goes on as if never written: $kind', (optimizer) => {
@@ -209,3 +214,15 @@ test('applyStep() lets a step of few rows move the weights in proportion to them
   const [full, quarter] = [moved(4), moved(1)];
   for (const [i, change] of full.entries()) expect(quarter[i]! * 4).toBeCloseTo(change, 5);
 });
+
+test.each([0, 1, 3, 4, 5, 8, 11])(
+  'addGradients() adds %i numbers, also into one of its arguments',
+  (length) => {
+    const left = Float32Array.from({ length }, (_, i) => Math.fround(i / 3));
+    const right = Float32Array.from({ length }, (_, i) => Math.fround(1 / (i + 7)));
+    const expected = left.map((value, i) => value + right[i]!);
+    expect(added(left, right)).toEqual(expected);
+    addGradients(left, left, right);
+    expect(left).toEqual(expected);
+  },
+);

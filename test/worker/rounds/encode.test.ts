@@ -21,13 +21,7 @@ const message = (node: number, length: number): Message<Float32Array> => ({
 });
 /** For sums of `length` numbers, in a run of ten rounds. */
 const assembler = (length: number, chunkBytes = 512): Assembler =>
-  new Assembler(
-    (round) =>
-      round < 10
-        ? { bytes: 4 * length, make: ({ buffer }) => new Float32Array(buffer) }
-        : undefined,
-    chunkBytes,
-  );
+  new Assembler((round) => (round < 10 ? { numbers: 'float32', length } : undefined), chunkBytes);
 
 test('encodeMessage() and decodeMessage() carry a hello as it is', () => {
   const hello = {

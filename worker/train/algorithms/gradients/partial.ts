@@ -2,25 +2,26 @@
 // In: lanes' rows, weights, a round. Out: the sum of a node, in place.
 // Why one call a lane: its rows have one fixed shape and its sum the same bits, whoever computes it and with
 // how many other lanes; 32 calls of 128 rows take no longer than one of 4,096.
-import { placesOf, weightCount } from '../../common/algorithm/gradients.ts';
-import { epochOrder } from '../../common/algorithm/order.ts';
+import type { Partials } from '../../../../common/algorithm/algorithm.ts';
+import { placesOf, weightCount } from '../../../../common/algorithm/gradients.ts';
+import { epochOrder } from '../../../../common/algorithm/order.ts';
 import {
   laneBatchRows,
   type RoundPlan,
   roundPlan,
   stepRows,
-} from '../../common/algorithm/schedule.ts';
-import { addValidation, validationPartial } from '../../common/algorithm/validation.ts';
-import { type FeedTensor, openSession, type Session } from '../../common/engine/onnx.ts';
-import { GristmillError } from '../../common/errors.ts';
-import type { TrainProgram } from '../../common/wire/program.ts';
-import type { LaneRows, Rows } from './rows.ts';
-import { type Arena, makeArena } from './simd.ts';
+} from '../../../../common/algorithm/schedule.ts';
+import { addValidation, validationPartial } from '../../../../common/algorithm/validation.ts';
+import { type FeedTensor, openSession, type Session } from '../../../../common/engine/onnx.ts';
+import { GristmillError } from '../../../../common/errors.ts';
+import type { GradientsProgram } from '../../../../common/wire/program.ts';
+import type { LaneRows, Rows } from '../../rows.ts';
+import { type Arena, makeArena } from '../../simd.ts';
 
 type Step = Extract<RoundPlan, { kind: 'step' }>;
 
-export class Partials implements AsyncDisposable {
-  readonly #program: TrainProgram;
+export class GradientPartials implements Partials<LaneRows> {
+  readonly #program: GradientsProgram;
   readonly #rows: Map<number, LaneRows> = new Map();
   readonly #stepSession: Session;
   readonly #forwardSession: Session;
@@ -31,7 +32,7 @@ export class Partials implements AsyncDisposable {
   readonly #outputs: readonly Readonly<Record<string, FeedTensor>>[];
   readonly #orders = new Map<number, { readonly epoch: number; readonly order: Uint32Array }>();
 
-  constructor(program: TrainProgram, sessions: { step: Session; forward: Session }) {
+  constructor(program: GradientsProgram, sessions: { step: Session; forward: Session }) {
     this.#program = program;
     this.#stepSession = sessions.step;
     this.#forwardSession = sessions.forward;
@@ -45,7 +46,6 @@ export class Partials implements AsyncDisposable {
   get lanes(): readonly number[] {
     return [...this.#rows.keys()];
   }
-  /** Takes rows in, and lets go of lanes that are not among `keep`. */
   hold(loaded: ReadonlyMap<number, LaneRows>, keep: readonly number[]): void {
     for (const lane of this.lanes) {
       if (!keep.includes(lane)) this.#rows.delete(lane);
@@ -59,7 +59,7 @@ export class Partials implements AsyncDisposable {
     await this.#forwardSession[Symbol.asyncDispose]();
   }
 
-  setWeights(weights: Float32Array): void {
+  share(weights: Float32Array): void {
     this.#weights.set(weights); // ONNX Runtime refuses shared memory
   }
 
@@ -106,7 +106,8 @@ export class Partials implements AsyncDisposable {
   async #addValidation(node: number): Promise<Float64Array> {
     if (node >= this.#program.lanes) return this.#validateLane(node - this.#program.lanes);
     const left = await this.#addValidation(2 * node);
-    return addValidation(left, await this.#addValidation(2 * node + 1));
+    addValidation(left, left, await this.#addValidation(2 * node + 1));
+    return left;
   }
 
   async #validateLane(lane: number): Promise<Float64Array> {
@@ -132,15 +133,15 @@ export class Partials implements AsyncDisposable {
   }
 }
 
-export async function openPartials(program: TrainProgram): Promise<Partials> {
+export async function openPartials(program: GradientsProgram): Promise<GradientPartials> {
   const step = await openSession(Buffer.from(program.stepGraph, 'base64'));
   const forward = await openSession(Buffer.from(program.forwardGraph, 'base64'));
-  return new Partials(program, { step, forward });
+  return new GradientPartials(program, { step, forward });
 }
 
 /** Where the step graph writes: every gradient at its place of the sum, the loss behind them. */
 function outputsIn(
-  { parameters }: TrainProgram,
+  { parameters }: GradientsProgram,
   slot: Float32Array<ArrayBuffer>,
 ): Record<string, FeedTensor> {
   const gradients = placesOf(parameters).map(({ parameter, start, end }) => {
@@ -162,7 +163,7 @@ class Batch {
   readonly #labels: Float32Array;
   readonly #weights: Float32Array;
 
-  constructor(program: TrainProgram, parameters: Float32Array<ArrayBuffer>) {
+  constructor(program: GradientsProgram, parameters: Float32Array<ArrayBuffer>) {
     const { codes, numbers } = program.load;
     const rows = laneBatchRows(program);
     const wide = new BigInt64Array(rows * codes.length);
