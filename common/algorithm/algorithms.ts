@@ -1,5 +1,6 @@
 // The algorithms that training knows, as far as the coordinator asks: which rounds a program has.
-// In: a train program. Out: its schedule. What a worker computes in a round stands in worker/train/algorithms.
+// In: a train program. Out: its schedule.
+// Why apart from worker/train/algorithms: who decides counts rounds, and loads nothing that computes in them.
 import type { TrainProgram } from '../wire/program.ts';
 import type { Schedule } from './algorithm.ts';
 import { gradientSchedule } from './schedule.ts';

@@ -1,5 +1,6 @@
 // The algorithms that a worker can train by: a folder each, found by the program's kind.
-// In: a train program. Out: its algorithm. A new one is a folder, a line here and a line in common/algorithm/algorithms.
+// In: a train program. Out: its algorithm.
+// Why one place: a new one is a folder, a line here and a line in common/algorithm/algorithms.
 import type { Algorithm } from '../../../common/algorithm/algorithm.ts';
 import { type AlgorithmKind, algorithmIn } from '../../../common/algorithm/algorithms.ts';
 import type { TrainProgram } from '../../../common/wire/program.ts';

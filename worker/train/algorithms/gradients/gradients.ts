@@ -1,5 +1,6 @@
 // Gradients as an algorithm: lanes' gradients are summed, an optimizer steps, each epoch ends with a validation.
 // In: a program. Out: what rounds, threads and checkpoints ask of it.
+// Why engines are opened late: the child's main thread has the state, and only threads compute partials.
 import type { Algorithm } from '../../../../common/algorithm/algorithm.ts';
 import { addGradients, sumLength } from '../../../../common/algorithm/gradients.ts';
 import { gradientSchedule, roundPlan } from '../../../../common/algorithm/schedule.ts';
