@@ -18,7 +18,10 @@ export function makeLog(
     (level: string) =>
     (message: string, fields: Fields = {}): void => {
       const cut = Object.fromEntries(
-        Object.entries(fields).map(([key, value]) => [key, cutValue(value)]),
+        Object.entries(fields).map(([key, value]) => [
+          OWN.has(key) ? `${key}Told` : key,
+          cutValue(value),
+        ]),
       );
       write(
         `${JSON.stringify({ at: new Date(clock.now()).toISOString(), level, role, message, ...cut })}\n`,
@@ -26,6 +29,9 @@ export function makeLog(
     };
   return { info: line('info'), warn: line('warn'), error: line('error') };
 }
+
+/** What each line has of its own: a field of that name stands beside it. */
+const OWN: ReadonlySet<string> = new Set(['at', 'level', 'role', 'message']);
 
 function cutValue(value: unknown): unknown {
   if (value instanceof Error) return `${value.name}: ${value.message}`.slice(0, 512);

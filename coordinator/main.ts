@@ -25,6 +25,7 @@ import { readFooter } from './snapshot/footer.ts';
 import { cachedFooters } from './snapshot/snapshot.ts';
 import type { Machinery } from './stage/context.ts';
 import { makeSurveyor } from './survey/survey.ts';
+import { Tally } from './tally.ts';
 import { TriggerService } from './trigger/service.ts';
 
 /** Jobs that run side by side; the rest wait their turn in order of submission. */
@@ -38,7 +39,8 @@ const log = makeLog('coordinator', clock);
 async function run(stop: AbortSignal): Promise<void> {
   const config = readConfig('coordinator', process.env);
   log.info('starting', maskSettings(SETTINGS.coordinator, config));
-  const storeHealth = watchStore(clock);
+  const tally = new Tally();
+  const storeHealth = watchStore(clock, ({ code }) => tally.storeFailed(code));
   const store = await openStore(config.store, process.env, { create: true, health: storeHealth });
   await selfTest(store, newWorkerId());
   const lake = await openStore(config.lake, process.env);
@@ -58,6 +60,7 @@ async function run(stop: AbortSignal): Promise<void> {
   });
   const workers = watchWorkers(queue, clock);
   const machinery: Machinery = {
+    tally,
     store,
     storeHealth,
     lake,
@@ -75,7 +78,11 @@ async function run(stop: AbortSignal): Promise<void> {
   const app = await buildServer({
     jobs,
     triggers,
-    samples: () => [...triggerSamples(triggers.counts), ...jobSamples(jobs.figures(), clock.now())],
+    samples: () => [
+      ...tally.samples(),
+      ...triggerSamples(triggers.counts),
+      ...jobSamples(jobs.figures(), clock.now()),
+    ],
     storeHealth,
     workers,
     queue,

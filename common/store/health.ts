@@ -17,12 +17,18 @@ export type StoreHealth = {
   answered(act: 'read' | 'write'): void;
 };
 
-export function watchStore(clock: Clock): StoreHealth {
+/** `onFailed` hears of every attempt that failed, whatever came of the act. */
+export function watchStore(
+  clock: Clock,
+  onFailed: (error: GristmillError) => void = () => {},
+): StoreHealth {
   let trouble: StoreTrouble | null = null;
   let atMs = 0;
   return {
     trouble: () => (clock.monotonicMs() - atMs < LIMITS.storeTroubleMs ? trouble : null),
-    failed({ code, message }) {
+    failed(error) {
+      const { code, message } = error;
+      onFailed(error);
       if (code !== 'STORE_UNAVAILABLE' && code !== 'STORE_FULL') return;
       trouble = { code, message: message.slice(0, LIMITS.troubleTextMax) };
       atMs = clock.monotonicMs();

@@ -42,6 +42,8 @@ export type TaskRun = {
   readonly onProgress?: (progress: Progress) => void;
   /** Told what this stands on while it runs. */
   readonly stand?: Stand | undefined;
+  /** Called for each attempt that failed, once. */
+  readonly onFailure?: (failure: Failure) => void;
 };
 
 export type Progress = {
@@ -216,6 +218,7 @@ class Dispatch {
     if (failures.length === (this.#judged.get(id) ?? 0)) return;
     const fresh = failures.slice(this.#judged.get(id) ?? 0);
     this.#judged.set(id, failures.length);
+    for (const failure of fresh) this.#run.onFailure?.(failure);
     const verdict = judge(one.task, failures);
     if (verdict.kind === 'fail') return this.#end(verdict.error);
     if (fresh.some(({ corrupt }) => corrupt)) return void this.#mendFor(id, fresh);

@@ -23,6 +23,8 @@ export type Registry = {
   readonly clock: Clock;
   /** Tells gateways to look now (CHANNELS.aliasMoved); they would find out by themselves. */
   readonly hint: (moved: AliasMoved) => void;
+  /** Left out: decisions are not counted. */
+  readonly count?: ((kind: AliasEntry['kind']) => void) | undefined;
 };
 
 export const aliasHead = (
@@ -137,7 +139,7 @@ export const decisionOf = (
   history.findLast(({ value }) => value.by.job === of.job && value.candidate === of.candidate);
 
 async function write(
-  { store, clock, hint }: Registry,
+  { store, clock, hint, count }: Registry,
   place: AliasPlace,
   expected: number,
   make: (served: number | null) => Omit<AliasEntry, 'formatVersion' | 'at'>,
@@ -149,6 +151,7 @@ async function write(
   if (!(await append(store, prefixOf(place), expected + 1, value))) {
     throw tooLate(place, expected);
   }
+  count?.(value.kind);
   if (value.version !== served) hint({ ...place });
   return { n: expected + 1, value };
 }

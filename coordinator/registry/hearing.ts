@@ -153,9 +153,11 @@ export const registryOf = ({
   store,
   clock,
   queue,
-}: Pick<Machinery, 'store' | 'clock' | 'queue'>): Registry => ({
+  tally,
+}: Pick<Machinery, 'store' | 'clock' | 'queue' | 'tally'>): Registry => ({
   store,
   clock,
+  count: (kind) => tally?.promotion(kind),
   hint: (moved) => queue.publish(CHANNELS.aliasMoved, moved),
 });
 

@@ -14,6 +14,7 @@ import type { JobFact, StageView, TrainingView } from '../../common/wire/view.ts
 import type { Stand } from '../dispatch/waiting.ts';
 import type { Workers } from '../dispatch/workers.ts';
 import type { FooterReader } from '../snapshot/snapshot.ts';
+import type { Tally } from '../tally.ts';
 
 /** The coordinator's machinery, the same for every job. */
 export type Machinery = {
@@ -28,6 +29,8 @@ export type Machinery = {
   readonly child: Child;
   readonly readFooter: FooterReader;
   readonly log: Log;
+  /** Left out: nothing is counted. */
+  readonly tally?: Tally | undefined;
 };
 
 /** What running tasks takes; a promotion that no job asked for has this much. */

@@ -56,7 +56,7 @@ export class StageRun {
   ): Promise<Descriptor<R>[]> {
     const before = { done: this.#done, reused: this.#reused };
     this.#total += tasks.length;
-    const { store, queue, clock, workers, signal, log, stand } = this.#job;
+    const { store, queue, clock, workers, signal, log, stand, tally } = this.#job;
     let reusedBefore = 0;
     const found = await runTasks({
       tasks,
@@ -67,11 +67,14 @@ export class StageRun {
       signal,
       log,
       stand,
+      onFailure: ({ error }) => tally?.attemptFailed(error.code),
       onProgress: ({ done, reused, descriptor }) => {
         this.#done = before.done + done;
         this.#reused = before.reused + reused;
         this.#rows += rowsOf(descriptor.result as R);
-        if (reused === reusedBefore) this.#charge(descriptor.attempt); // computed for this job
+        const isComputed = reused === reusedBefore; // for this job
+        if (isComputed) this.#charge(descriptor.attempt);
+        tally?.tasks(this.#stage, { computed: isComputed ? 1 : 0, reused: isComputed ? 0 : 1 });
         reusedBefore = reused;
         this.#show();
       },

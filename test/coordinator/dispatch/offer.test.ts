@@ -124,8 +124,11 @@ test('runTasks() tries again what may work the next time', async () => {
     if (failures++ < 3) throw new GristmillError('CHILD_LOST', 'it crashed');
   };
   works(w, { act });
-  await during(w.clock, runTasks(w.run));
+  const told: string[] = [];
+  const onFailure = ({ error }: { error: { code: string } }) => void told.push(error.code);
+  await during(w.clock, runTasks({ ...w.run, onFailure }));
   expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 3 });
+  expect(told).toEqual(['CHILD_LOST', 'CHILD_LOST', 'CHILD_LOST']);
 });
 
 test('runTasks() fails with the code of a task that failed too often, and leaves nothing offered', async () => {
