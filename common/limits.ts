@@ -14,6 +14,7 @@ export const BIT_LIMITS = {
   proofRows: 1000, // source rows replayed before a version is published
   goldenRows: 20, // rows with their predictions that travel with a version; a gateway checks them before it swaps
   taskMemoryBytes: 768 * MiB, // DuckDB's memory_limit inside a task: it can change the order of rows, so it is planned
+  sliceGroupsMax: 65_536, // values of a slice whose sums are held at once: some 50 MB; more are summed run by run, then merged
   validationBins: 16_384, // score histogram of the per-epoch validation AUC: error below 1e-4
 
   // of a sample
@@ -155,6 +156,8 @@ export const LIMITS = {
   objectsMax: 100_000,
   rowGroupRowsMax: 10_000_000, // a 2 KB file can claim 1e9 rows
   spillBytesMax: 16 * 1024 * MiB, // scratch that one DuckDB may fill: a full disk takes the neighbours down too
+  metricRows: 1_048_576, // rows that a metric holds at once: some 50 MB with what sorts them
+  slicePageCharactersMax: 1024 * KiB, // text of a slice's values that a scoring task holds and a result states
   partialInlineBytes: 64 * KiB, // a larger partial lies beside its descriptor as <sha256>.bin
   sliceValuesMax: 1000, // the largest slices of a column; reports stay readable and below a megabyte
   vocabularyMax: 100_000, // above this many distinct values a vocabulary would need a shuffle

@@ -117,3 +117,97 @@ export function* groupsOf(
   }
   if (group) yield group;
 }
+
+/** Runs of a block that is merged: some thousand, so that what is open of 64 sources is a few MB. */
+const BLOCK_RUNS = 4096;
+const COUNT_MAX = 2 ** 32 - 1;
+
+/** Curves as one, like merge sort: pair by pair, a block of each at a time. */
+export function mergeRuns(curves: readonly Iterable<Runs>[]): Iterable<Runs> {
+  if (curves.length <= 1) return curves[0] ?? [];
+  const half = curves.length >> 1;
+  return mergePair(mergeRuns(curves.slice(0, half)), mergeRuns(curves.slice(half)));
+}
+
+function* mergePair(left: Iterable<Runs>, right: Iterable<Runs>): Generator<Runs> {
+  const [a, b] = [new Cursor(left), new Cursor(right)];
+  const out = new RunWriter();
+  while (!a.isOver && !b.isOver) {
+    const from = a.key <= b.key ? a : b;
+    if (out.add(from.runs, from.at)) yield out.take();
+    from.advance();
+  }
+  for (const rest of [a, b]) {
+    for (; !rest.isOver; rest.advance()) {
+      if (out.add(rest.runs, rest.at)) yield out.take();
+    }
+  }
+  yield out.take();
+}
+
+class Cursor {
+  readonly #blocks: Iterator<Runs>;
+  runs: Runs = new Uint32Array(0);
+  at = 0;
+  isOver = false;
+
+  constructor(blocks: Iterable<Runs>) {
+    this.#blocks = blocks[Symbol.iterator]();
+    this.#fill();
+  }
+
+  get key(): number {
+    return this.runs[this.at]!;
+  }
+
+  advance(): void {
+    this.at += RUN_WORDS;
+    this.#fill();
+  }
+
+  #fill(): void {
+    while (this.at >= this.runs.length) {
+      const { done, value } = this.#blocks.next();
+      if (done) {
+        this.isOver = true;
+        return;
+      }
+      this.runs = value;
+      this.at = 0;
+    }
+  }
+}
+
+/** Runs on their way out; those of one key are added up. */
+class RunWriter {
+  #runs = new Uint32Array(BLOCK_RUNS * RUN_WORDS);
+  #end = 0;
+
+  /** True: the block is full, and to be taken. */
+  add(runs: Runs, at: number): boolean {
+    const [key, positives, negatives] = [runs[at]!, runs[at + 1]!, runs[at + 2]!];
+    const last = this.#end - RUN_WORDS;
+    if (
+      last >= 0 &&
+      this.#runs[last] === key &&
+      this.#runs[last + 1]! + positives <= COUNT_MAX &&
+      this.#runs[last + 2]! + negatives <= COUNT_MAX
+    ) {
+      this.#runs[last + 1]! += positives;
+      this.#runs[last + 2]! += negatives;
+      return false;
+    }
+    this.#runs[this.#end] = key;
+    this.#runs[this.#end + 1] = positives;
+    this.#runs[this.#end + 2] = negatives;
+    this.#end += RUN_WORDS;
+    return this.#end === this.#runs.length;
+  }
+
+  take(): Runs {
+    const full = this.#runs.subarray(0, this.#end);
+    this.#runs = new Uint32Array(BLOCK_RUNS * RUN_WORDS);
+    this.#end = 0;
+    return full;
+  }
+}

@@ -4,10 +4,14 @@
 import type { FeedTensor, Session } from '../engine/onnx.ts';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
+import { OBJECTIVES } from '../objective/objectives.ts';
 import type { ColumnType, Signature } from '../wire/program.ts';
 import { type Column, type ColumnBatch, TIME_MISSING } from './rows.ts';
 
 export type Predictions = {
+  /** Numbers of one prediction. */
+  readonly width: number;
+  /** Row-major [rows, width]. */
   readonly predictions: Float32Array;
   /** Row-major [rows, C]; null where the model has no categories. */
   readonly codes: BigInt64Array | null;
@@ -21,21 +25,25 @@ export async function predictBatch(
   batch: ColumnBatch,
 ): Promise<Predictions> {
   const [codeWidth, numberWidth] = [signature.codes.length, signature.numbers.length];
-  const predictions = new Float32Array(batch.rows);
+  const { width } = OBJECTIVES[signature.label];
+  const predictions = new Float32Array(batch.rows * width);
   const codes = codeWidth > 0 ? new BigInt64Array(batch.rows * codeWidth) : null;
   const numbers = numberWidth > 0 ? new Float32Array(batch.rows * numberWidth) : null;
   const outputs = ['prediction', ...(codes ? ['codes'] : []), ...(numbers ? ['numbers'] : [])];
   for (let start = 0; start < batch.rows; start += LIMITS.scoringRows) {
     const rows = Math.min(LIMITS.scoringRows, batch.rows - start);
     const out = await session.run(feedsOf(signature, batch, start), outputs);
-    predictions.set((out.prediction!.data as Float32Array).subarray(0, rows), start);
+    predictions.set(
+      (out.prediction!.data as Float32Array).subarray(0, rows * width),
+      start * width,
+    );
     codes?.set((out.codes!.data as BigInt64Array).subarray(0, rows * codeWidth), start * codeWidth);
     numbers?.set(
       (out.numbers!.data as Float32Array).subarray(0, rows * numberWidth),
       start * numberWidth,
     );
   }
-  return { predictions, codes, numbers };
+  return { width, predictions, codes, numbers };
 }
 
 /** LIMITS.scoringRows rows from `start`; rows beyond the batch are missing in every column. */

@@ -18,7 +18,11 @@ export type Program =
   | AssembleProgram
   | ScoreProgram
   | MetricsProgram
+  | MetricsMergeProgram
+  | CurveProgram
+  | CurveMergeProgram
   | CompareProgram
+  | CompareMergeProgram
   | ProveProgram
   | SurveyProgram;
 
@@ -211,15 +215,20 @@ export type ScoreProgram = {
   readonly where: SplitRange;
   readonly slices: readonly string[];
 };
-/** `scores` holds, in row order: float32 score, float32 label, then an int32 code for each of `slices`. */
+/** `scores` holds, in row order: k float32 scores, float32 label, then an int32 code for each of `slices`. */
 export type ScoreResult = {
   readonly rows: number;
   readonly scores: BlobRef | null;
   readonly slices: readonly string[];
-  /** By slice: what each code stands for. */
+  /** By slice: what each code stands for, where the values are few. */
   readonly sliceValues: Readonly<Record<string, readonly string[]>>;
+  /** By slice: the values of many, a page a line of JSON. Later pages' codes follow, and a value may come again. */
+  readonly sliceFiles?: Readonly<Record<string, SliceFile>>;
 };
 
+export type SliceFile = { readonly blob: BlobRef; readonly pageBytes: readonly number[] };
+
+/** Over the score files of some parts; `final` where these are all. */
 export type MetricsProgram = {
   readonly formatVersion: 1;
   readonly kind: 'metrics';
@@ -227,7 +236,17 @@ export type MetricsProgram = {
   readonly slices: readonly string[];
   /** What a model says that knows only the training labels' mean: one prediction. */
   readonly baseline: readonly number[];
+  readonly final: boolean;
 };
+export type MetricsMergeProgram = {
+  readonly formatVersion: 1;
+  readonly kind: 'metricsMerge';
+  readonly label: LabelKind;
+  readonly slices: readonly string[];
+  readonly final: boolean;
+};
+/** Sums and curves by group: see common/metric/groups. What `final` gives is MetricsResult. */
+export type MetricsPartial = { readonly partial: BlobRef };
 /** By name: those of the objective that are defined on these rows. */
 export type Metrics = Readonly<Record<string, number>>;
 export type MetricsResult = {
@@ -243,15 +262,37 @@ export type MetricsResult = {
   >;
 };
 
-/** Challenger against champion on the same rows: inputs are the champion's scores, then the challenger's. */
-export type CompareProgram = {
+type Comparing = {
   readonly formatVersion: 1;
-  readonly kind: 'compare';
   readonly label: LabelKind;
   readonly metric: string;
+};
+/** Scores of some parts of one version, in order, for a metric that is a curve. */
+export type CurveProgram = Comparing & { readonly kind: 'curve' };
+export type CurveMergeProgram = Comparing & { readonly kind: 'curveMerge' };
+export type CurvePartial = { readonly curve: BlobRef };
+
+/** Challenger against champion on the same rows: the champion's scores of some parts, then the challenger's. */
+export type CompareProgram = Comparing & {
+  readonly kind: 'compare';
   readonly confidence: number;
-  readonly parts: number;
   readonly seed: number;
+  /** Of all rows, where these are not all and the metric is a curve. */
+  readonly curves: { readonly champion: BlobRef; readonly challenger: BlobRef } | null;
+  readonly final: boolean;
+};
+export type CompareMergeProgram = Comparing & {
+  readonly kind: 'compareMerge';
+  readonly confidence: number;
+  readonly final: boolean;
+};
+export type ComparePartial = {
+  readonly rows: number;
+  /** Partials of the metric itself; of a curve, which is of all rows, its figure. */
+  readonly champion: readonly number[];
+  readonly challenger: readonly number[];
+  /** Of the error of the change. */
+  readonly sum: readonly number[];
 };
 /** `change` is signed so that positive is better. */
 export type CompareResult = {

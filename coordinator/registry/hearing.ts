@@ -4,7 +4,8 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate → alias] → predictions
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { OBJECTIVES } from '../../common/objective/objectives.ts';
+import { isMetric, METRICS } from '../../common/metric/metrics.ts';
+import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import {
@@ -15,13 +16,19 @@ import {
   type Manifest,
 } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { CompareResult, MetricsResult, SplitRange } from '../../common/wire/program.ts';
+import type {
+  CompareResult,
+  CurvePartial,
+  MetricsResult,
+  SplitRange,
+} from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
 import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from '../stage/check.ts';
 import type { JobContext, Machinery, TaskContext, TrainingContext } from '../stage/context.ts';
 import { measure, partsIn, scoreRows } from '../stage/evaluate.ts';
+import { groupsOf, leavesThenMerge, resultsOf } from '../stage/fan-in.ts';
 import { cutOffs, fitParts } from '../stage/fit.ts';
 import { prepareTasks } from '../stage/pin.ts';
 import { type PreparedPart, runPrepare } from '../stage/prepare.ts';
@@ -287,20 +294,43 @@ async function compare(
   },
 ): Promise<NonNullable<Evidence['comparison']>> {
   const { metric, confidence } = of.change;
-  const { results } = await stage.compute<CompareResult>({
-    program: {
-      formatVersion: 1,
-      kind: 'compare',
-      label: of.candidate.signature.label,
-      metric,
-      confidence,
-      parts: of.champion.length,
-      seed: of.candidate.lineage.seed,
-    },
-    inputs: [{ kind: 'results', tasks: [...of.champion, ...of.challenger] }],
-    numerics: of.numerics,
+  const { numerics, candidate } = of;
+  const { label } = candidate.signature;
+  const champion = groupsOf(of.champion);
+  const challenger = groupsOf(of.challenger);
+  const isOne = champion.length === 1;
+  const curveOf = (groups: typeof champion) =>
+    mergedCurve(stage, groups, { label, metric, numerics });
+  const curves =
+    isOne || !isMetric(metric) || METRICS[metric].of !== 'curve'
+      ? null
+      : { champion: await curveOf(champion), challenger: await curveOf(challenger) };
+  const same = { formatVersion: 1, label, metric, confidence } as const;
+  const leaves = champion.map((tasks, i) => resultsOf([...tasks, ...challenger[i]!]));
+  const seed = candidate.lineage.seed;
+  const { result } = await leavesThenMerge<CompareResult>(stage, leaves, {
+    leaf: (final) => ({ ...same, kind: 'compare', seed, curves, final }),
+    merge: { numerics, program: (final) => ({ ...same, kind: 'compareMerge', final }) },
   });
-  return { ...results[0]!, metric, confidence };
+  return { ...result, metric, confidence };
+}
+
+/** One version's scores in order, of all parts. */
+async function mergedCurve(
+  stage: StageRun,
+  groups: readonly (readonly ResultRef[])[],
+  {
+    label,
+    metric,
+    numerics,
+  }: { readonly label: LabelKind; readonly metric: string; readonly numerics: string },
+): Promise<BlobRef> {
+  const same = { formatVersion: 1, label, metric } as const;
+  const { result } = await leavesThenMerge<CurvePartial>(stage, groups.map(resultsOf), {
+    leaf: () => ({ ...same, kind: 'curve' }),
+    merge: { numerics, program: () => ({ ...same, kind: 'curveMerge' }) },
+  });
+  return result.curve;
 }
 
 const registryModel = ({ model, onnx }: Manifest): BlobRef => ({

@@ -12,6 +12,7 @@ import type {
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { overlaps } from '../plan/split.ts';
 import type { TrainingContext } from './context.ts';
+import { groupsOf, leavesThenMerge, resultsOf } from './fan-in.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedPart, PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
@@ -95,7 +96,16 @@ export async function measure(
     baseline,
     numerics,
   } = of;
-  const program = { formatVersion: 1, kind: 'metrics', label, slices, baseline } as const;
-  const inputs = [{ kind: 'results', tasks: of.scores } as const];
-  return (await stage.compute<MetricsResult>({ program, inputs, numerics })).results[0]!;
+  const { result } = await leavesThenMerge<MetricsResult>(
+    stage,
+    groupsOf(of.scores).map(resultsOf),
+    {
+      leaf: (final) => ({ formatVersion: 1, kind: 'metrics', label, slices, baseline, final }),
+      merge: {
+        numerics,
+        program: (final) => ({ formatVersion: 1, kind: 'metricsMerge', label, slices, final }),
+      },
+    },
+  );
+  return result;
 }

@@ -3,7 +3,6 @@
 // Why levels: the mean of what was imputed needs the median first; each level is one cheap scan of the parts.
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
-import { LIMITS } from '../../common/limits.ts';
 import type { LabelScale, Objective } from '../../common/objective/objective.ts';
 import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { Split } from '../../common/wire/job/training.ts';
@@ -27,6 +26,7 @@ import { loadSql } from '../compile/sql.ts';
 import type { FeatureSet } from '../compile/tree.ts';
 import { hashRanges, needsQuantiles, timeRanges } from '../plan/split.ts';
 import type { TrainingContext } from './context.ts';
+import { mergeTree } from './fan-in.ts';
 import type { PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
 
@@ -110,23 +110,14 @@ export async function fitParts(
   const { numerics, prepared, statistics, where, count } = of;
   const inputs = prepared.parts.map(({ part }) => ({ kind: 'part', part }) as const);
   const program = { formatVersion: 1, kind: 'fit', where, statistics, count } as const;
-  let { refs } = await stage.compute({ program, inputs, numerics });
-  for (;;) {
-    const final = refs.length <= LIMITS.fanIn;
-    const merged = await stage.compute<FitResult>({
-      program: { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null, final },
-      inputs: groupsOf(refs, LIMITS.fanIn).map((tasks) => ({ kind: 'results', tasks })),
-      numerics,
-    });
-    if (final) return merged.results[0]!;
-    refs = merged.refs;
-  }
+  const { refs } = await stage.compute({ program, inputs, numerics });
+  const merge = { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null } as const;
+  const { result } = await mergeTree<FitResult>(stage, refs, {
+    numerics,
+    program: (final) => ({ ...merge, final }),
+  });
+  return result;
 }
-
-const groupsOf = <T>(items: readonly T[], size: number): (readonly T[])[] =>
-  Array.from({ length: Math.ceil(items.length / size) }, (_, i) =>
-    items.slice(i * size, (i + 1) * size),
-  );
 
 /** Where the split cuts; fractions of time cost one scan for their quantiles. */
 export async function cutOffs(

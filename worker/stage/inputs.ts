@@ -33,11 +33,16 @@ function programBlobs(program: TaskProgram): readonly BlobRef[] {
       return [program.model];
     case 'assemble':
       return [program.checkpoint];
+    case 'compare':
+      return program.curves ? [program.curves.champion, program.curves.challenger] : [];
     case 'prepare':
     case 'fit':
     case 'fitMerge':
     case 'metrics':
-    case 'compare':
+    case 'metricsMerge':
+    case 'curve':
+    case 'curveMerge':
+    case 'compareMerge':
     case 'survey':
       return [];
   }

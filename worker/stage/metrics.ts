@@ -1,83 +1,103 @@
-// What a version is worth on the rows that its score tasks scored, as a whole and by slice.
-// In: score files of all parts, in order. Out: metrics, and those of a model that always says the training mean.
-// Why one task over all parts: AUC is exact only over all rows at once; a score is 8 bytes a row.
+// What a version is worth on the rows that its score tasks scored, as a whole and by slice; and the merge of such partials.
+// In: score files of up to LIMITS.fanIn parts, in order; or partials, in order. Out: a partial, or the figures at the root.
+// Why a tree: AUC is exact only over all rows at once, and all rows fit no memory; sorted runs of scores merge.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
-import { GristmillError } from '../../common/errors.ts';
-import type { TaskId } from '../../common/ids.ts';
-import { LIMITS } from '../../common/limits.ts';
-import { constantScores, metricsOf } from '../../common/metric/measure.ts';
-import type { Scored } from '../../common/metric/metric.ts';
-import type { MetricName } from '../../common/metric/metrics.ts';
+import {
+  finishGroups,
+  foldTable,
+  type GroupedBlocks,
+  type Groups,
+  joinGroups,
+  type Spill,
+  sourcesOf,
+  TABLE_ALL,
+  TABLE_BASELINE,
+  TABLE_SLICES,
+  type Table,
+} from '../../common/metric/groups.ts';
+import { assertFinite, constantScores } from '../../common/metric/measure.ts';
+import type { Numbers } from '../../common/metric/metric.ts';
+import { METRICS, type MetricName } from '../../common/metric/metrics.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
-import type { MetricsProgram, MetricsResult } from '../../common/wire/program.ts';
-import type { TaskInput } from '../../common/wire/task.ts';
-import type { Outcome, Prepared } from './runner.ts';
-import { readScores, type Slice } from './scores.ts';
+import type {
+  MetricsMergeProgram,
+  MetricsPartial,
+  MetricsProgram,
+} from '../../common/wire/program.ts';
+import { readGroups, spillTo, writeGroups } from './group-file.ts';
+import { type Outcome, type Prepared, scratchFile, sealBlob } from './runner.ts';
+import { ScoreFiles, tasksOf } from './scores.ts';
 
 export async function runMetrics(prepared: Prepared<MetricsProgram>): Promise<Outcome> {
   const { program } = prepared;
-  const { metrics: names, width } = OBJECTIVES[program.label];
-  const { slices, ...columns } = await readScores(prepared, scoreTasks(prepared.input), {
-    width,
-    slices: program.slices,
+  const { metrics, width } = OBJECTIVES[program.label];
+  const files = new ScoreFiles(prepared, { tasks: tasksOf(prepared.input), width });
+  assertAllFinite(files);
+  const spill = spillIn(prepared, metrics);
+  const table = (number: number, blocks: GroupedBlocks): Table =>
+    foldTable(metrics, { table: number, blocks, spill });
+  const groups = joinGroups(
+    metrics,
+    sourcesOf([
+      table(TABLE_ALL, (start) => files.blocks({ start })),
+      table(TABLE_BASELINE, (start) => constantBlocks(files, { start, says: program.baseline })),
+      ...program.slices.map((slice, i) =>
+        table(TABLE_SLICES + i, (start) => files.blocks({ start, slice })),
+      ),
+    ]),
+    { spill },
+  );
+  return sealGroups(prepared, groups, { ...program, metrics, rows: files.rows });
+}
+
+export async function runMetricsMerge(prepared: Prepared<MetricsMergeProgram>): Promise<Outcome> {
+  const { program } = prepared;
+  const { metrics } = OBJECTIVES[program.label];
+  const sources = tasksOf(prepared.input).map((task) => {
+    const { partial } = prepared.json[task]!.result as MetricsPartial;
+    return readGroups(prepared.files[partial.key]!, { curves: curvesOf(metrics) });
   });
-  const constant = constantScores(program.baseline, columns.labels.length);
-  const result: MetricsResult = {
-    rows: columns.labels.length,
-    metrics: metricsOf(names, columns),
-    baseline: metricsOf(names, { ...columns, scores: constant }),
-    slices: Object.fromEntries(
-      slices.map((slice) => [slice.name, sliceMetrics(names, columns, slice)]),
-    ),
-  };
-  return { result, blobs: [], rows: result.rows };
+  const groups = joinGroups(metrics, sources, { spill: spillIn(prepared, metrics) });
+  return sealGroups(prepared, groups, { ...program, metrics, rows: 0 });
 }
 
-/** The tasks of a `results` input, in order. */
-export function scoreTasks(input: TaskInput): readonly TaskId[] {
-  if (input.kind === 'results') return input.tasks.map(({ task }) => task);
-  throw new GristmillError('INTERNAL', `Cannot read scores from ${input.kind}, expected results`);
+async function sealGroups(
+  prepared: Prepared,
+  groups: Groups,
+  of: {
+    readonly metrics: readonly MetricName[];
+    readonly slices: readonly string[];
+    readonly final: boolean;
+    readonly rows: number;
+  },
+): Promise<Outcome> {
+  if (of.final) return { result: finishGroups(of, groups()), blobs: [], rows: of.rows };
+  const path = scratchFile(prepared, 'partial.bin');
+  writeGroups(path, groups());
+  const { blob, ref } = await sealBlob(prepared, path, 'bin');
+  return { result: { partial: ref } satisfies MetricsPartial, blobs: [blob], rows: of.rows };
 }
 
-/** The largest slices first, equal ones by their value. */
-function sliceMetrics(
-  names: readonly MetricName[],
-  columns: Scored,
-  slice: Slice,
-): MetricsResult['slices'][string] {
-  return splitBySlice(columns, slice)
-    .map((scored, code) => ({ value: slice.values[code]!, scored }))
-    .sort(
-      (a, b) =>
-        b.scored.labels.length - a.scored.labels.length ||
-        Buffer.compare(Buffer.from(a.value), Buffer.from(b.value)),
-    )
-    .slice(0, LIMITS.sliceValuesMax)
-    .map(({ value, scored }) => ({
-      value,
-      rows: scored.labels.length,
-      metrics: metricsOf(names, scored),
-    }));
+const curvesOf = (metrics: readonly MetricName[]): number =>
+  metrics.filter((name) => METRICS[name].of === 'curve').length;
+
+const spillIn = (prepared: Prepared, metrics: readonly MetricName[]): Spill =>
+  spillTo((name) => scratchFile(prepared, name), curvesOf(metrics));
+
+function assertAllFinite(files: ScoreFiles): void {
+  let first = 0;
+  for (const block of files.blocks()) {
+    assertFinite(block, first);
+    first += block.labels.length;
+  }
 }
 
-/** The rows of each value, in row order, as views of two sorted columns (counting sort). */
-function splitBySlice({ width, scores, labels }: Scored, { values, codes }: Slice): Scored[] {
-  const ends = new Uint32Array(values.length + 1);
-  for (const code of codes) ends[code + 1]! += 1;
-  for (let code = 0; code < values.length; code++) ends[code + 1]! += ends[code]!;
-  const next = ends.slice();
-  const sorted = {
-    scores: new Float32Array(scores.length),
-    labels: new Float32Array(labels.length),
-  };
-  codes.forEach((code, row) => {
-    const place = next[code]!++;
-    sorted.scores.set(scores.subarray(row * width, (row + 1) * width), place * width);
-    sorted.labels[place] = labels[row]!;
-  });
-  return values.map((_value, code) => ({
-    width,
-    scores: sorted.scores.subarray(width * ends[code]!, width * ends[code + 1]!),
-    labels: sorted.labels.subarray(ends[code], ends[code + 1]),
-  }));
+/** The same rows, as a model sees them that says one thing. */
+function* constantBlocks(
+  files: ScoreFiles,
+  { start, says }: { readonly start: number; readonly says: Numbers },
+): ReturnType<GroupedBlocks> {
+  for (const block of files.blocks({ start })) {
+    yield { ...block, scores: constantScores(says, block.labels.length) };
+  }
 }

@@ -10,12 +10,13 @@ import { join } from 'node:path';
 import { type ColumnData, type ColumnKind, openDuck } from '../../common/engine/duckdb.ts';
 import { openSession } from '../../common/engine/onnx.ts';
 import { GristmillError } from '../../common/errors.ts';
-import { predictBatch } from '../../common/predict/batch.ts';
+import { type Predictions, predictBatch } from '../../common/predict/batch.ts';
 import { columnsFromScan, scanColumns } from '../../common/predict/scan.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
-import type { ScoreProgram, ScoreResult } from '../../common/wire/program.ts';
+import type { ScoreProgram, ScoreResult, SliceFile } from '../../common/wire/program.ts';
 import { rangeSql } from './fit.ts';
-import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
+import { type OutcomeBlob, type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
+import { ValueBook } from './value-book.ts';
 
 export const runScore: Runner<ScoreProgram> = async (prepared) => {
   const { program } = prepared;
@@ -28,7 +29,9 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
   });
   const path = scratchFile(prepared, 'scores.bin');
   const out = createWriteStream(path);
-  const slices = program.slices.map(() => new Dictionary());
+  const books = program.slices.map(
+    (_name, i) => new ValueBook(scratchFile(prepared, `values-${i}.json`)),
+  );
   const raw = scanColumns(program.signature.inputs);
   const select = [...raw.sql, '__label', ...program.slices.map(sliceSql)].join(', ');
   const kinds: ColumnKind[] = [
@@ -43,10 +46,10 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
     kinds,
     async (n, columns) => {
       const batch = columnsFromScan(program.signature.inputs, columns.slice(0, raw.sql.length), n);
-      const { predictions } = await predictBatch(session, program.signature, batch);
+      const scored = await predictBatch(session, program.signature, batch);
       const label = columns[raw.sql.length] as Float64Array;
-      if (!out.write(encodeRows(n, predictions, label, columns.slice(raw.sql.length + 1), slices)))
-        await once(out, 'drain');
+      const slices = books.map((book, i) => ({ book, values: columns[raw.sql.length + 1 + i]! }));
+      if (!out.write(encodeRows(scored, label, slices))) await once(out, 'drain');
       rows += n;
     },
   );
@@ -54,22 +57,40 @@ export const runScore: Runner<ScoreProgram> = async (prepared) => {
     out.end((error?: Error | null) => (error ? reject(error) : resolve()));
   });
 
-  const sliceValues = Object.fromEntries(
-    program.slices.map((name, i) => [name, slices[i]!.values]),
-  );
-  if (rows === 0)
-    return {
-      result: { rows, scores: null, slices: program.slices, sliceValues } satisfies ScoreResult,
-      blobs: [],
-      rows,
-    };
+  const { values, blobs } = await sealValues(prepared, program.slices, books);
+  const result = { rows, slices: program.slices, ...values };
+  if (rows === 0) return { result: { ...result, scores: null } satisfies ScoreResult, blobs, rows };
   const { blob, ref } = await sealBlob(prepared, path, 'bin');
   return {
-    result: { rows, scores: ref, slices: program.slices, sliceValues } satisfies ScoreResult,
-    blobs: [blob],
+    result: { ...result, scores: ref } satisfies ScoreResult,
+    blobs: [blob, ...blobs],
     rows,
   };
 };
+
+async function sealValues(
+  prepared: Prepared,
+  names: readonly string[],
+  books: readonly ValueBook[],
+): Promise<{
+  values: Pick<ScoreResult, 'sliceValues' | 'sliceFiles'>;
+  blobs: OutcomeBlob[];
+}> {
+  const sliceValues: Record<string, readonly string[]> = {};
+  const sliceFiles: Record<string, SliceFile> = {};
+  const blobs: OutcomeBlob[] = [];
+  for (const [i, name] of names.entries()) {
+    const few = books[i]!.few();
+    if (few) sliceValues[name] = few;
+    else {
+      const { path, pageBytes } = books[i]!.close();
+      const { blob, ref } = await sealBlob(prepared, path, 'json');
+      blobs.push(blob);
+      sliceFiles[name] = { blob: ref, pageBytes };
+    }
+  }
+  return { values: blobs.length > 0 ? { sliceValues, sliceFiles } : { sliceValues }, blobs };
+}
 
 function partOf(prepared: Prepared) {
   if (prepared.input.kind === 'part') return prepared.input.part;
@@ -78,37 +99,21 @@ function partOf(prepared: Prepared) {
 
 const sliceSql = (column: string): string => `${quoteName(column)}::VARCHAR`;
 
-/** Codes in order of first appearance, which is row order. */
-class Dictionary {
-  readonly values: string[] = [];
-  readonly #codes = new Map<string, number>();
-  code(value: string): number {
-    const known = this.#codes.get(value);
-    if (known !== undefined) return known;
-    this.#codes.set(value, this.values.length);
-    return this.values.push(value) - 1;
-  }
-}
-
-/** float32 score, float32 label, int32 code a slice: little-endian, row by row. */
+/** k float32 scores, float32 label, int32 code a slice: little-endian, row by row. */
 function encodeRows(
-  rows: number,
-  predictions: Float32Array,
-  label: Float64Array,
-  slices: readonly ColumnData[],
-  dictionaries: readonly Dictionary[],
+  { predictions, width }: Pick<Predictions, 'predictions' | 'width'>,
+  labels: Float64Array,
+  slices: readonly { readonly values: ColumnData; readonly book: ValueBook }[],
 ): Buffer {
-  const width = 8 + 4 * slices.length;
-  const bytes = Buffer.allocUnsafe(rows * width);
-  for (let row = 0; row < rows; row++) {
-    bytes.writeFloatLE(predictions[row]!, row * width);
-    bytes.writeFloatLE(label[row]!, row * width + 4);
-    slices.forEach((values, i) => {
-      bytes.writeInt32LE(
-        dictionaries[i]!.code((values[row] as string | null) ?? ''),
-        row * width + 8 + 4 * i,
-      );
-    });
+  const rows = predictions.length / width;
+  const stride = 4 * (width + 1 + slices.length);
+  const bytes = Buffer.allocUnsafe(rows * stride);
+  for (let row = 0, at = 0; row < rows; row++) {
+    for (let k = 0; k < width; k++) at = bytes.writeFloatLE(predictions[row * width + k]!, at);
+    at = bytes.writeFloatLE(labels[row]!, at);
+    for (const { values, book } of slices) {
+      at = bytes.writeInt32LE(book.code((values[row] as string | null) ?? ''), at);
+    }
   }
   return bytes;
 }

@@ -53,6 +53,7 @@ test('BITS_OF_CODE pins the values that code 1 had when they were first gathered
       proofRows: 1000,
       goldenRows: 20,
       taskMemoryBytes: 805_306_368,
+      sliceGroupsMax: 65_536,
       validationBins: 16_384,
       surveyShards: 4,
       surveyShardsMax: 32,

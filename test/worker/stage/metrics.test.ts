@@ -65,6 +65,7 @@ const PROGRAM = {
   label: 'binary',
   slices: ['origin'],
   baseline: [0.5],
+  final: true,
 } as const;
 
 test('runMetrics() merges parts whose slices have codes of their own', async () => {
@@ -116,7 +117,8 @@ const COMPARE = {
   label: 'binary',
   metric: 'auc',
   confidence: 0.95,
-  parts: 2,
+  curves: null,
+  final: true,
   seed: 1,
 } as const;
 
