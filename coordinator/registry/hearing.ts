@@ -28,7 +28,7 @@ import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from '../stage/check.ts';
 import type { JobContext, Machinery, TaskContext, TrainingContext } from '../stage/context.ts';
 import { measure, partsIn, scoreRows } from '../stage/evaluate.ts';
-import { groupsOf, leavesThenMerge, resultsOf } from '../stage/fan-in.ts';
+import { type Compute, groupsOf, leavesThenMerge, resultsOf } from '../stage/fan-in.ts';
 import { cutOffs, fitParts } from '../stage/fit.ts';
 import { prepareTasks } from '../stage/pin.ts';
 import { type PreparedPart, runPrepare } from '../stage/prepare.ts';
@@ -196,7 +196,7 @@ export async function gatherEvidence(
       : null;
   const comparison =
     rival && policy.change
-      ? await compare(stage, {
+      ? await compareVersions(stage, {
           champion: rival.scores,
           challenger: challenger.scores,
           change: policy.change,
@@ -283,8 +283,9 @@ async function scoreVersion(
   return { scores, result };
 }
 
-async function compare(
-  stage: StageRun,
+/** By the metric of the gate, along the tree. */
+export async function compareVersions(
+  stage: Compute,
   of: {
     readonly champion: readonly ResultRef[];
     readonly challenger: readonly ResultRef[];
@@ -317,7 +318,7 @@ async function compare(
 
 /** One version's scores in order, of all parts. */
 async function mergedCurve(
-  stage: StageRun,
+  stage: Compute,
   groups: readonly (readonly ResultRef[])[],
   {
     label,

@@ -12,7 +12,7 @@ import type {
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { overlaps } from '../plan/split.ts';
 import type { TrainingContext } from './context.ts';
-import { groupsOf, leavesThenMerge, resultsOf } from './fan-in.ts';
+import { type Compute, groupsOf, leavesThenMerge, resultsOf } from './fan-in.ts';
 import type { Fitted } from './fit.ts';
 import type { PreparedPart, PreparedRows } from './prepare.ts';
 import { StageRun } from './run.ts';
@@ -81,7 +81,7 @@ export async function scoreRows(
 }
 
 export async function measure(
-  stage: StageRun,
+  stage: Compute,
   of: {
     readonly scores: readonly ResultRef[];
     readonly signature: Signature;
