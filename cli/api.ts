@@ -151,24 +151,6 @@ export type JobView = {
     /** milliseconds since 1970 */
     since: number;
   } | null;
-  snapshot: {
-    digest: string;
-    objects: number;
-    rowGroups: number;
-    rows: number;
-    bytes: number;
-  } | null;
-  rows: {
-    rowsIn: number;
-    rowsOut: number;
-    dropped: Record<string, number>;
-  } | null;
-  split: {
-    train: number;
-    validation: number;
-    test: number;
-    edges: Record<string, number | string | null>;
-  } | null;
   stages: readonly {
     stage: 'prepare' | 'fit' | 'train' | 'evaluate' | 'prove' | 'survey';
     tasks: {
@@ -190,6 +172,24 @@ export type JobView = {
     rowsPerSecond: number | null;
     workers: number;
     generation: number;
+  } | null;
+  snapshot: {
+    digest: string;
+    objects: number;
+    rowGroups: number;
+    rows: number;
+    bytes: number;
+  } | null;
+  rows: {
+    rowsIn: number;
+    rowsOut: number;
+    dropped: Record<string, number>;
+  } | null;
+  split: {
+    train: number;
+    validation: number;
+    test: number;
+    edges: Record<string, number | string | null>;
   } | null;
   features: readonly {
     name: string;

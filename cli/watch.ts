@@ -1,9 +1,9 @@
 // What a job looks like while it runs and once it has ended: a line a stage, as many as there are to tell.
 // In: a JobView. Out: lines; for a log, the lines that one fact is worth.
 // Why pure: what a terminal shows is read in a test from recorded views, without a cluster.
-
 import { metricTitle } from '../common/metric/metrics.ts';
 import { mainMetric } from '../common/objective/objectives.ts';
+import { type Findings, STAGES, type Stage } from '../common/stage/stages.ts';
 import type { JobFact } from '../common/wire/view.ts';
 import type { JobView } from './api.ts';
 import { EXIT } from './context.ts';
@@ -34,27 +34,34 @@ export function factLines(fact: JobFact, style: Style): string[] {
       return fact.error
         ? [...errorLines(fact.error, { style })]
         : one('job', stateWords(fact.state, style));
-    case 'snapshot':
-      return one('snapshot', snapshotWords(fact));
     case 'stage':
       return one(fact.view.stage, doneWords(fact.view));
-    case 'rows':
-      return one('rows', rowsWords(fact));
-    case 'split':
-      return one('split', splitWords(fact));
-    case 'fitted':
-      return one('features', fact.features.map(({ name }) => name).join(', '));
-    case 'epoch':
-      return one('epoch', `${fact.epoch}  ${epochWords(fact)}`);
-    case 'evaluated':
-      return one('test', evaluationWords(fact));
-    case 'proved':
-      return one('proof', proofWords(fact));
-    case 'published':
-      return one('publish', publishedWords(fact));
-    case 'gate':
-      return gateLines(fact, style);
+    case 'found':
+      return Object.entries(fact.value).flatMap(([name, value]) => foundLines(name, value, style));
   }
+}
+
+type Said = { readonly [F in keyof Findings]: (found: NonNullable<Findings[F]>) => Lines };
+type Lines = readonly (readonly [label: string, text: string])[];
+
+/** Each finding in words; the gate has lines of its own. */
+const FOUND: Omit<Said, 'gate'> = {
+  snapshot: (found) => [['snapshot', snapshotWords(found)]],
+  rows: (found) => [['rows', rowsWords(found)]],
+  split: (found) => [['split', splitWords(found)]],
+  features: (found) => [['features', found.map(({ name }) => name).join(', ')]],
+  epochs: (found) => found.map((one) => ['epoch', `${one.epoch}  ${epochWords(one)}`]),
+  evaluation: (found) => [['test', evaluationWords(found)]],
+  proof: (found) => [['proof', proofWords(found)]],
+  published: (found) => [['publish', publishedWords(found)]],
+};
+
+/** A finding that this program does not know has no line. */
+function foundLines(name: string, value: unknown, style: Style): string[] {
+  if (value === null) return [];
+  if (name === 'gate') return gateLines(value as NonNullable<Findings['gate']>, style);
+  const say = (FOUND as Readonly<Record<string, (found: never) => Lines>>)[name];
+  return (say?.(value as never) ?? []).map(([label, text]) => entry(label, text, style));
 }
 
 /** 0 accepted or done, 1 failed or cancelled, 3 refused by the gate. */
@@ -81,7 +88,8 @@ const hasFailed = ({ state }: JobView): boolean => state === 'failed' || state =
 
 function tasksWords({ stage, tasks: { done, total } }: StageView): string {
   const figures = `${whole(done)}/${total === 0 ? '?' : whole(total)}`;
-  return stage === 'train' ? `step ${figures}` : figures;
+  const { unit } = STAGES[stage];
+  return unit === 'task' ? figures : `${unit} ${figures}`;
 }
 
 /** While a stage runs: how it goes and how long it takes. */
@@ -111,26 +119,20 @@ function runningParts(stage: StageView, { training }: JobView): string[] {
 function stageParts(stage: StageView, view: JobView): string[] {
   const { reused } = stage.tasks;
   const end = [...(reused > 0 ? [`reused ${whole(reused)}`] : []), duration(stage.seconds)];
-  switch (stage.stage) {
-    case 'prepare':
-      return [...(view.rows ? [rowsWords(view.rows)] : []), ...end];
-    case 'fit': {
-      const { split, features } = view;
-      const rows = split ? [`${whole(split.train)} training rows`] : [];
-      return [...(features.length > 0 ? [count(features.length, 'feature')] : []), ...rows, ...end];
-    }
-    case 'train': {
-      const last = view.epochs.at(-1);
-      return [...(last ? [epochWords(last)] : []), ...end];
-    }
-    case 'evaluate':
-      return [...(view.evaluation ? [evaluationWords(view.evaluation)] : []), ...end];
-    case 'prove':
-      return [...(view.proof ? [proofWords(view.proof)] : []), ...end];
-    default:
-      return end;
-  }
+  return [...(STAGE_WORDS[stage.stage]?.(view) ?? []), ...end];
 }
+
+/** What the line of a stage says that is over. */
+const STAGE_WORDS: Readonly<Partial<Record<Stage, (view: JobView) => string[]>>> = {
+  prepare: ({ rows }) => (rows ? [rowsWords(rows)] : []),
+  fit: ({ split, features }) => [
+    ...(features.length > 0 ? [count(features.length, 'feature')] : []),
+    ...(split ? [`${whole(split.train)} training rows`] : []),
+  ],
+  train: ({ epochs }) => epochs.slice(-1).map(epochWords),
+  evaluate: ({ evaluation }) => (evaluation ? [evaluationWords(evaluation)] : []),
+  prove: ({ proof }) => (proof ? [proofWords(proof)] : []),
+};
 
 function endLines(view: JobView, style: Style): string[] {
   const took =
@@ -286,7 +288,7 @@ const stateWords = (state: string, style: Style): string =>
 function doneWords(stage: StageView): string {
   const { done, reused } = stage.tasks;
   return [
-    count(done, stage.stage === 'train' ? 'step' : 'task'),
+    count(done, STAGES[stage.stage].unit),
     ...(reused > 0 ? [`reused ${whole(reused)}`] : []),
     ...(stage.rows > 0 ? [count(stage.rows, 'row')] : []),
     duration(stage.seconds),

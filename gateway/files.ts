@@ -12,8 +12,8 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GristmillError } from '../common/errors.ts';
+import type { Signature } from '../common/stage/terms.ts';
 import type { Manifest } from '../common/wire/model.ts';
-import type { Signature } from '../common/wire/program.ts';
 import { versionKey } from './catalog.ts';
 
 /** A model as the children open it. */

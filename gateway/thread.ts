@@ -9,7 +9,7 @@ import { GristmillError } from '../common/errors.ts';
 import { checkInert } from '../common/onnx/inert.ts';
 import { predictBatch } from '../common/predict/batch.ts';
 import type { ColumnBatch } from '../common/predict/rows.ts';
-import type { Signature } from '../common/wire/program.ts';
+import type { Signature } from '../common/stage/terms.ts';
 import type { ModelFile } from './files.ts';
 
 export type PredictArgs = { readonly file: ModelFile; readonly batch: ColumnBatch };

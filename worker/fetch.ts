@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { GristmillError } from '../common/errors.ts';
 import { type Digest, digestOf, type TaskId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
+import type { TaskProgram } from '../common/stage/stages.ts';
 import { eachOf } from '../common/store/each.ts';
 import { fetchSparse } from '../common/store/ranges.ts';
 import { getJson, type Store } from '../common/store/store.ts';
@@ -21,7 +22,7 @@ import {
   type Task,
 } from '../common/wire/task.ts';
 import { blobsInResults, inputsOf } from './stage/inputs.ts';
-import type { Prepared, TaskProgram } from './stage/runner.ts';
+import type { Prepared } from './stage/runner.ts';
 
 export type Fetched = AsyncDisposable & {
   readonly prepared: Prepared;

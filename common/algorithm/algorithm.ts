@@ -6,7 +6,7 @@
 //
 // An algorithm is bound to a program. What rounds there are is told apart (Schedule), as the coordinator asks it too.
 // Statistics, which no round needs, are merged left to right: mergeInOrder.
-import type { TrainFigures } from '../wire/program.ts';
+import type { TrainFigures } from '../stage/train.ts';
 
 /** Numbers that merge by being added: they travel, and lie in shared memory, as they are. */
 export type Sum = Float32Array | Float64Array;

@@ -1,7 +1,7 @@
 // The algorithms that training knows, as far as the coordinator asks: which rounds a program has.
 // In: a train program. Out: its schedule.
 // Why apart from worker/train/algorithms: who decides counts rounds, and loads nothing that computes in them.
-import type { TrainProgram } from '../wire/program.ts';
+import type { TrainProgram } from '../stage/train.ts';
 import type { Schedule } from './algorithm.ts';
 import { gradientSchedule } from './schedule.ts';
 

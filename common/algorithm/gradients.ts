@@ -10,7 +10,7 @@ import { GristmillError } from '../errors.ts';
 import { canonicalJson } from '../ids.ts';
 import { sizeOf } from '../onnx/parameters.ts';
 import { Philox } from '../random.ts';
-import type { OptimizerSpec, ParameterSpec } from '../wire/program.ts';
+import type { OptimizerSpec, ParameterSpec } from '../stage/train.ts';
 import { bytesOf, type HeaderFormat, readHeaded, refuseFormat, writeHeaded } from './header.ts';
 import { type Moments, makeMoments, updateWeights } from './optimizer.ts';
 

@@ -6,7 +6,7 @@
 // Tables are lazy per row: a row whose summed gradient is all zero was in no row of data, and neither its
 // weights nor its moments move. A dense layer's moments decay in every step.
 import { sizeOf } from '../onnx/parameters.ts';
-import type { OptimizerSpec, ParameterSpec } from '../wire/program.ts';
+import type { OptimizerSpec, ParameterSpec } from '../stage/train.ts';
 
 export type Moments =
   | {

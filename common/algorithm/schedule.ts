@@ -3,7 +3,7 @@
 //
 //   epoch 0: step 0 … steps−1, measure · epoch 1: step 0 … steps−1, measure · …      rounds 0 … R−1
 import { LIMITS } from '../limits.ts';
-import type { GradientsProgram } from '../wire/program.ts';
+import type { GradientsProgram } from '../stage/train.ts';
 import type { Schedule } from './algorithm.ts';
 
 export const gradientSchedule = (program: GradientsProgram): Schedule => ({

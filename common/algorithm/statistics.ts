@@ -3,7 +3,8 @@
 // Why histograms of truncated keys for quantiles: merging is adding integers, so order cannot matter.
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
-import type { FittedValue, SplitCounts, Statistic } from '../wire/program.ts';
+import type { SplitCounts, Statistic } from '../stage/fit.ts';
+import type { FittedValue } from '../stage/terms.ts';
 
 /** n, mean and Σ(x − mean)² (M2): sums of squares lose every digit when the mean is large. */
 export type Moments = readonly [n: number, mean: number, m2: number];

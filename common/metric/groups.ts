@@ -7,7 +7,8 @@
 //         └─ curves, a chunk of rows at a time: sort by (group, key), spill ──────┴─ merge by (table, value) ─ figures
 import assert from 'node:assert';
 import { LIMITS } from '../limits.ts';
-import type { Metrics, MetricsResult } from '../wire/program.ts';
+import type { MetricsResult } from '../stage/evaluate.ts';
+import type { Metrics } from '../stage/terms.ts';
 import { keysOf, mergeRuns, type Runs, runsOf } from './curve.ts';
 import { figuresOf, walkCurve } from './measure.ts';
 import type { CurveMetric, Numbers, RowFold, RowMetric, Scored } from './metric.ts';

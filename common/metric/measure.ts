@@ -3,7 +3,8 @@
 // Why blocks: rows of one task may be more than its memory; a block is what is held at once.
 import { normalQuantile } from '../algorithm/normal.ts';
 import { GristmillError } from '../errors.ts';
-import type { CompareResult, Metrics } from '../wire/program.ts';
+import type { CompareResult } from '../stage/evaluate.ts';
+import type { Metrics } from '../stage/terms.ts';
 import { groupsOf, keysOf, type Runs, runsOf } from './curve.ts';
 import {
   type Curve,

@@ -8,7 +8,7 @@
 // One table for all categories: a row is what a one-hot column would have in the first layer, and
 // Gather + sum is that product without the zeros.
 import { type GraphBuilder, int } from '../onnx/build.ts';
-import type { ParameterSpec } from '../wire/program.ts';
+import type { ParameterSpec } from '../stage/train.ts';
 import type { Widths } from './model.ts';
 
 type Init = ParameterSpec['init'];

@@ -3,7 +3,7 @@
 // Why one shape: a new kind is one file beside this and one line in models.ts; gradients follow from the graph.
 import type { TSchema } from 'typebox';
 import type { GraphBuilder } from '../onnx/build.ts';
-import type { ParameterSpec } from '../wire/program.ts';
+import type { ParameterSpec } from '../stage/train.ts';
 
 /** What a network is made for: at least one feature. */
 export type Widths = {

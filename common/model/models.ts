@@ -3,7 +3,7 @@
 // Why a table: the job's schema, its defaults and the compiler all follow from these lines.
 import Type, { type Static } from 'typebox';
 import type { GraphBuilder } from '../onnx/build.ts';
-import type { ParameterSpec } from '../wire/program.ts';
+import type { ParameterSpec } from '../stage/train.ts';
 import { linear } from './linear.ts';
 import { mlp } from './mlp.ts';
 import type { ModelKind, Widths } from './model.ts';

@@ -7,7 +7,7 @@
 import type { Scored } from '../metric/metric.ts';
 import type { MetricName } from '../metric/metrics.ts';
 import type { GraphBuilder } from '../onnx/build.ts';
-import type { Statistic } from '../wire/program.ts';
+import type { Statistic } from '../stage/fit.ts';
 
 /** Mean and deviation of the training labels. */
 export type LabelScale = { readonly mean: number; readonly std: number };

@@ -1,7 +1,7 @@
 // Puts trained parameters into a graph that takes them as inputs.
 // In: a graph, values by name. Out: the same graph with these inputs turned into constants.
 import { GristmillError } from '../errors.ts';
-import type { ParameterSpec } from '../wire/program.ts';
+import type { ParameterSpec } from '../stage/train.ts';
 import type { Graph, Tensor } from './graph.ts';
 
 export const sizeOf = (parameter: Pick<ParameterSpec, 'shape'>): number =>

@@ -5,7 +5,7 @@ import type { FeedTensor, Session } from '../engine/onnx.ts';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
 import { OBJECTIVES } from '../objective/objectives.ts';
-import type { ColumnType, Signature } from '../wire/program.ts';
+import type { ColumnType, Signature } from '../stage/terms.ts';
 import { type Column, type ColumnBatch, TIME_MISSING } from './rows.ts';
 
 export type Predictions = {

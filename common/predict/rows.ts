@@ -2,7 +2,7 @@
 // In: a model's signature and instances as parsed JSON. Out: one column a raw input, missing in the tensors' form.
 // Why strict about types: a string "5" that silently becomes 5 here would be another row than the batch saw.
 import { type FieldError, GristmillError } from '../errors.ts';
-import type { RawColumn, Signature } from '../wire/program.ts';
+import type { RawColumn, Signature } from '../stage/terms.ts';
 
 /** number: float64, NaN missing. string: "" missing. time: int64 µs UTC, INT64_MIN missing. */
 export type Column = Float64Array | BigInt64Array | readonly string[];

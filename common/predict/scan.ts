@@ -3,7 +3,7 @@
 // Why beside rows.ts: missing, NUL and time have one form, whichever way a row comes in.
 import type { ColumnData, ColumnKind } from '../engine/duckdb.ts';
 import { quoteName } from '../sql.ts';
-import type { ColumnType, RawColumn } from '../wire/program.ts';
+import type { ColumnType, RawColumn } from '../stage/terms.ts';
 import { type Column, type ColumnBatch, cleanText, formatTime, isTime } from './rows.ts';
 
 const KINDS: Readonly<Record<ColumnType, ColumnKind>> = {

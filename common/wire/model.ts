@@ -1,16 +1,10 @@
 // A version, a gate, an alias: what the registry keeps.
 // In: what training and evaluation found. Out: JSON objects under models/<name>/.
 import type { Digest, JobId } from '../ids.ts';
+import type { CompareResult, MetricsResult } from '../stage/evaluate.ts';
+import type { Metrics, RawColumn, Signature, SplitRanges } from '../stage/terms.ts';
 import type { CleanRule } from './job/head.ts';
 import type { Split } from './job/training.ts';
-import type {
-  CompareResult,
-  Metrics,
-  MetricsResult,
-  RawColumn,
-  Signature,
-  SplitRanges,
-} from './program.ts';
 
 /** models/<name>/versions/<n>.json, created last: it is the claim of the number. */
 export type Manifest = {

@@ -6,6 +6,7 @@
 // A number goes up only where an older program would misread the new form; both are then named in `forms`.
 import Type, { type TSchema } from 'typebox';
 import { GristmillError } from '../errors.ts';
+import { readFact } from '../stage/former.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from './explain.ts';
@@ -199,7 +200,7 @@ const STORED = {
   },
   event: {
     what: "an entry of a job's journal",
-    forms: asIs,
+    forms: { 1: (value) => readFact(value as unknown as JobEvent) },
     schema: Type.Object({ at: Moment, kind: Text }),
   },
   snapshot: { what: 'a snapshot', forms: asIs, schema: SnapshotSchema },

@@ -1,10 +1,9 @@
 // What a worker is handed, and what it commits.
 // In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json.
 // Why content-addressed: task = hash(program, input, numerics), so a result that exists is never computed again.
-
 import type { WireError } from '../errors.ts';
 import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
-import type { Stage } from '../stages.ts';
+import type { Stage } from '../stage/stages.ts';
 
 /** A slice of a snapshot: one object and a run of its row groups. */
 export type Shard = {

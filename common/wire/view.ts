@@ -1,160 +1,96 @@
 // What clients see of jobs, and the journal those views are folded from.
 // In: journal entries of a job, live progress. Out: JobView over HTTP, the same as events over SSE.
-import type { WireError } from '../errors.ts';
+import Type, { type Static } from 'typebox';
+import type { Code, WireError } from '../errors.ts';
 import type { Digest, JobId } from '../ids.ts';
-import type { Stage } from '../stages.ts';
+import { DecisionSchema } from '../stage/gate.ts';
+import { Count, type Frozen, nullable, words } from '../stage/stage.ts';
+import {
+  FIELDS,
+  type FieldsOf,
+  type Finding,
+  type Findings,
+  STAGE_NAMES,
+  type StageName,
+} from '../stage/stages.ts';
+import { LOSS } from '../stage/train.ts';
 import type { Change } from './change.ts';
-import type { Decision, JobState } from './job/job.ts';
-import type { Evidence } from './model.ts';
-import type { Metrics, MetricsResult } from './program.ts';
-import type { Waiting } from './waiting.ts';
+import { JOB_STATES, type JobState } from './job/job.ts';
+import { WAITING_CODES } from './waiting.ts';
 
 /** jobs/<job>/journal/<n>.json. The state is the last entry that tells one. */
 export type JobEvent = { readonly formatVersion: 1; readonly at: number } & JobFact;
 
 export type JobFact =
   | { readonly kind: 'state'; readonly state: JobState; readonly error?: WireError }
-  | {
-      readonly kind: 'snapshot';
-      readonly digest: Digest;
-      readonly objects: number;
-      readonly rowGroups: number;
-      readonly rows: number;
-      readonly bytes: number;
-    }
   | { readonly kind: 'stage'; readonly view: StageView }
-  | {
-      readonly kind: 'rows';
-      readonly rowsIn: number;
-      readonly rowsOut: number;
-      readonly dropped: Readonly<Record<string, number>>;
-    }
-  | {
-      readonly kind: 'split';
-      readonly train: number;
-      readonly validation: number;
-      readonly test: number;
-      readonly edges: Readonly<Record<string, number | string | null>>;
-    }
-  | { readonly kind: 'fitted'; readonly features: readonly FittedFeature[] }
-  | {
-      readonly kind: 'epoch';
-      readonly epoch: number;
-      readonly loss: number;
-      readonly validationLoss: number | null;
-      readonly validationAuc: number | null;
-    }
-  | {
-      readonly kind: 'evaluated';
-      readonly metrics: Metrics;
-      readonly baseline: Metrics;
-      readonly rows: number;
-      readonly slices: MetricsResult['slices'];
-    }
-  | { readonly kind: 'proved'; readonly rows: number; readonly maxDifference: number }
-  | {
-      readonly kind: 'published';
-      readonly model: string;
-      readonly version: number;
-      readonly reused: boolean;
-    }
-  | {
-      readonly kind: 'gate';
-      readonly environment: string;
-      readonly alias: string;
-      readonly decision: Decision;
-      readonly evidence: Evidence | null;
-    };
+  | ({ readonly kind: 'found' } & Finding);
 
-/** In words: "standardize(log1p(impute(distance, 'median')))", "median 575, mean 6.3, std 0.7". */
-export type FittedFeature = {
-  readonly name: string;
-  readonly expression: string;
-  readonly fitted: string;
-};
+/** What a stage has found, as a fact. */
+export const found = <S extends StageName>(stage: S, value: Partial<FieldsOf<S>>): JobFact =>
+  ({ kind: 'found', stage, value }) as JobFact;
 
-export type StageView = {
-  readonly stage: Stage;
-  /** For train: rounds. */
-  readonly tasks: { readonly done: number; readonly total: number; readonly reused: number };
-  readonly rows: number;
-  readonly bytes: number;
-  /** Wall seconds of the stage so far, and CPU seconds summed over its attempts. */
-  readonly seconds: number;
-  readonly cpuSeconds: number;
-  readonly etaSeconds: number | null;
-};
+const FieldError = Type.Object({
+  pointer: Type.String({ description: 'JSON pointer of the wrong field' }),
+  detail: Type.String(),
+});
 
-export type TrainingView = {
-  readonly round: number;
-  readonly rounds: number;
-  readonly loss: number | null;
-  readonly rowsPerSecond: number | null;
-  readonly workers: number;
-  readonly generation: number;
-};
+export const WireErrorSchema = Type.Object({
+  code: Type.Unsafe<Code>(Type.String()),
+  message: Type.String(),
+  errors: Type.Optional(Type.Array(FieldError)),
+  remedy: Type.Optional(Type.String({ description: 'what helps' })),
+});
 
-export type JobView = {
-  readonly id: JobId;
-  readonly name: string;
-  readonly state: JobState;
-  readonly decision: Decision;
-  readonly submittedAt: number;
-  readonly startedAt: number | null;
-  readonly finishedAt: number | null;
-  /** Why it failed, and what helps. */
-  readonly error: (WireError & { readonly remedy?: string }) | null;
-  /** Why it stands still, where it does: "no worker is alive". */
-  readonly waiting: string | null;
-  /** The same for scripts, and since when (ms since 1970). */
-  readonly waitingFor: Pick<Waiting, 'code' | 'since'> | null;
-  readonly snapshot: {
-    readonly digest: Digest;
-    readonly objects: number;
-    readonly rowGroups: number;
-    readonly rows: number;
-    readonly bytes: number;
-  } | null;
-  readonly rows: {
-    readonly rowsIn: number;
-    readonly rowsOut: number;
-    readonly dropped: Readonly<Record<string, number>>;
-  } | null;
-  readonly split: {
-    readonly train: number;
-    readonly validation: number;
-    readonly test: number;
-    readonly edges: Readonly<Record<string, number | string | null>>;
-  } | null;
-  readonly stages: readonly StageView[];
-  readonly training: TrainingView | null;
-  readonly features: readonly FittedFeature[];
-  /** Losses: mean log loss, or mean squared error in squared units of the label. */
-  readonly epochs: readonly {
-    readonly epoch: number;
-    readonly loss: number;
-    readonly validationLoss: number | null;
-    readonly validationAuc: number | null;
-  }[];
-  readonly evaluation: {
-    readonly metrics: Metrics;
-    readonly baseline: Metrics;
-    readonly rows: number;
-    readonly slices: MetricsResult['slices'];
-  } | null;
-  readonly proof: { readonly rows: number; readonly maxDifference: number } | null;
-  readonly published: {
-    readonly model: string;
-    readonly version: number;
-    readonly reused: boolean;
-  } | null;
-  readonly gate: {
-    readonly environment: string;
-    readonly alias: string;
-    readonly decision: Decision;
-    readonly evidence: Evidence | null;
-  } | null;
+/** Wall seconds of the stage so far, and CPU seconds summed over its attempts. */
+const StageViewSchema = Type.Object({
+  stage: words(STAGE_NAMES),
+  tasks: Type.Object({ done: Count, total: Count, reused: Count }),
+  rows: Count,
+  bytes: Count,
+  seconds: Type.Number(),
+  cpuSeconds: Type.Number(),
+  etaSeconds: nullable(Type.Number()),
+});
+export type StageView = Frozen<Static<typeof StageViewSchema>>;
+
+const TrainingViewSchema = Type.Object({
+  round: Count,
+  rounds: Count,
+  loss: nullable(Type.Number(), LOSS),
+  rowsPerSecond: nullable(Type.Number()),
+  workers: Count,
+  generation: Count,
+});
+export type TrainingView = Frozen<Static<typeof TrainingViewSchema>>;
+
+const Time = Type.Number({ description: 'milliseconds since 1970' });
+
+/** What a job's view says beside what its stages found. */
+const OwnFields = {
+  id: Type.Unsafe<JobId>(Type.String()),
+  name: Type.String(),
+  state: words(JOB_STATES),
+  decision: DecisionSchema,
+  submittedAt: Time,
+  startedAt: nullable(Time),
+  finishedAt: nullable(Time),
+  error: nullable(WireErrorSchema),
+  waiting: nullable(Type.String(), 'why it stands still, where it does'),
+  waitingFor: nullable(
+    Type.Object({ code: words(WAITING_CODES), since: Time }),
+    'the same for scripts',
+  ),
+  stages: Type.Array(StageViewSchema),
+  training: nullable(TrainingViewSchema),
 };
+const OwnSchema = Type.Object(OwnFields);
+
+export const JobViewSchema = Type.Object(
+  { ...OwnFields, ...Object.fromEntries(FIELDS.map(({ name, schema }) => [name, schema])) },
+  { title: 'JobView', description: 'where a job stands and what it has found so far' },
+);
+export type JobView = Frozen<Static<typeof OwnSchema>> & Findings;
 
 /**
  * SSE: `event: fact` with a JobEvent (id = journal number), `event: view` with a whole JobView at first and at the end,

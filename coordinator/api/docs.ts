@@ -10,7 +10,7 @@ import {
   type Schema,
   typeText,
 } from '../../common/docs/schema.ts';
-import { STAGES } from '../../common/stages.ts';
+import { STAGES } from '../../common/stage/stages.ts';
 import { jobSchemaJson } from '../../common/wire/job/job.ts';
 import { FUNCTIONS, OPERATORS } from '../compile/functions.ts';
 import type { FeatureFunction } from '../compile/probes.ts';
@@ -57,9 +57,9 @@ it becomes SQL for training and ONNX for serving, and both give the same result 
       ['form', ''],
       OPERATORS.map(({ form, says }) => [code(form), html(says)]),
     )}
-<h2 id="stages">Stages</h2><p>The kinds of work. A job goes through those from prepare to prove, and "gristmill job watch" shows where it is.</p>${table(
+<h2 id="stages">Stages</h2><p>The kinds of work. A job goes through all but the last, and "gristmill job watch" shows where it is.</p>${table(
       ['stage', ''],
-      Object.entries(STAGES).map(([name, says]) => [code(name), html(says)]),
+      Object.entries(STAGES).map(([name, { words }]) => [code(name), html(words)]),
     )}`,
   });
 }

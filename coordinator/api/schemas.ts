@@ -1,59 +1,29 @@
 // What the HTTP API takes and gives, as schemas: requests are validated by them, OpenAPI is made of them.
 // In: nothing. Out: named schemas; those of requests are the very objects that validate.
 // Why answers have schemas too: a test holds every answer against the one that the documentation shows.
-
-import Type, { type TSchema } from 'typebox';
+import Type from 'typebox';
 import { DEVICE_KINDS } from '../../common/engine/device/device.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { LABEL_KINDS, METRICS_IN_WORDS } from '../../common/objective/objectives.ts';
-import { STAGE_NAMES } from '../../common/stages.ts';
+import { LABEL_KINDS } from '../../common/objective/objectives.ts';
+import { Count, Figures, nullable, words } from '../../common/stage/stage.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
 import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
-import { WAITING_CODES } from '../../common/wire/waiting.ts';
+import { JobViewSchema, WireErrorSchema } from '../../common/wire/view.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
 
-const nullable = <T extends TSchema>(schema: T, description?: string) =>
-  Type.Union([schema, Type.Null()], description === undefined ? {} : { description });
-const words = (values: readonly string[], description?: string) =>
-  Type.Union(
-    values.map((value) => Type.Literal(value)),
-    description === undefined ? {} : { description },
-  );
-const Count = Type.Integer({ minimum: 0 });
 const Time = Type.Number({ description: 'milliseconds since 1970' });
-const Metrics = Type.Record(Type.String(), Type.Number(), {
-  description: METRICS_IN_WORDS,
-});
-const Counts = Type.Record(Type.String(), Count);
-const Slices = Type.Record(
-  Type.String(),
-  Type.Array(Type.Object({ value: Type.String(), rows: Count, metrics: Metrics })),
-  { description: 'by column: each value with its rows and metrics, the largest first' },
-);
 const Range = Type.Object(
   { after: nullable(Type.Number()), upTo: nullable(Type.Number()) },
   { description: 'split keys (after, upTo]; null is open' },
 );
-
-const FieldError = Type.Object({
-  pointer: Type.String({ description: 'JSON pointer of the wrong field' }),
-  detail: Type.String(),
-});
-
-const WireError = Type.Object({
-  code: Type.String(),
-  message: Type.String(),
-  errors: Type.Optional(Type.Array(FieldError)),
-  remedy: Type.Optional(Type.String({ description: 'what helps' })),
-});
 
 const Policy = Type.Ref('GatePolicy#');
 
 export const Evidence = Type.Object(
   {
     testset: Type.Object({ snapshot: Type.String(), range: Range, rows: Count }),
-    challenger: Type.Object({ version: Count, metrics: Metrics }),
-    champion: nullable(Type.Object({ version: Count, metrics: Metrics })),
+    challenger: Type.Object({ version: Count, metrics: Figures }),
+    champion: nullable(Type.Object({ version: Count, metrics: Figures })),
     comparison: nullable(
       Type.Object(
         {
@@ -74,109 +44,6 @@ export const Evidence = Type.Object(
     reasons: Type.Array(Type.String(), { description: 'one line a check, with its figures' }),
   },
   { title: 'Evidence', description: 'what a version showed on the test set of the model' },
-);
-
-const StageView = Type.Object({
-  stage: words(STAGE_NAMES),
-  tasks: Type.Object({ done: Count, total: Count, reused: Count }),
-  rows: Count,
-  bytes: Count,
-  seconds: Type.Number(),
-  cpuSeconds: Type.Number(),
-  etaSeconds: nullable(Type.Number()),
-});
-
-const decision = words(
-  ['accepted', 'refused', 'none'],
-  'what the gate said; a refused version is a succeeded job',
-);
-
-const LOSS =
-  "binary: mean log loss; regression: mean squared error, in squared units of the label (its root is in the label's unit)";
-
-export const JobView = Type.Object(
-  {
-    id: Type.String(),
-    name: Type.String(),
-    state: words(JOB_STATES),
-    decision,
-    submittedAt: Time,
-    startedAt: nullable(Time),
-    finishedAt: nullable(Time),
-    error: nullable(WireError),
-    waiting: nullable(Type.String(), 'why it stands still, where it does'),
-    waitingFor: nullable(
-      Type.Object({
-        code: words(WAITING_CODES),
-        since: Time,
-      }),
-      'the same for scripts',
-    ),
-    snapshot: nullable(
-      Type.Object({
-        digest: Type.String(),
-        objects: Count,
-        rowGroups: Count,
-        rows: Count,
-        bytes: Count,
-      }),
-    ),
-    rows: nullable(
-      Type.Object(
-        { rowsIn: Count, rowsOut: Count, dropped: Counts },
-        { description: 'rowsIn = rowsOut + what each rule dropped' },
-      ),
-    ),
-    split: nullable(
-      Type.Object({
-        train: Count,
-        validation: Count,
-        test: Count,
-        edges: Type.Record(Type.String(), Type.Union([Type.Number(), Type.String(), Type.Null()])),
-      }),
-    ),
-    stages: Type.Array(StageView),
-    training: nullable(
-      Type.Object({
-        round: Count,
-        rounds: Count,
-        loss: nullable(Type.Number(), LOSS),
-        rowsPerSecond: nullable(Type.Number()),
-        workers: Count,
-        generation: Count,
-      }),
-    ),
-    features: Type.Array(
-      Type.Object({ name: Type.String(), expression: Type.String(), fitted: Type.String() }),
-    ),
-    epochs: Type.Array(
-      Type.Object({
-        epoch: Count,
-        loss: Type.Number({ description: `on training rows, while they are learnt: ${LOSS}` }),
-        validationLoss: nullable(Type.Number(), `on validation rows: ${LOSS}`),
-        validationAuc: nullable(Type.Number(), 'binary labels only; exact to 1e-4'),
-      }),
-    ),
-    evaluation: nullable(
-      Type.Object(
-        { metrics: Metrics, baseline: Metrics, rows: Count, slices: Slices },
-        { description: 'on test rows; baseline: a model that always says the training mean' },
-      ),
-    ),
-    proof: nullable(Type.Object({ rows: Count, maxDifference: Type.Number() })),
-    published: nullable(
-      Type.Object({ model: Type.String(), version: Count, reused: Type.Boolean() }),
-    ),
-    gate: nullable(
-      Type.Object({
-        environment: Type.String(),
-        alias: Type.String(),
-        decision,
-        evidence: nullable(Type.Ref('Evidence#')),
-      }),
-    ),
-  },
-  { title: 'JobView', description: 'where a job stands and what it has found so far' },
 );
 
 export const JobPage = Type.Object({
@@ -208,8 +75,8 @@ export const ModelView = Type.Object({
       createdAt: Time,
       job: Type.String(),
       label: Type.String(),
-      metrics: Metrics,
-      baseline: Metrics,
+      metrics: Figures,
+      baseline: Figures,
       bitExact: Type.Boolean(),
       modelBytes: Count,
     }),
@@ -240,8 +107,8 @@ export const ManifestSchema = Type.Object(
       definition: Type.Unknown({ description: 'as in the job' }),
       ranges: Type.Object({ train: Range, validation: Range, test: Range }),
     }),
-    metrics: Type.Object({ validation: nullable(Metrics), test: Metrics }),
-    baseline: Metrics,
+    metrics: Type.Object({ validation: nullable(Figures), test: Figures }),
+    baseline: Figures,
     lineage: Type.Object({
       job: Type.String(),
       snapshot: Type.String(),
@@ -418,7 +285,7 @@ export const FiringSchema = Type.Object(
       Type.Integer({ description: 'of a fired slot: the entry of the trigger with that job' }),
     ),
     state: Type.Optional(nullable(words(JOB_STATES), 'of the job; null: on its way')),
-    error: Type.Optional(nullable(WireError, 'of a job that failed')),
+    error: Type.Optional(nullable(WireErrorSchema, 'of a job that failed')),
   },
   { title: 'FiringView', description: 'what became of a slot: never changed, but for its job' },
 );
@@ -492,7 +359,7 @@ export const SHARED = {
     description: 'from Parquet to a served model; /docs/job explains every field',
     examples: [JOB_EXAMPLE],
   },
-  JobView,
+  JobView: JobViewSchema,
   DatasetView: DatasetViewSchema,
   Manifest: ManifestSchema,
   GatePolicy: {

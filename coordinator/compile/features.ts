@@ -1,14 +1,13 @@
 // From parsed SQL to the typed tree of all features (tree.ts), which both targets are made from.
 // In: parsed expressions and the snapshot's columns. Out: a frozen FeatureSet, or one error with a line a feature.
 // Why every message says how to write it instead: whoever writes a feature knows SQL, not what serving can do. Pure.
-
 import { nearestName, unreachable } from '../../common/errors.ts';
 import { deepFreeze } from '../../common/freeze.ts';
 import { canonicalJson, sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { NUMERIC_TYPE } from '../../common/sql.ts';
+import type { ColumnType } from '../../common/stage/terms.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { ColumnType } from '../../common/wire/program.ts';
 import { findColumn, SCALAR_FUNCTIONS, VOLATILE } from './allowlist.ts';
 import { type CompareOp, type Expr, refuseAt, shorten } from './ast.ts';
 import { DATE_PARTS, type DatePartName, datePart } from './date-parts.ts';

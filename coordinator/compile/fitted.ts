@@ -3,7 +3,7 @@
 // is complete by itself; these also need a statistic of their argument, which a scan of the parts must give first.
 import type { GraphBuilder } from '../../common/onnx/build.ts';
 import { quoteText, sqlNumber } from '../../common/sql.ts';
-import type { Statistic } from '../../common/wire/program.ts';
+import type { Statistic } from '../../common/stage/fit.ts';
 import { type FeatureFunction, probes } from './probes.ts';
 import type { NumberNode } from './tree.ts';
 

@@ -1,8 +1,7 @@
 // What must be learnt from the training rows before features can be computed, level by level.
 // In: a FeatureSet and the values of earlier levels. Out: statistics as SQL over a part; the fitted values in words.
 // Why levels: the mean of log1p(impute(x, 'median')) can only be taken when the median is known. Pure.
-import type { Statistic } from '../../common/wire/program.ts';
-import type { FittedFeature } from '../../common/wire/view.ts';
+import type { FittedFeature, Statistic } from '../../common/stage/fit.ts';
 import { fittedCode, fittedNumber } from './fitted.ts';
 import { type FittedValues, learntNumbers, learntTexts, numberSql, textSql } from './sql.ts';
 import { childrenOf, type FeatureNode, type FeatureSet } from './tree.ts';

@@ -13,7 +13,7 @@ import { type LabelScale, UNSCALED } from '../../common/objective/objective.ts';
 import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import { GraphBuilder, int } from '../../common/onnx/build.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
-import type { ParameterSpec } from '../../common/wire/program.ts';
+import type { ParameterSpec } from '../../common/stage/train.ts';
 import { addGradients } from './backward.ts';
 import { verifyGraph } from './verify.ts';
 

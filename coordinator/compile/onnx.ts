@@ -7,7 +7,7 @@ import { unreachable } from '../../common/errors.ts';
 import { canonicalJson } from '../../common/ids.ts';
 import { GraphBuilder, int, ints, texts } from '../../common/onnx/build.ts';
 import type { ElementType, Graph, ValueInfo } from '../../common/onnx/graph.ts';
-import type { ColumnType } from '../../common/wire/program.ts';
+import type { ColumnType } from '../../common/stage/terms.ts';
 import { type CalendarNames, datePart } from './date-parts.ts';
 import { fittedCode, fittedNumber } from './fitted.ts';
 import { type FittedValues, learntNumbers, learntTexts, TIME_END, TIME_MIN } from './sql.ts';

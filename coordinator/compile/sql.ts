@@ -2,11 +2,10 @@
 // In: a FeatureSet and its fitted values. Out: one expression a model input; casts that make a part's columns.
 // Why guards everywhere: SQL must give ONNX's answer where DuckDB raises (ln, casts to FLOAT) or orders NaN
 // above all. Invariants: a number is DOUBLE, NULL where missing, never NaN; a condition is never NULL.
-
 import { GristmillError, unreachable } from '../../common/errors.ts';
 import { quoteName, quoteText, sqlNumber } from '../../common/sql.ts';
+import type { FittedValue, LoadSql, RawColumn } from '../../common/stage/terms.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { FittedValue, LoadSql, RawColumn } from '../../common/wire/program.ts';
 import { datePart } from './date-parts.ts';
 import { columnTypeOf } from './features.ts';
 import { fittedCode, fittedNumber } from './fitted.ts';

@@ -3,7 +3,7 @@
 // Why a tree of its own: SQL's has many ways to say one thing; here each kind has one meaning, written once in
 // sql.ts and once in onnx.ts, and a kind that a target forgets does not type-check. Pure.
 import { unreachable } from '../../common/errors.ts';
-import type { RawColumn } from '../../common/wire/program.ts';
+import type { RawColumn } from '../../common/stage/terms.ts';
 import type { DatePartName } from './date-parts.ts';
 import type { FittedCodeName, FittedNumberName, Learns } from './fitted.ts';
 import { type UnaryName, unaryTarget } from './unary.ts';

@@ -3,7 +3,7 @@
 // Why a fold: the view after a restart is the view before it.
 import { CODES } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { STAGE_NAMES } from '../../common/stages.ts';
+import { foldFinding, NOTHING_FOUND, STAGE_NAMES } from '../../common/stage/stages.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import type { JobState } from '../../common/wire/job/job.ts';
 import type { JobEvent, JobView, StageView, TrainingView } from '../../common/wire/view.ts';
@@ -37,17 +37,9 @@ export function foldView(
     error: null,
     waiting: null,
     waitingFor: null,
-    snapshot: null,
-    rows: null,
-    split: null,
     stages: [],
     training: null,
-    features: [],
-    epochs: [],
-    evaluation: null,
-    proof: null,
-    published: null,
-    gate: null,
+    ...NOTHING_FOUND,
   };
   for (const { value } of entries) view = apply(view, value);
   const stages = new Map(view.stages.map((stage) => [stage.stage as string, stage]));
@@ -55,6 +47,7 @@ export function foldView(
   const waiting = isEnded(view.state) ? null : progress.waiting;
   return {
     ...view,
+    decision: view.gate?.decision ?? 'none',
     waiting: waiting?.words ?? null,
     waitingFor: waiting && { code: waiting.code, since: waiting.since },
     stages: STAGE_NAMES.flatMap((name) => stages.get(name) ?? []),
@@ -66,60 +59,10 @@ function apply(view: JobView, event: JobEvent): JobView {
   switch (event.kind) {
     case 'state':
       return applyState(view, event);
-    case 'snapshot': {
-      const { digest, objects, rowGroups, rows, bytes } = event;
-      return { ...view, snapshot: { digest, objects, rowGroups, rows, bytes } };
-    }
     case 'stage':
       return { ...view, stages: [...view.stages, event.view] };
-    case 'rows':
-      return {
-        ...view,
-        rows: { rowsIn: event.rowsIn, rowsOut: event.rowsOut, dropped: event.dropped },
-      };
-    case 'split':
-      return {
-        ...view,
-        split: {
-          train: event.train,
-          validation: event.validation,
-          test: event.test,
-          edges: event.edges,
-        },
-      };
-    case 'fitted':
-      return { ...view, features: event.features };
-    case 'epoch': {
-      const { epoch, loss, validationLoss, validationAuc } = event;
-      return {
-        ...view,
-        epochs: [
-          ...view.epochs.filter((e) => e.epoch !== epoch),
-          { epoch, loss, validationLoss, validationAuc },
-        ],
-      };
-    }
-    case 'evaluated':
-      return {
-        ...view,
-        evaluation: {
-          metrics: event.metrics,
-          baseline: event.baseline,
-          rows: event.rows,
-          slices: event.slices,
-        },
-      };
-    case 'proved':
-      return { ...view, proof: { rows: event.rows, maxDifference: event.maxDifference } };
-    case 'published':
-      return {
-        ...view,
-        published: { model: event.model, version: event.version, reused: event.reused },
-      };
-    case 'gate': {
-      const { environment, alias, decision, evidence } = event;
-      return { ...view, decision, gate: { environment, alias, decision, evidence } };
-    }
+    case 'found':
+      return foldFinding(view, event);
   }
 }
 

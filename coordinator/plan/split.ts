@@ -2,8 +2,8 @@
 // In: the spec's split, the newest key that `clean` kept. Out: SQL for the key; ranges (after, upTo] of it.
 // Why cut-offs apart from the key: parts hold the key, so other fractions or newer data make none stale.
 import { GristmillError } from '../../common/errors.ts';
+import type { SplitRange, SplitRanges } from '../../common/stage/terms.ts';
 import type { Split } from '../../common/wire/job/training.ts';
-import type { SplitRange, SplitRanges } from '../../common/wire/program.ts';
 
 /** Basis points: fractions as integers. */
 const POINTS = 10_000;

@@ -3,9 +3,8 @@
 // Why stored: a task message carries a digest and an address, never SQL or ONNX bytes.
 import { type Digest, digestOf } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import type { Stage } from '../../common/stages.ts';
+import type { Program, Stage } from '../../common/stage/stages.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
-import type { Program } from '../../common/wire/program.ts';
 import { nameTask, programKey, type Task, type TaskInput } from '../../common/wire/task.ts';
 
 export async function saveProgram(store: Store, program: Program): Promise<Digest> {

@@ -4,14 +4,9 @@
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { LIMITS } from '../../common/limits.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
+import type { Signature, SplitRanges } from '../../common/stage/terms.ts';
+import type { AssembleProgram, OptimizerSpec, TrainProgram } from '../../common/stage/train.ts';
 import type { TrainSpec } from '../../common/wire/job/training.ts';
-import type {
-  AssembleProgram,
-  OptimizerSpec,
-  Signature,
-  SplitRanges,
-  TrainProgram,
-} from '../../common/wire/program.ts';
 import type { BlobRef, PartRef } from '../../common/wire/task.ts';
 import type { Model } from '../compile/model.ts';
 import { featureGraph } from '../compile/onnx.ts';

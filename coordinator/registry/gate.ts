@@ -2,7 +2,6 @@
 // In: a policy, the figures of challenger and champion. Out: a verdict with one line a check.
 // Why the policy is not in the job: whoever trains a model must not choose how it is judged.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → [gate] → alias → predictions
-
 import Type from 'typebox';
 import { type FieldError, GristmillError, nearestName } from '../../common/errors.ts';
 import { isMetric, METRIC_NAMES, METRICS } from '../../common/metric/metrics.ts';
@@ -13,6 +12,7 @@ import {
   OBJECTIVES,
   ownersOf,
 } from '../../common/objective/objectives.ts';
+import type { Metrics } from '../../common/stage/terms.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import {
@@ -28,7 +28,6 @@ import {
   type GatePolicy,
   gatePrefix,
 } from '../../common/wire/model.ts';
-import type { Metrics } from '../../common/wire/program.ts';
 import { readStoredHead } from '../../common/wire/stored.ts';
 import { newestVersion } from './version.ts';
 

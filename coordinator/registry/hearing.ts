@@ -7,6 +7,9 @@ import type { JobId } from '../../common/ids.ts';
 import { isMetric, METRICS } from '../../common/metric/metrics.ts';
 import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
+import type { CompareResult, CurvePartial, MetricsResult } from '../../common/stage/evaluate.ts';
+import type { Decision } from '../../common/stage/gate.ts';
+import type { SplitRange } from '../../common/stage/terms.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import {
   type AliasEntry,
@@ -16,13 +19,8 @@ import {
   type Manifest,
 } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type {
-  CompareResult,
-  CurvePartial,
-  MetricsResult,
-  SplitRange,
-} from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
+import { found } from '../../common/wire/view.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
 import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from '../stage/check.ts';
@@ -61,6 +59,8 @@ export async function passGate(
   }: { place: AliasPlace; plan: Plan; version: Manifest; trained: Trained },
 ): Promise<void> {
   const { environment, alias } = place;
+  const tell = (decision: Decision, evidence: Evidence | null): Promise<void> =>
+    job.record(found('gate', { gate: { environment, alias, decision, evidence } }));
   await moveTestset(job.store, place, {
     definition: testsetDefinition(job.spec),
     snapshot: plan.snapshot,
@@ -73,8 +73,7 @@ export async function passGate(
     candidate: version.version,
   });
   if (!decided && served === version.version) {
-    await job.record({ kind: 'gate', environment, alias, decision: 'none', evidence: null });
-    return;
+    return tell('none', null);
   }
   const entry =
     decided ??
@@ -86,7 +85,7 @@ export async function passGate(
       slices: job.spec.training.slices,
     }));
   const decision = entry.value.kind === 'refused' ? 'refused' : 'accepted';
-  await job.record({ kind: 'gate', environment, alias, decision, evidence: entry.value.evidence });
+  return tell(decision, entry.value.evidence);
 }
 
 type Hearing = {

@@ -3,6 +3,7 @@
 // Why fixed by the first publishing job: two versions judged on differently cleaned rows cannot be compared.
 import { GristmillError } from '../../common/errors.ts';
 import { canonicalJson, type Digest, type JobId } from '../../common/ids.ts';
+import type { SplitRange } from '../../common/stage/terms.ts';
 import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { TrainingJob } from '../../common/wire/job/training.ts';
@@ -12,7 +13,6 @@ import {
   type TestSetEntry,
   testsetPrefix,
 } from '../../common/wire/model.ts';
-import type { SplitRange } from '../../common/wire/program.ts';
 import { readStoredHead } from '../../common/wire/stored.ts';
 
 /** The part of a training job that defines its test rows. */

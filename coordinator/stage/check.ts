@@ -2,17 +2,17 @@
 // In: a spec, a schema. Out: rules, label and split key as safe SQL, typed features, the columns to keep.
 // Why at submit too: a misspelt column is told in the answer to the request, not an hour later.
 // Flow: [job] → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
-
 import { atPointer, GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { LabelKind } from '../../common/objective/objectives.ts';
 import { quoteName } from '../../common/sql.ts';
+import type { PrepareProgram } from '../../common/stage/prepare.ts';
+import type { RawColumn } from '../../common/stage/terms.ts';
 import type { CleanRule } from '../../common/wire/job/head.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { Split } from '../../common/wire/job/training.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import type { PrepareProgram, RawColumn } from '../../common/wire/program.ts';
 import { findColumn } from '../compile/allowlist.ts';
 import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';

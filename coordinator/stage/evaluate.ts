@@ -2,14 +2,11 @@
 // In: model.onnx, parts, a range of the split. Out: metrics beside the baseline's, and by slice.
 // Why scores are kept: the gate pairs champion and challenger row by row.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
+import type { MetricsResult, ScoreResult } from '../../common/stage/evaluate.ts';
+import type { Signature, SplitRange } from '../../common/stage/terms.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type {
-  MetricsResult,
-  ScoreResult,
-  Signature,
-  SplitRange,
-} from '../../common/wire/program.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
+import { found } from '../../common/wire/view.ts';
 import { overlaps } from '../plan/split.ts';
 import type { TrainingContext } from './context.ts';
 import { type Compute, groupsOf, leavesThenMerge, resultsOf } from './fan-in.ts';
@@ -48,7 +45,9 @@ export async function evaluateVersion(
   });
   await stage.finish();
   const { metrics, baseline, rows } = evaluation;
-  await job.record({ kind: 'evaluated', metrics, baseline, rows, slices: evaluation.slices });
+  await job.record(
+    found('evaluate', { evaluation: { metrics, baseline, rows, slices: evaluation.slices } }),
+  );
   return evaluation;
 }
 

@@ -3,7 +3,7 @@
 // Why a tree: no message names more than a few dozen tasks, no worker holds more than their partials, and the order of
 // additions follows from the number of parts alone.
 import { LIMITS } from '../../common/limits.ts';
-import type { Program } from '../../common/wire/program.ts';
+import type { Program } from '../../common/stage/stages.ts';
 import type { ResultRef, TaskInput } from '../../common/wire/task.ts';
 import type { StageRun } from './run.ts';
 

@@ -5,17 +5,11 @@
 import { GristmillError } from '../../common/errors.ts';
 import type { LabelScale, Objective } from '../../common/objective/objective.ts';
 import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
+import type { FitResult, SplitCounts, Statistic } from '../../common/stage/fit.ts';
+import type { FittedValue, LoadSql, SplitRange, SplitRanges } from '../../common/stage/terms.ts';
 import type { Split } from '../../common/wire/job/training.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type {
-  FitResult,
-  FittedValue,
-  LoadSql,
-  SplitCounts,
-  SplitRange,
-  SplitRanges,
-  Statistic,
-} from '../../common/wire/program.ts';
+import { found } from '../../common/wire/view.ts';
 import {
   describeFitted,
   levelCount,
@@ -83,7 +77,7 @@ export async function fitFeatures(
   const { missing } = await fitLevel({ statistics, where: ranges.train, count: null });
   checkMissing(missing, rows);
   await stage.finish();
-  await job.record({ kind: 'fitted', features: describeFitted(features, values) });
+  await job.record(found('fit', { features: describeFitted(features, values) }));
   const baseline = objective.baseline(counts.labelSum.train / rows);
   return { ranges, values, counts, load: loadSql(features, values), baseline, labelScale };
 }
@@ -159,11 +153,9 @@ async function checkCounts(
     validation: total(counts.validation),
     test: total(counts.test),
   };
-  await job.record({
-    kind: 'split',
-    ...rows,
-    edges: describeEdges(ranges, job.spec.training.split.by),
-  });
+  await job.record(
+    found('fit', { split: { ...rows, edges: describeEdges(ranges, job.spec.training.split.by) } }),
+  );
   for (const [name, n] of Object.entries(rows)) {
     if (n > 0) continue;
     throw new GristmillError(

@@ -5,11 +5,12 @@
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { PrepareProgram } from '../../common/stage/prepare.ts';
 import { createJson } from '../../common/store/store.ts';
 import type { Plan, Snapshot } from '../../common/wire/plan.ts';
-import type { PrepareProgram } from '../../common/wire/program.ts';
 import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { Task } from '../../common/wire/task.ts';
+import { found } from '../../common/wire/view.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
@@ -43,14 +44,17 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
       `Cannot plan job ${job.id}: its plan is not in the store after it was written`,
     );
   const pinned = won.snapshot === digest ? snapshot : await loadSnapshot(job.store, won.snapshot);
-  await job.record({
-    kind: 'snapshot',
-    digest: won.snapshot,
-    objects: pinned.objects.length,
-    rowGroups: pinned.objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
-    rows: pinned.objects.reduce((sum, object) => sum + object.rows, 0),
-    bytes: pinned.objects.reduce((sum, object) => sum + object.bytes, 0),
-  });
+  await job.record(
+    found('snapshot', {
+      snapshot: {
+        digest: won.snapshot,
+        objects: pinned.objects.length,
+        rowGroups: pinned.objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
+        rows: pinned.objects.reduce((sum, object) => sum + object.rows, 0),
+        bytes: pinned.objects.reduce((sum, object) => sum + object.bytes, 0),
+      },
+    }),
+  );
   return carryOn(job, won, pinned);
 }
 

@@ -3,9 +3,10 @@
 // Why the sums are checked here again: a job's rows in must be its plan's rows, whatever tasks say.
 // Flow: job → snapshot → plan → [prepare] → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
+import type { PrepareResult } from '../../common/stage/prepare.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { PrepareResult } from '../../common/wire/program.ts';
 import type { PartRef, Shard, Task } from '../../common/wire/task.ts';
+import { found } from '../../common/wire/view.ts';
 import type { JobContext } from './context.ts';
 import { StageRun } from './run.ts';
 
@@ -29,7 +30,7 @@ export async function prepareRows(job: JobContext, plan: Plan): Promise<Prepared
   const prepared = await runPrepare(stage, plan.prepare);
   await stage.finish();
   const { rowsIn, rowsOut, dropped } = prepared;
-  await job.record({ kind: 'rows', rowsIn, rowsOut, dropped });
+  await job.record(found('prepare', { rows: { rowsIn, rowsOut, dropped } }));
   if (rowsOut === 0) {
     const counts = Object.entries(dropped)
       .map(([rule, n]) => `${rule} ${n}`)

@@ -4,8 +4,9 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { ProveProgram, ProveResult } from '../../common/wire/program.ts';
+import { found } from '../../common/wire/view.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';
@@ -50,7 +51,8 @@ export async function proveServing(
     maxDifference: results.reduce((most, { maxDifference }) => Math.max(most, maxDifference), 0),
     golden: results.flatMap(({ golden }) => golden).slice(0, LIMITS.goldenRows),
   };
-  await job.record({ kind: 'proved', rows: proof.rows, maxDifference: proof.maxDifference });
+  const { rows, maxDifference } = proof;
+  await job.record(found('prove', { proof: { rows, maxDifference } }));
   return proof;
 }
 

@@ -2,13 +2,13 @@
 // In: model.onnx, its figures, its golden rows. Out: a version; the one there is, if it was trained before.
 // Why the train digest decides: the same rows, features, model and seed are the same version, whoever asks.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → [publish] → gate → predictions
-
 import { isBitExact } from '../../common/engine/device/device.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
+import type { MetricsResult } from '../../common/stage/evaluate.ts';
 import type { PublishSpec } from '../../common/wire/job/training.ts';
 import type { Manifest } from '../../common/wire/model.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type { MetricsResult } from '../../common/wire/program.ts';
+import { found } from '../../common/wire/view.ts';
 import { checkTestset, testsetDefinition } from '../registry/testset.ts';
 import { publishVersion } from '../registry/version.ts';
 import type { TrainingContext } from './context.ts';
@@ -62,7 +62,8 @@ export async function publish(
       bitExact: isBitExact(plan.numerics),
     }),
   );
-  await job.record({ kind: 'published', model, version: manifest.version, reused });
+  const published = { model, version: manifest.version, reused };
+  await job.record(found('publish', { published }));
   return manifest;
 }
 

@@ -2,8 +2,7 @@
 // In: tasks. Out: their descriptors in task order; a StageView while they run and a `stage` fact at the end.
 // Why one account a stage: fit runs level by level and evaluate in three passes, but a user sees one line.
 import { GristmillError } from '../../common/errors.ts';
-import type { Stage } from '../../common/stages.ts';
-import type { Program } from '../../common/wire/program.ts';
+import type { Program, Stage } from '../../common/stage/stages.ts';
 import type { Attempt, Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
 import type { StageView } from '../../common/wire/view.ts';
 import { runTasks } from '../dispatch/offer.ts';

@@ -5,15 +5,11 @@
 import { type RunId, runIdOf } from '../../common/ids.ts';
 import { UNSCALED } from '../../common/objective/objective.ts';
 import { type LabelKind, OBJECTIVES } from '../../common/objective/objectives.ts';
+import type { Signature } from '../../common/stage/terms.ts';
+import type { AssembleResult, TrainProgram, TrainResult } from '../../common/stage/train.ts';
 import type { Plan } from '../../common/wire/plan.ts';
-import type {
-  AssembleResult,
-  Signature,
-  TrainProgram,
-  TrainResult,
-} from '../../common/wire/program.ts';
 import type { BlobRef } from '../../common/wire/task.ts';
-import type { TrainingView } from '../../common/wire/view.ts';
+import { found, type TrainingView } from '../../common/wire/view.ts';
 import { buildModel, type Model } from '../compile/model.ts';
 import type { FeatureSet } from '../compile/tree.ts';
 import { saveProgram } from '../plan/tasks.ts';
@@ -49,7 +45,7 @@ export async function trainModel(job: TrainingContext, given: Given): Promise<Tr
   const result = await runRounds(job, stage, { program, trainDigest, plan, unit });
   const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * unit }));
   for (const [index, epoch] of epochs.entries()) {
-    await job.record({ kind: 'epoch', epoch: index + 1, ...epoch });
+    await job.record(found('train', { epochs: [{ epoch: index + 1, ...epoch }] }));
   }
   const { checkpoint } = result;
   const assemble = assembleProgram({ program, model, features, fitted: fitted.values, checkpoint });

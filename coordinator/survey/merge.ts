@@ -3,13 +3,13 @@
 // Why here: what shards tell is small and merges in any number; rows never come this far. Pure.
 import { compareUtf8, mergeMoments } from '../../common/algorithm/statistics.ts';
 import { parseTime } from '../../common/predict/rows.ts';
-import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type {
   SurveyColumn,
   SurveyLabel,
   SurveyResult,
   SurveyValue,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/survey.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { ColumnKind, ColumnView, DatasetView, LabelView } from '../../common/wire/survey.ts';
 
 /** Values shown of a column. */

@@ -4,8 +4,8 @@
 import { GristmillError, pointedAt } from '../../common/errors.ts';
 import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { SurveyProgram, SurveyResult } from '../../common/stage/survey.ts';
 import type { SchemaColumn, Snapshot } from '../../common/wire/plan.ts';
-import type { SurveyProgram, SurveyResult } from '../../common/wire/program.ts';
 import type { ColumnKind, DatasetView } from '../../common/wire/survey.ts';
 import type { Descriptor, Shard, Task } from '../../common/wire/task.ts';
 import { columnTypeOf } from '../compile/features.ts';

@@ -4,9 +4,11 @@
 // Flow: [job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → alias → predictions]
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient, type JobView } from '../../cli/client.ts';
-import type { Decision, JobInput } from '../../common/wire/job/job.ts';
+import type { Decision } from '../../common/stage/gate.ts';
+import type { Findings } from '../../common/stage/stages.ts';
+import type { Metrics } from '../../common/stage/terms.ts';
+import type { JobInput } from '../../common/wire/job/job.ts';
 import type { GatePolicy } from '../../common/wire/model.ts';
-import type { Metrics } from '../../common/wire/program.ts';
 import type { JobFact, StageView } from '../../common/wire/view.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { JobError, runJob } from './follow.ts';
@@ -128,8 +130,10 @@ async function runStoryJob({ client, cluster, spec, screen }: Teller): Promise<J
     onSubmitted: (id) =>
       screen.line(entry('job', `POST /v1/jobs → ${cluster.coordinatorUrl}/v1/jobs/${id}`)),
     onFact: (fact: JobFact) => {
-      if (fact.kind === 'split') trainRows = fact.train;
-      if (fact.kind === 'epoch') epochs++;
+      const { split, epochs: told = [] }: Partial<Findings> =
+        fact.kind === 'found' ? fact.value : {};
+      if (split) trainRows = split.train;
+      epochs += told.length;
       const seen = trainRows === null ? null : trainRows * epochs;
       for (const line of describeFact(fact, { trainRows: seen })) screen.line(line);
     },

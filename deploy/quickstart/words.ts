@@ -3,7 +3,8 @@
 // Why pure: what the quickstart says can be read in a test, without a cluster.
 import type { JobView } from '../../cli/client.ts';
 import { metricTitle } from '../../common/metric/metrics.ts';
-import type { Metrics } from '../../common/wire/program.ts';
+import type { Findings } from '../../common/stage/stages.ts';
+import type { Metrics } from '../../common/stage/terms.ts';
 import type { JobFact, StageView } from '../../common/wire/view.ts';
 
 /** The lines for one fact; none for those that say nothing new. */
@@ -11,51 +12,52 @@ export function describeFact(fact: JobFact, view: { readonly trainRows: number |
   switch (fact.kind) {
     case 'state':
       return [];
-    case 'snapshot':
-      return [
-        entry(
-          'snapshot',
-          `${count(fact.objects, 'object')}, ${count(fact.rowGroups, 'row group')}, ${whole(fact.rows)} rows, ${size(fact.bytes)}`,
-        ),
-      ];
     case 'stage':
       return [entry(fact.view.stage, describeStage(fact.view, view))];
-    case 'rows':
-      return describeRows(fact);
-    case 'split':
-      return [
-        entry(
-          'split',
-          `${whole(fact.train)} rows to train on, ${whole(fact.validation)} for validation, ${whole(fact.test)} for the test${describeEdges(fact.edges)}`,
-        ),
-      ];
-    case 'fitted':
-      return fact.features.flatMap(({ name, expression, fitted }, index) => [
-        entry(index === 0 ? 'features' : '', `${name} = ${expression}`),
-        ...(fitted ? [entry('', `  ${fitted}`)] : []),
-      ]);
-    case 'epoch':
-      return [entry(`epoch ${fact.epoch}`, describeEpoch(fact))];
-    case 'evaluated':
-      return describeEvaluation(fact);
-    case 'proved':
-      return [
-        entry(
-          'proof',
-          `${whole(fact.rows)} source rows as raw JSON through the serving path: ${fact.maxDifference === 0 ? 'not one bit of difference' : `largest difference ${fact.maxDifference.toExponential(1)}`}`,
-        ),
-      ];
-    case 'published':
-      return [
-        entry(
-          'published',
-          `${fact.model} version ${fact.version}${fact.reused ? ' (it was there already: same data, same job)' : ''}`,
-        ),
-      ];
-    case 'gate':
-      return describeGate(fact);
+    case 'found':
+      return Object.entries(fact.value).flatMap(([name, value]) => {
+        const say = (FOUND as Readonly<Record<string, (found: never) => string[]>>)[name];
+        return value === null || !say ? [] : say(value as never);
+      });
   }
 }
+
+/** Each finding in words. */
+const FOUND: { readonly [F in keyof Findings]: (found: NonNullable<Findings[F]>) => string[] } = {
+  snapshot: ({ objects, rowGroups, rows, bytes }) => [
+    entry(
+      'snapshot',
+      `${count(objects, 'object')}, ${count(rowGroups, 'row group')}, ${whole(rows)} rows, ${size(bytes)}`,
+    ),
+  ],
+  rows: describeRows,
+  split: ({ train, validation, test, edges }) => [
+    entry(
+      'split',
+      `${whole(train)} rows to train on, ${whole(validation)} for validation, ${whole(test)} for the test${describeEdges(edges)}`,
+    ),
+  ],
+  features: (features) =>
+    features.flatMap(({ name, expression, fitted }, index) => [
+      entry(index === 0 ? 'features' : '', `${name} = ${expression}`),
+      ...(fitted ? [entry('', `  ${fitted}`)] : []),
+    ]),
+  epochs: (epochs) => epochs.map((one) => entry(`epoch ${one.epoch}`, describeEpoch(one))),
+  evaluation: describeEvaluation,
+  proof: ({ rows, maxDifference }) => [
+    entry(
+      'proof',
+      `${whole(rows)} source rows as raw JSON through the serving path: ${maxDifference === 0 ? 'not one bit of difference' : `largest difference ${maxDifference.toExponential(1)}`}`,
+    ),
+  ],
+  published: ({ model, version, reused }) => [
+    entry(
+      'published',
+      `${model} version ${version}${reused ? ' (it was there already: same data, same job)' : ''}`,
+    ),
+  ],
+  gate: describeGate,
+};
 
 /** Where a running job stands, in one line, and how far the stage is. */
 export function describeProgress(view: JobView): { text: string; share?: number } {
@@ -94,7 +96,7 @@ export function samplesPerSecond(stage: StageView, seen: number | null): number 
   return rows > 0 && stage.seconds > 0 ? rows / stage.seconds : undefined;
 }
 
-function describeRows({ rowsIn, rowsOut, dropped }: Extract<JobFact, { kind: 'rows' }>): string[] {
+function describeRows({ rowsIn, rowsOut, dropped }: NonNullable<Findings['rows']>): string[] {
   const gone = Object.entries(dropped).filter(([, n]) => n > 0);
   const lines = [
     entry(
@@ -122,7 +124,7 @@ function describeEpoch({
   loss,
   validationLoss,
   validationAuc,
-}: Extract<JobFact, { kind: 'epoch' }>): string {
+}: Findings['epochs'][number]): string {
   const validation =
     validationLoss === null ? '' : `, validation loss ${validationLoss.toFixed(4)}`;
   const auc = validationAuc === null ? '' : `, validation AUC ${validationAuc.toFixed(4)}`;
@@ -133,7 +135,7 @@ function describeEvaluation({
   metrics,
   baseline,
   rows,
-}: Extract<JobFact, { kind: 'evaluated' }>): string[] {
+}: NonNullable<Findings['evaluation']>): string[] {
   const names = Object.keys(metrics);
   const figures = (of: Metrics): string =>
     names.map((name) => `${metricTitle(name)} ${(of[name] ?? Number.NaN).toFixed(4)}`).join('   ');
@@ -148,7 +150,7 @@ function describeGate({
   alias,
   decision,
   evidence,
-}: Extract<JobFact, { kind: 'gate' }>): string[] {
+}: NonNullable<Findings['gate']>): string[] {
   const lines = [entry('gate', `${decision} for ${alias} in ${environment}`)];
   for (const reason of evidence?.reasons ?? []) lines.push(entry('', `  ${reason}`));
   const comparison = evidence?.comparison;

@@ -4,6 +4,7 @@ import type { JobView } from '../../cli/api.ts';
 import { styleOf } from '../../cli/print.ts';
 import { showLines } from '../../cli/show.ts';
 import { exitOfJob, factLines, watchLines } from '../../cli/watch.ts';
+import { found } from '../../common/wire/view.ts';
 import recorded from './recorded-views.json' with { type: 'json' };
 
 const views = recorded as unknown as Readonly<Record<keyof typeof recorded, JobView>>;
@@ -131,9 +132,9 @@ test('exitOfJob() of a cancelled job is 1', () => {
 
 test('factLines() gives every kind of fact at most a line, and says why a job failed', () => {
   const { snapshot, rows, split } = views.accepted;
-  expect(factLines({ kind: 'rows', ...rows! }, plain)[0]).toContain('180 dropped');
-  expect(factLines({ kind: 'split', ...split! }, plain)[0]).toContain('12,729 rows to train on');
-  expect(factLines({ kind: 'snapshot', ...snapshot! } as never, plain)).toHaveLength(1);
+  expect(factLines(found('prepare', { rows }), plain)[0]).toContain('180 dropped');
+  expect(factLines(found('fit', { split }), plain)[0]).toContain('12,729 rows to train on');
+  expect(factLines(found('snapshot', { snapshot } as never), plain)).toHaveLength(1);
   const error = { code: 'ROWS_NONE', message: 'Cannot go on' } as const;
   expect(factLines({ kind: 'state', state: 'failed', error }, plain)[0]).toBe(
     'error ROWS_NONE  Cannot go on',

@@ -3,8 +3,8 @@
 // Why real HTTP: the quickstart uses nothing else of a cluster.
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { JobId } from '../../common/ids.ts';
-import type { Decision } from '../../common/wire/job/job.ts';
-import type { JobFact, JobView, StageView } from '../../common/wire/view.ts';
+import type { Decision } from '../../common/stage/gate.ts';
+import { found, type JobFact, type JobView, type StageView } from '../../common/wire/view.ts';
 
 export type FakeCluster = AsyncDisposable & {
   readonly url: string;
@@ -187,17 +187,17 @@ export function makeView(n: number, decision: Decision, error: JobView['error'])
 function factsOf(view: JobView): JobFact[] {
   return [
     { kind: 'state', state: 'running' },
-    { kind: 'snapshot', ...view.snapshot! },
+    found('snapshot', { snapshot: view.snapshot }),
     { kind: 'stage', view: view.stages[0]! },
-    { kind: 'rows', ...view.rows! },
-    { kind: 'split', ...view.split! },
-    { kind: 'fitted', features: view.features },
-    { kind: 'epoch', ...view.epochs[0]! },
+    found('prepare', { rows: view.rows }),
+    found('fit', { split: view.split }),
+    found('fit', { features: view.features }),
+    found('train', { epochs: view.epochs.slice(0, 1) }),
     { kind: 'stage', view: view.stages[2]! },
-    ...(view.evaluation ? [{ kind: 'evaluated' as const, ...view.evaluation }] : []),
-    ...(view.proof ? [{ kind: 'proved' as const, ...view.proof }] : []),
-    ...(view.published ? [{ kind: 'published' as const, ...view.published }] : []),
-    ...(view.gate ? [{ kind: 'gate' as const, ...view.gate }] : []),
+    found('evaluate', { evaluation: view.evaluation }),
+    found('prove', { proof: view.proof }),
+    found('publish', { published: view.published }),
+    found('gate', { gate: view.gate }),
     { kind: 'state', state: view.state, ...(view.error ? { error: view.error } : {}) },
   ];
 }

@@ -1,6 +1,7 @@
 // What the quickstart prints: facts to lines, progress, the screen, its options.
 // In: facts and arguments. Out: text. Why: a person reads these lines and nothing else.
 import { expect, test } from 'vitest';
+import { found } from '../../common/wire/view.ts';
 import { parseOptions } from '../../deploy/quickstart/options.ts';
 import { makeScreen } from '../../deploy/quickstart/screen.ts';
 import { describeFact, describeProgress, size } from '../../deploy/quickstart/words.ts';
@@ -8,7 +9,7 @@ import { makeView } from './fake-cluster.ts';
 
 test('describeFact() counts dropped rows by rule and leaves out rules that dropped none', () => {
   const { rows } = makeView(1, 'accepted', null);
-  expect(describeFact({ kind: 'rows', ...rows! }, { trainRows: null })).toEqual([
+  expect(describeFact(found('prepare', { rows }), { trainRows: null })).toEqual([
     '  rows       2,498,972 read, 2,497,770 kept, 1,202 dropped',
     '               202 by require(date)',
     '               1,000 by filter 2',
@@ -20,10 +21,9 @@ test('describeFact() gives training its samples a second, and puts metrics besid
   expect(describeFact({ kind: 'stage', view: view.stages[2]! }, { trainRows: 1_000_000 })).toEqual([
     '  train      735 rounds, 2.5 s (CPU 4.0 s), 400,000 samples/s',
   ]);
-  const [own, baseline] = describeFact(
-    { kind: 'evaluated', ...view.evaluation! },
-    { trainRows: null },
-  );
+  const [own, baseline] = describeFact(found('evaluate', { evaluation: view.evaluation }), {
+    trainRows: null,
+  });
   expect(own).toContain('AUC 0.6900');
   expect(baseline).toContain('AUC 0.5000');
 });
@@ -104,7 +104,7 @@ test('size() has one digit and a unit', () => {
 
 test('describeFact() says each edge of the split once, in words', () => {
   const { split } = makeView(1, 'accepted', null);
-  expect(describeFact({ kind: 'split', ...split! }, { trainRows: null })).toEqual([
+  expect(describeFact(found('fit', { split }), { trainRows: null })).toEqual([
     '  split      1,000,000 rows to train on, 400,000 for validation, 500,000 for the test (train up to 2001-05-01T23:59:00Z)',
   ]);
 });

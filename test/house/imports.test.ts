@@ -45,10 +45,10 @@ test('deploy imports common and the client of the sources: it starts the others 
   expect(wrong.map(show)).toEqual([]);
 });
 
-test('compile sees only common/{onnx,wire,engine,algorithm,model,predict,errors,ids,limits,sql,freeze} and itself', () => {
+test('compile sees only common/{onnx,wire,stage,engine,algorithm,model,predict,errors,ids,limits,sql,freeze} and itself', () => {
   const isAllowed = (to: string): boolean =>
     /^coordinator\/compile\//.test(to) ||
-    /^common\/(onnx\/|wire\/|engine\/duckdb|algorithm\/|model\/|objective\/|predict\/|errors|ids|limits|sql|freeze)/.test(
+    /^common\/(onnx\/|wire\/|stage\/|engine\/duckdb|algorithm\/|model\/|objective\/|predict\/|errors|ids|limits|sql|freeze)/.test(
       to,
     );
   const wrong = own.filter(
@@ -71,7 +71,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   fastify: /^(common\/http|coordinator\/api|gateway)\/.*\.ts$/,
   '@fastify/swagger': /^common\/http\/service\.ts$/,
   'prom-client': /^(common\/http|gateway)\/metrics\.ts$/,
-  typebox: /^(common\/(wire|http|model)|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
+  typebox: /^(common\/(wire|stage|http|model)|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
   croner: /^coordinator\/trigger\/cron\.ts$/,
   picomatch: /^coordinator\/snapshot\/list\.ts$/,
   commander: /^cli\/program\.ts$/,

@@ -9,6 +9,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { type JobId, sha256Hex } from '../../common/ids.ts';
 import type { Graph } from '../../common/onnx/graph.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
+import type { Signature } from '../../common/stage/terms.ts';
 import { openFileStore } from '../../common/store/file.ts';
 import { appendNext, entryKey } from '../../common/store/journal.ts';
 import { createJson, jsonBytes, type Store } from '../../common/store/store.ts';
@@ -20,7 +21,6 @@ import {
   type Manifest,
   versionsPrefix,
 } from '../../common/wire/model.ts';
-import type { Signature } from '../../common/wire/program.ts';
 
 export const SIGNATURE: Signature = {
   inputs: [

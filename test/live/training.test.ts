@@ -7,10 +7,10 @@ import { systemClock } from '../../common/clock.ts';
 import { silentLog } from '../../common/log.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import { createMemoryQueue, type MemoryQueue } from '../../common/queue/memory.ts';
+import type { TrainResult } from '../../common/stage/train.ts';
 import { readAll } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Store } from '../../common/store/store.ts';
-import type { TrainResult } from '../../common/wire/program.ts';
 import { runTraining } from '../../coordinator/rounds/run.ts';
 import { decodeMessage } from '../../worker/rounds/encode.ts';
 import {

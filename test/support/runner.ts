@@ -7,9 +7,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { STAGE_NAMES, type Stage } from '../../common/stages.ts';
+import type { TaskProgram } from '../../common/stage/stages.ts';
+import { STAGE_NAMES, type Stage } from '../../common/stage/stages.ts';
 import type { Descriptor, Shard, TaskInput } from '../../common/wire/task.ts';
-import type { Outcome, Prepared, Runner, TaskProgram } from '../../worker/stage/runner.ts';
+import type { Outcome, Prepared, Runner } from '../../worker/stage/runner.ts';
 
 export const tempFolder = (): string => mkdtempSync(join(tmpdir(), 'gristmill-test-'));
 

@@ -3,7 +3,8 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Digest, digestOf, type TaskId } from '../../common/ids.ts';
-import type { ScoreResult } from '../../common/wire/program.ts';
+import type { ScoreResult } from '../../common/stage/evaluate.ts';
+import type { TaskProgram } from '../../common/stage/stages.ts';
 import {
   type Descriptor,
   dataKey,
@@ -12,7 +13,7 @@ import {
 } from '../../common/wire/task.ts';
 import type { Compute } from '../../coordinator/stage/fan-in.ts';
 import { blobsInResults, inputsOf } from '../../worker/stage/inputs.ts';
-import type { Outcome, Prepared, TaskProgram } from '../../worker/stage/runner.ts';
+import type { Outcome, Prepared } from '../../worker/stage/runner.ts';
 
 export type ScoreRow = { readonly scores: readonly number[]; readonly label: number };
 type Run = (kind: string, prepared: Prepared) => Promise<Outcome>;

@@ -7,7 +7,7 @@ import { decodeCheckpoint, parametersOf } from '../../common/algorithm/gradients
 import { openSession } from '../../common/engine/onnx.ts';
 import { withParameters } from '../../common/onnx/parameters.ts';
 import { decodeModel, encodeModel } from '../../common/onnx/proto.ts';
-import type { AssembleProgram, AssembleResult } from '../../common/wire/program.ts';
+import type { AssembleProgram, AssembleResult } from '../../common/stage/train.ts';
 import { type Runner, scratchFile, sealBlob } from './runner.ts';
 
 export const runAssemble: Runner<AssembleProgram> = async (prepared) => {

@@ -28,7 +28,7 @@ import type {
   CurveMergeProgram,
   CurvePartial,
   CurveProgram,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/evaluate.ts';
 import { readGroups, spillTo, writeGroups } from './group-file.ts';
 import { type Outcome, type Prepared, scratchFile, sealBlob } from './runner.ts';
 import { pairBlocks, ScoreFiles, tasksOf } from './scores.ts';

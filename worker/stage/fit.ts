@@ -22,10 +22,9 @@ import type {
   FitProgram,
   FitResult,
   SplitCounts,
-  SplitRange,
-  SplitRanges,
   Statistic,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/fit.ts';
+import type { SplitRange, SplitRanges } from '../../common/stage/terms.ts';
 import type { BlobRef, PartRef } from '../../common/wire/task.ts';
 import { type Outcome, type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
 

@@ -1,8 +1,9 @@
 // What a task needs on local disk before a thread may start on it.
 // In: a program, an input, descriptors of earlier tasks. Out: a list to fetch. Pure.
 // Why one list: the supervisor fetches and verifies; runners see paths only.
+import { GristmillError } from '../../common/errors.ts';
+import { programRow, type TaskProgram } from '../../common/stage/stages.ts';
 import type { BlobRef, Descriptor, ResultRef, Shard, TaskInput } from '../../common/wire/task.ts';
-import type { TaskProgram } from './runner.ts';
 
 export type Inputs = {
   /** Footer and ranges of a lake object. */
@@ -17,7 +18,7 @@ export function inputsOf(program: TaskProgram, input: TaskInput): Inputs {
   const part = input.kind === 'part' || input.kind === 'replay' ? [input.part] : [];
   return {
     shard: input.kind === 'shard' || input.kind === 'replay' ? input.shard : undefined,
-    blobs: distinct([...part, ...programBlobs(program)]),
+    blobs: distinct([...part, ...blobsOf(program)]),
     results: input.kind === 'results' ? input.tasks : [],
   };
 }
@@ -26,26 +27,14 @@ export function inputsOf(program: TaskProgram, input: TaskInput): Inputs {
 export const blobsInResults = (descriptors: readonly Descriptor[]): readonly BlobRef[] =>
   distinct(descriptors.flatMap((descriptor) => blobsIn(descriptor.result)));
 
-function programBlobs(program: TaskProgram): readonly BlobRef[] {
-  switch (program.kind) {
-    case 'score':
-    case 'prove':
-      return [program.model];
-    case 'assemble':
-      return [program.checkpoint];
-    case 'compare':
-      return program.curves ? [program.curves.champion, program.curves.challenger] : [];
-    case 'prepare':
-    case 'fit':
-    case 'fitMerge':
-    case 'metrics':
-    case 'metricsMerge':
-    case 'curve':
-    case 'curveMerge':
-    case 'compareMerge':
-    case 'survey':
-      return [];
-  }
+/** What the program names, as its stage says. */
+function blobsOf(program: TaskProgram): readonly BlobRef[] {
+  const row = programRow(program.kind);
+  if (row) return row.blobsOf(program);
+  throw new GristmillError(
+    'INTERNAL',
+    `Cannot run a program of kind ${JSON.stringify(program.kind)}: this worker has none`,
+  );
 }
 
 /** Found by shape, so that a result may hold its refs wherever it likes. */

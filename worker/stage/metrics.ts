@@ -23,7 +23,7 @@ import type {
   MetricsMergeProgram,
   MetricsPartial,
   MetricsProgram,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/evaluate.ts';
 import { readGroups, spillTo, writeGroups } from './group-file.ts';
 import { type Outcome, type Prepared, scratchFile, sealBlob } from './runner.ts';
 import { ScoreFiles, tasksOf } from './scores.ts';

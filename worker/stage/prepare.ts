@@ -8,7 +8,7 @@ import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
-import type { PrepareProgram, PrepareResult } from '../../common/wire/program.ts';
+import type { PrepareProgram, PrepareResult } from '../../common/stage/prepare.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
 

@@ -12,7 +12,7 @@ import { parseRows } from '../../common/predict/rows.ts';
 import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/scan.ts';
 import { Philox } from '../../common/random.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
-import type { ProveProgram, ProveResult } from '../../common/wire/program.ts';
+import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { rangeSql } from './fit.ts';
 import type { Prepared, Runner } from './runner.ts';

@@ -4,19 +4,13 @@
 //
 //   supervisor: inputsOf → fetch ─► Prepared ══ thread: run<Kind> ══► Outcome ─► supervisor: upload blobs, commit, ack
 //
-// One file a kind or two in this folder, exporting `run<Kind>: Runner<…Program>`: prepare.ts runPrepare; fit.ts runFit
-// and runFitMerge; score.ts runScore; prove.ts runProve; assemble.ts runAssemble; metrics.ts runMetrics;
-// compare.ts runCompare; survey.ts runSurvey. thread.ts has the table.
+// One file a kind or two in this folder, exporting `run<Kind>: Runner<…Program>`; runners.ts has the table.
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import type { Digest, TaskId } from '../../common/ids.ts';
-import type { Stage } from '../../common/stages.ts';
-import type { Program, TrainProgram } from '../../common/wire/program.ts';
+import type { Stage, TaskProgram } from '../../common/stage/stages.ts';
 import { type BlobRef, type Descriptor, dataKey, type TaskInput } from '../../common/wire/task.ts';
-
-/** Programs that run as tasks; training is rounds, not a task. */
-export type TaskProgram = Exclude<Program, TrainProgram>;
 
 export type Prepared<P extends TaskProgram = TaskProgram> = {
   readonly task: TaskId;

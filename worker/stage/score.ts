@@ -2,7 +2,6 @@
 // In: a part, model.onnx, a range of the split. Out: score, label and slice codes of each row, in row order.
 // Why through the raw columns: a version of any age can be scored on the same rows, whatever its features are.
 // Flow: job → snapshot → plan → prepare → fit → train → [evaluate] → prove → publish → gate → predictions
-
 import { once } from 'node:events';
 import { createWriteStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
@@ -13,7 +12,7 @@ import { GristmillError } from '../../common/errors.ts';
 import { type Predictions, predictBatch } from '../../common/predict/batch.ts';
 import { columnsFromScan, scanColumns } from '../../common/predict/scan.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
-import type { ScoreProgram, ScoreResult, SliceFile } from '../../common/wire/program.ts';
+import type { ScoreProgram, ScoreResult, SliceFile } from '../../common/stage/evaluate.ts';
 import { rangeSql } from './fit.ts';
 import { type OutcomeBlob, type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
 import { ValueBook } from './value-book.ts';

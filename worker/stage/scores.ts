@@ -12,7 +12,7 @@ import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { GroupedRows } from '../../common/metric/groups.ts';
 import type { Pair } from '../../common/metric/measure.ts';
-import type { ScoreResult } from '../../common/wire/program.ts';
+import type { ScoreResult } from '../../common/stage/evaluate.ts';
 import type { TaskInput } from '../../common/wire/task.ts';
 import type { Prepared } from './runner.ts';
 

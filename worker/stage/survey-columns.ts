@@ -9,7 +9,7 @@ import type {
   SurveyProgram,
   SurveyResult,
   SurveyValue,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/survey.ts';
 import type { ColumnKind } from '../../common/wire/survey.ts';
 import { foldExplained } from './survey-explained.ts';
 import { foldMoments, foldPairs } from './survey-figures.ts';

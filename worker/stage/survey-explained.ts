@@ -2,7 +2,7 @@
 // In: a column and the labels, in row order; missing is NaN. Out: the share over the rows that have a label, or null.
 // Why beside the correlation: that sees straight lines alone. A column that is 0 where the label is false and anything
 // else where it is true has a correlation of 0.25 and says all; text and absent values have none at all. Pure.
-import type { SurveyColumn } from '../../common/wire/program.ts';
+import type { SurveyColumn } from '../../common/stage/survey.ts';
 
 /** `runs`: values are told apart by size alone, in so many runs of different values; null: each value is a group. */
 export function foldExplained(

@@ -1,7 +1,7 @@
 // Sums over one column of a sample, and over it together with the label.
 // In: numbers in row order; missing is NaN. Out: count, mean and sums of squared deviations, or null.
 // Why in two passes: what is summed are deviations from the mean, so large means cost no digits. Pure.
-import type { SurveyColumn } from '../../common/wire/program.ts';
+import type { SurveyColumn } from '../../common/stage/survey.ts';
 
 /** Null where no number is finite, or where their squares are not. */
 export function foldMoments(values: Float64Array): SurveyColumn['moments'] {

@@ -10,7 +10,7 @@ import type {
   SurveyLabel,
   SurveyProgram,
   SurveyResult,
-} from '../../common/wire/program.ts';
+} from '../../common/stage/survey.ts';
 import type { Shard } from '../../common/wire/task.ts';
 import type { Prepared, Runner } from './runner.ts';
 import { describeColumns, readNumbers, type Sampled, showRows } from './survey-columns.ts';

@@ -2,8 +2,8 @@
 // In: types alone. Why one file: three contexts must agree, and none of them may import the others' engines.
 import type { WireError } from '../../common/errors.ts';
 import type { RunId, WorkerId } from '../../common/ids.ts';
+import type { TrainFigures, TrainProgram } from '../../common/stage/train.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
-import type { TrainFigures, TrainProgram } from '../../common/wire/program.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
 
 /** Host → resident. `run` is repeated everywhere: what belongs to an earlier run is dropped. */

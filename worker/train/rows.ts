@@ -6,7 +6,8 @@ import { type ColumnData, type ColumnKind, openDuck } from '../../common/engine/
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { quoteText } from '../../common/sql.ts';
-import type { SplitRange, TrainProgram } from '../../common/wire/program.ts';
+import type { SplitRange } from '../../common/stage/terms.ts';
+import type { TrainProgram } from '../../common/stage/train.ts';
 import type { PartRef } from '../../common/wire/task.ts';
 
 export type LaneRows = { readonly train: Rows; readonly validation: Rows };

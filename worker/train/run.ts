@@ -14,11 +14,11 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
+import type { TrainProgram, TrainResult } from '../../common/stage/train.ts';
 import { recordFailure } from '../../common/store/failures.ts';
 import { createJson, getJson, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
-import type { TrainProgram, TrainResult } from '../../common/wire/program.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
 import {
   type BlobRef,

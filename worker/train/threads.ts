@@ -1,7 +1,6 @@
 // The threads of the child that train, seen from its main thread.
 // In: lanes to hold, rounds to compute. Out: sums of the subtrees that each thread owns.
 // Why one thing at a time: threads read the weights and write the sums that the main thread reads and writes.
-
 import { join } from 'node:path';
 import { MessageChannel, type MessagePort } from 'node:worker_threads';
 import { bytesOfSum, type Sum, viewSum } from '../../common/algorithm/algorithm.ts';
@@ -10,7 +9,7 @@ import { coverOf } from '../../common/algorithm/tree.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
 import { makeDeferred } from '../../common/deferred.ts';
 import { fromWireError, GristmillError } from '../../common/errors.ts';
-import type { TrainProgram } from '../../common/wire/program.ts';
+import type { TrainProgram } from '../../common/stage/train.ts';
 import { algorithmOf } from './algorithms/algorithms.ts';
 import type { FromLanes, LanesArgs, ToLanes } from './messages.ts';
 

@@ -106,7 +106,6 @@ export const JOB_STATES = [
   'cancelled',
 ] as const;
 export type JobState = (typeof JOB_STATES)[number];
-export type Decision = 'accepted' | 'refused' | 'none';
 
 const specInvalid = (errors: readonly FieldError[]): GristmillError =>
   new GristmillError('SPEC_INVALID', `Cannot accept the job: ${shownErrors(errors)}`, { errors });

@@ -13,7 +13,7 @@ import {
 } from '../../../common/algorithm/gradients.ts';
 import { coverOf, laneNode, lanesUnder, ROOT } from '../../../common/algorithm/tree.ts';
 import { Philox } from '../../../common/random.ts';
-import type { OptimizerSpec, ParameterSpec } from '../../../common/wire/program.ts';
+import type { OptimizerSpec, ParameterSpec } from '../../../common/stage/train.ts';
 import { mergeTree } from '../../support/tree.ts';
 
 const PARAMETERS: readonly ParameterSpec[] = [

@@ -7,7 +7,7 @@ import {
   rowsBefore,
   stepRows,
 } from '../../../common/algorithm/schedule.ts';
-import type { TrainProgram } from '../../../common/wire/program.ts';
+import type { TrainProgram } from '../../../common/stage/train.ts';
 
 const program = {
   steps: 3,

@@ -19,7 +19,7 @@ import {
 import { constantScores, metricsOf } from '../../../common/metric/measure.ts';
 import { type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
-import type { MetricsResult } from '../../../common/wire/program.ts';
+import type { MetricsResult } from '../../../common/stage/evaluate.ts';
 
 const seed = Number(process.env.SEED ?? 1);
 const BLOCK_RUNS = 8;

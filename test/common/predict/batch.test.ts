@@ -7,7 +7,7 @@ import { GraphBuilder, int } from '../../../common/onnx/build.ts';
 import { encodeModel } from '../../../common/onnx/proto.ts';
 import { predictBatch } from '../../../common/predict/batch.ts';
 import { parseRows } from '../../../common/predict/rows.ts';
-import type { Signature } from '../../../common/wire/program.ts';
+import type { Signature } from '../../../common/stage/terms.ts';
 
 const SIGNATURE: Signature = {
   inputs: [

@@ -12,7 +12,7 @@ import {
   TIME_MISSING,
 } from '../../../common/predict/rows.ts';
 import { columnsFromScan, rowToJson, scanColumns } from '../../../common/predict/scan.ts';
-import type { Signature } from '../../../common/wire/program.ts';
+import type { Signature } from '../../../common/stage/terms.ts';
 import { openTestDuck } from '../../parity/both.ts';
 
 const SIGNATURE: Signature = {

@@ -79,7 +79,7 @@ test('readStoredAfter() reads a journal from an entry on', async () => {
   const { store } = await olderStore('e391da8');
   const entries = await readStoredAfter(store, `${JOB}/journal`, { kind: 'event', after: 15 });
   expect(entries.map(({ n, value }) => [n, value.kind])).toEqual([
-    [16, 'gate'],
+    [16, 'found'],
     [17, 'state'],
   ]);
 });

@@ -4,14 +4,19 @@ import type { JobId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { applyChange } from '../../../common/wire/change.ts';
-import type { JobFact, JobStreamEvent, JobView } from '../../../common/wire/view.ts';
+import {
+  found,
+  type JobFact,
+  type JobStreamEvent,
+  type JobView,
+} from '../../../common/wire/view.ts';
 import { JobJournal } from '../../../coordinator/job/journal.ts';
 import { JobRecord } from '../../../coordinator/job/record.ts';
 import { jobEvents } from '../../../coordinator/job/stream.ts';
 import { createTestClock } from '../../support/clock.ts';
 
 const JOB = 'j-1' as JobId;
-const proved = (rows: number): JobFact => ({ kind: 'proved', rows, maxDifference: 0 });
+const proved = (rows: number): JobFact => found('prove', { proof: { rows, maxDifference: 0 } });
 const state = (to: 'queued' | 'running' | 'succeeded'): JobFact => ({ kind: 'state', state: to });
 
 async function makeJob() {

@@ -1,7 +1,7 @@
 // moveTestset() keeps the definition; mayScore() keeps seen rows out.
 import { expect, test } from 'vitest';
+import type { SplitRange, SplitRanges } from '../../../common/stage/terms.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
-import type { SplitRange, SplitRanges } from '../../../common/wire/program.ts';
 import {
   checkTestset,
   getTestset,

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import type { SurveyColumn, SurveyValue } from '../../../common/wire/program.ts';
+import type { SurveyColumn, SurveyValue } from '../../../common/stage/survey.ts';
 import type { ColumnKind } from '../../../common/wire/survey.ts';
 import {
   mergeColumn,

@@ -6,10 +6,11 @@ import { afterAll, expect, test } from 'vitest';
 import type { TaskId } from '../../../common/ids.ts';
 import { metricsOf } from '../../../common/metric/measure.ts';
 import { OBJECTIVES } from '../../../common/objective/objectives.ts';
-import type { CompareResult, MetricsResult, ScoreResult } from '../../../common/wire/program.ts';
+import type { CompareResult, MetricsResult, ScoreResult } from '../../../common/stage/evaluate.ts';
+import type { TaskProgram } from '../../../common/stage/stages.ts';
 import { runCompare } from '../../../worker/stage/compare.ts';
 import { runMetrics } from '../../../worker/stage/metrics.ts';
-import type { Prepared, TaskProgram } from '../../../worker/stage/runner.ts';
+import type { Prepared } from '../../../worker/stage/runner.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gristmill-metrics-'));
 afterAll(() => rm(folder, { recursive: true }));

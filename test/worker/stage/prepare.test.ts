@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { bucketSalt, rowBucket } from '../../../common/algorithm/bucket.ts';
 import { openDuck } from '../../../common/engine/duckdb.ts';
-import type { PrepareProgram, PrepareResult } from '../../../common/wire/program.ts';
+import type { PrepareProgram, PrepareResult } from '../../../common/stage/prepare.ts';
 import { runPrepare } from '../../../worker/stage/prepare.ts';
 import { runTask, tempFolder, wholeFile } from '../../support/runner.ts';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { TaskId } from '../../../common/ids.ts';
 import type { Group } from '../../../common/metric/groups.ts';
-import type { ScoreResult } from '../../../common/wire/program.ts';
+import type { ScoreResult } from '../../../common/stage/evaluate.ts';
 import { readGroups, writeGroups } from '../../../worker/stage/group-file.ts';
 import type { Prepared } from '../../../worker/stage/runner.ts';
 import { pairBlocks, ScoreFiles } from '../../../worker/stage/scores.ts';

@@ -3,7 +3,7 @@
 // Why one place: a new one is a folder, a line here and a line in common/algorithm/algorithms.
 import type { Algorithm } from '../../../common/algorithm/algorithm.ts';
 import { type AlgorithmKind, algorithmIn } from '../../../common/algorithm/algorithms.ts';
-import type { TrainProgram } from '../../../common/wire/program.ts';
+import type { TrainProgram } from '../../../common/stage/train.ts';
 import type { LaneRows } from '../rows.ts';
 import { gradients } from './gradients/gradients.ts';
 

@@ -14,7 +14,7 @@ import {
 import { addValidation, validationPartial } from '../../../../common/algorithm/validation.ts';
 import { type FeedTensor, openSession, type Session } from '../../../../common/engine/onnx.ts';
 import { GristmillError } from '../../../../common/errors.ts';
-import type { GradientsProgram } from '../../../../common/wire/program.ts';
+import type { GradientsProgram } from '../../../../common/stage/train.ts';
 import type { LaneRows, Rows } from '../../rows.ts';
 import { type Arena, makeArena } from '../../simd.ts';
 

@@ -15,7 +15,7 @@ import {
 import { type HeaderFormat, readHeaded, writeHeaded } from '../../../../common/algorithm/header.ts';
 import { roundCount, roundPlan } from '../../../../common/algorithm/schedule.ts';
 import { summarizeValidation } from '../../../../common/algorithm/validation.ts';
-import type { GradientsProgram, TrainFigures } from '../../../../common/wire/program.ts';
+import type { GradientsProgram, TrainFigures } from '../../../../common/stage/train.ts';
 
 type History = {
   /** Summed over the steps of the epoch under way. */

@@ -12,8 +12,8 @@ import {
 } from '../../../../../common/algorithm/algorithm.ts';
 import { algorithmIn, scheduleOf } from '../../../../../common/algorithm/algorithms.ts';
 import { digestOf, sha256Hex } from '../../../../../common/ids.ts';
+import type { TrainProgram } from '../../../../../common/stage/train.ts';
 import { memoryStore } from '../../../../../common/store/memory.ts';
-import type { TrainProgram } from '../../../../../common/wire/program.ts';
 import { algorithmOf } from '../../../../../worker/train/algorithms/algorithms.ts';
 import { type LaneRows, loadLanes } from '../../../../../worker/train/rows.ts';
 import { makeSmallRun } from '../../../../support/training.ts';
