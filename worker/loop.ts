@@ -3,7 +3,7 @@
 // Why the order: data → descriptor → hint → ack. Whoever dies between two of them leaves what the next one finds.
 // Flow: job → snapshot → plan → [prepare → fit → train → evaluate → prove] → publish → gate → predictions
 //
-//   pull ─► commit there already? ─► execute ─► commit ─► hint ─► ack
+//   pull ─► not new, and commit there already? ─► execute ─► commit ─► hint ─► ack
 //                                       └─ error ─► failures/<task>/<n>.json ─► hint ─► ack
 //                                       └─ the store is away, or not this task's fault ─► release
 import type { Clock } from '../common/clock.ts';
@@ -121,7 +121,7 @@ export function startLoop(options: LoopOptions): Loop {
     const { task } = lease;
     try {
       crashPoint('task.afterPull');
-      if (!(await fetchCommit(store, task))) await attempt(task);
+      if (lease.isNew || !(await fetchCommit(store, task))) await attempt(task);
       await settle(lease, true);
     } catch (error) {
       await settleError(lease, error);
@@ -177,6 +177,7 @@ export function startLoop(options: LoopOptions): Loop {
         ...(corrupt ? { kind: 'corrupt', corrupt } : { kind: 'error' }),
         error: wire,
         at: clock.now(),
+        offer: lease.generation,
       });
       await settle(lease, false);
     } catch (cause) {

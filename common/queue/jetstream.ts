@@ -57,7 +57,7 @@ async function openHalves(connection: NatsConnection, options: JetStreamOptions)
   return {
     uri,
     ...bus,
-    offer: (task, generation) => tasks.offer(task, generation),
+    offer: (task, generation, how) => tasks.offer(task, generation, how),
     withdraw: (numerics, ids) => tasks.withdraw(numerics, ids),
     waiting: (numerics) => tasks.waiting(numerics),
     pull: (numerics, waitMs, signal) => tasks.pull(numerics, waitMs, signal),

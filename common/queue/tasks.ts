@@ -10,6 +10,10 @@ export type Lease = {
   readonly task: Task;
   /** How often the stream has delivered this message, from 1. */
   readonly deliveries: number;
+  /** Of the offer. */
+  readonly generation: number;
+  /** First delivery of a fresh message that was offered as new: its commit cannot be there, as far as one knows. */
+  readonly isNew: boolean;
   /** Prolongs the lease by one ack wait. */
   extend(): void;
   /** Done with it (committed, or a failure recorded). */
@@ -18,12 +22,15 @@ export type Lease = {
   release(delayMs?: number): void;
 };
 
+/** `isNew`: whoever offers has just seen that there is no result, so whoever takes it at once need not look. */
+export type OfferOptions = { readonly isNew?: boolean };
+
 export type TaskQueue = {
   /**
    * Offers a task to workers of its numerics, confirmed by the broker. `generation` makes the message
    * id new when the same task is offered again.
    */
-  offer(task: Task, generation: number): Promise<void>;
+  offer(task: Task, generation: number, options?: OfferOptions): Promise<void>;
   /** Removes what is still waiting of these tasks, as far as the broker can; harmless if it cannot. */
   withdraw(numerics: string, tasks: readonly TaskId[]): Promise<void>;
   /** Tasks waiting or leased in the stream, of one numerics: these need no other offer. */
@@ -36,6 +43,20 @@ export type TaskQueue = {
    */
   restart(numerics: string): Promise<void>;
 };
+
+/**
+ * `<task>:<commit>:<generation>`, with `:new` behind it where the offer is of something new: the broker
+ * drops repeats of one publish by it, and whoever gets the message reads the offer's number from it.
+ */
+export const messageId = (task: Task, generation: number, isNew: boolean): string =>
+  `${task.task}:${task.commit}:${generation}${isNew ? ':new' : ''}`;
+export function readMessageId(id: string): {
+  readonly generation: number;
+  readonly isNew: boolean;
+} {
+  const [, , generation, mark] = id.split(':');
+  return { generation: Number(generation) || 0, isNew: mark === 'new' };
+}
 
 /** One token per numerics: which consumer a message is for, and KEDA's name for it. */
 export const tasksSubject = (numerics: string): string => `gm.task.${numericsToken(numerics)}`;

@@ -1,6 +1,7 @@
 // How attempts at a task ended badly: failures/<task>/<n>.json, written by workers and by the dispatcher.
 // In: a failure. Out: its number; all failures of a task in order.
-// Why in the store: the broker's delivery counts rise with every lapsed lease and die with the stream.
+// Why in the store: the broker's delivery counts rise with every lapsed lease and die with the stream. Each names the
+// offer that it answers, so that a run tells its own failures from earlier ones without listing the folder first.
 import type { TaskId } from '../ids.ts';
 import { type Failure, failureKey } from '../wire/task.ts';
 import { createJson, getJson, type Store } from './store.ts';
@@ -11,31 +12,24 @@ export async function recordFailure(store: Store, failure: Failure): Promise<num
   }
 }
 
-/** Failures numbered above `after`, in order. */
+/** Failures of one task, in order: numbered above `after`, of offers from `offeredFrom` on. */
 export async function readFailures(
   store: Store,
   task: TaskId,
-  after: number,
+  { after = 0, offeredFrom = 0 }: { after?: number; offeredFrom?: number } = {},
 ): Promise<readonly Failure[]> {
   const numbers = (await failureNumbers(store, task)).filter((n) => n > after);
   const failures = await Promise.all(
     numbers.map((n) => getJson<Failure>(store, failureKey(task, n))),
   );
-  return failures.filter((failure) => failure !== undefined);
+  return failures.filter(
+    (failure) => failure !== undefined && (failure.offer ?? 0) >= offeredFrom,
+  ) as Failure[];
 }
 
-/** How many failures of which tasks there are so far: a run counts only those that come later. */
-export async function countFailures(
-  store: Store,
-  tasks: ReadonlySet<TaskId>,
-): Promise<ReadonlyMap<TaskId, number>> {
-  const counts = new Map<TaskId, number>();
-  for (const name of await store.listNames('failures/')) {
-    const task = name.replace(/\/$/, '') as TaskId;
-    if (tasks.has(task)) counts.set(task, (await failureNumbers(store, task)).at(-1) ?? 0);
-  }
-  return counts;
-}
+/** The number of a task's last failure, 0 where it has none. */
+export const lastFailure = async (store: Store, task: TaskId): Promise<number> =>
+  (await failureNumbers(store, task)).at(-1) ?? 0;
 
 async function failureNumbers(store: Store, task: TaskId): Promise<readonly number[]> {
   const names = await store.listNames(`failures/${task}/`);

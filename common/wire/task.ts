@@ -150,5 +150,7 @@ export type Failure = {
   readonly corrupt?: CorruptBlob;
   readonly error: WireError;
   readonly at: number;
+  /** Generation of the offer that it answers: a run counts only its own. Absent in older ones, and for training. */
+  readonly offer?: number;
 };
 export const failureKey = (task: TaskId, n: number): string => `failures/${task}/${n}.json`;

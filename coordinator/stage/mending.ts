@@ -4,7 +4,7 @@
 import { GristmillError, toWireError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { countFailures, readFailures } from '../../common/store/failures.ts';
+import { lastFailure, readFailures } from '../../common/store/failures.ts';
 import { corruptOf } from '../../common/store/verified.ts';
 import { mendBlob } from '../dispatch/offer.ts';
 import type { TaskContext } from './context.ts';
@@ -30,12 +30,12 @@ export async function mendingRun<T>(
 ): Promise<T> {
   const id = taskIdOfRun(run);
   for (;;) {
-    const before = (await countFailures(job.store, new Set([id]))).get(id) ?? 0;
+    const after = await lastFailure(job.store, id);
     try {
       return await act();
     } catch (error) {
       if (toWireError(error).code !== 'CHECKSUM_MISMATCH') throw error;
-      const failures = await readFailures(job.store, id, before);
+      const failures = await readFailures(job.store, id, { after });
       const found = failures.flatMap(({ corrupt }) => corrupt ?? []);
       if (found.length === 0) throw error;
       job.log.warn('training begins again', { run, why: (error as GristmillError).message });

@@ -10,6 +10,7 @@ import { CRASH_POINTS } from '../../common/crash.ts';
 import { silentLog } from '../../common/log.ts';
 import { openJetStream } from '../../common/queue/jetstream.ts';
 import type { Queue } from '../../common/queue/queue.ts';
+import { numericsToken } from '../../common/queue/tasks.ts';
 import { openStore } from '../../common/store/open.ts';
 import type { Store } from '../../common/store/store.ts';
 import { getVerified } from '../../common/store/verified.ts';
@@ -159,4 +160,33 @@ describe.skipIf(!findNats())('tasks over nats-server', () => {
       setTimeout(() => nats.resume(), 2 * ACK_WAIT_MS);
     });
   });
+
+  test('a message that another holder sits on, and a consumer that delivers nothing, hang nobody', async () => {
+    const [held, paused] = [
+      await makeWorld(nats, 'held', 4),
+      await makeWorld(nats, 'stopped-consumer', 4),
+    ];
+    await using _held = held;
+    await using _paused = paused;
+    const never = new AbortController().signal;
+    await held.queue.offer(held.tasks[0]!, 1);
+    const lease = await held.queue.pull('held', 5000, never);
+    const sits = setInterval(() => lease!.extend(), 500); // a holder that hangs, and never says so
+    await paused.queue.waiting('stopped-consumer'); // the consumer is there
+    await pauseConsumer(nats.url, 'stopped-consumer');
+    await Promise.all([held.worker(), paused.worker()]);
+    await Promise.all([held.finish(), paused.finish()]);
+    clearInterval(sits);
+  }, 120_000);
 });
+
+/** It delivers nothing for an hour, though messages are pending and pulls are asked for. */
+async function pauseConsumer(url: string, numerics: string): Promise<void> {
+  const { connect } = await import('@nats-io/transport-node');
+  const { jetstreamManager } = await import('@nats-io/jetstream');
+  const connection = await connect({ servers: url });
+  const manager = await jetstreamManager(connection);
+  const until = new Date(Date.now() + 3_600_000);
+  await manager.consumers.pause('GRISTMILL_TASKS', `w-${numericsToken(numerics)}`, until);
+  await connection.close();
+}

@@ -76,8 +76,8 @@ test('startLoop() records an error and tells; hands back what is not the task’
   await w.queue.offer(makeTask(1), 1);
   await w.queue.offer(failing, 1);
   await w.clock.advance(5000);
-  expect(await readFailures(w.store, makeTask(1).task, 0)).toEqual([]);
-  expect(await readFailures(w.store, failing.task, 0)).toMatchObject([
+  expect(await readFailures(w.store, makeTask(1).task)).toEqual([]);
+  expect(await readFailures(w.store, failing.task)).toMatchObject([
     { kind: 'error', error: { code: 'INTERNAL', message: 'a bug' } },
   ]);
   expect(await countCommits(w.store, [makeTask(1)])).toEqual({ 1: 1 });

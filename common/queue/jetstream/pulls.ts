@@ -4,10 +4,11 @@
 //
 //   waiters  3            slots  [2 left] [1 left] [free]           asked = 3: nothing to ask for
 import { createInbox, type Msg, type NatsConnection, nanos } from '@nats-io/transport-node';
+import { systemClock } from '../../clock.ts';
 import { LIMITS } from '../../limits.ts';
 import { decodeTask } from '../../wire/inbound.ts';
 import type { Door } from '../door.ts';
-import type { Lease } from '../tasks.ts';
+import { type Lease, readMessageId } from '../tasks.ts';
 import type { Gathered } from './gathered.ts';
 import { consumerName, STREAM, type Stream } from './stream.ts';
 
@@ -165,9 +166,13 @@ export class Puller {
     const say = (word: string): void => {
       this.#of.gathered.add(() => message.respond(word));
     };
+    const { deliveries, ageMs } = readReply(message.reply ?? '');
+    const { generation, isNew } = readMessageId(message.headers?.get('Nats-Msg-Id') ?? '');
     return {
       task,
-      deliveries: deliveriesOf(message.reply ?? ''),
+      deliveries,
+      generation,
+      isNew: isNew && deliveries === 1 && ageMs < LIMITS.freshMs,
       extend: () => say('+WPI'),
       ack: async () => say('+ACK'),
       release: (delayMs = 0) =>
@@ -176,8 +181,10 @@ export class Puller {
   }
 }
 
-/** `$JS.ACK.<stream>.<consumer>.<deliveries>.…`, with domain and account before the stream in the longer form. */
-function deliveriesOf(reply: string): number {
+/** `$JS.ACK.<stream>.<consumer>.<deliveries>.<seq>.<seq>.<ns since 1970>.…`, in the longer form two more before the stream. */
+function readReply(reply: string): { readonly deliveries: number; readonly ageMs: number } {
   const tokens = reply.split('.');
-  return Number(tokens[tokens.length >= 11 ? 6 : 4] ?? 1);
+  const at = tokens.length >= 11 ? 6 : 4;
+  const ageMs = systemClock.now() - Number(tokens[at + 3] ?? 0) / 1e6;
+  return { deliveries: Number(tokens[at] ?? 1), ageMs };
 }

@@ -10,7 +10,14 @@ import { mapParallel } from '../../parallel.ts';
 import type { Task } from '../../wire/task.ts';
 import { Confirmed } from '../confirm.ts';
 import type { Door } from '../door.ts';
-import { type Lease, type TaskQueue, taskSubject, tasksSubject } from '../tasks.ts';
+import {
+  type Lease,
+  messageId,
+  type OfferOptions,
+  type TaskQueue,
+  taskSubject,
+  tasksSubject,
+} from '../tasks.ts';
 import type { Gathered } from './gathered.ts';
 import { Puller } from './pulls.ts';
 import { STREAM, type Stream } from './stream.ts';
@@ -32,9 +39,9 @@ export class JetStreamTasks implements TaskQueue {
     this.#confirmed = listenForConfirmations(of.connection);
   }
 
-  async offer(task: Task, generation: number): Promise<void> {
+  async offer(task: Task, generation: number, { isNew }: OfferOptions = {}): Promise<void> {
     const payload = encodeTask(task);
-    const id = `${task.task}:${task.commit}:${generation}`;
+    const id = messageId(task, generation, isNew === true);
     await this.#of.stream.insist('offer a task', task.numerics, () =>
       this.#confirmed.publish(taskSubject(task.numerics, task.task), payload, id),
     );

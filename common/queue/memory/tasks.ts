@@ -5,10 +5,12 @@ import type { Clock } from '../../clock.ts';
 import { decodeTask } from '../../wire/inbound.ts';
 import type { Task } from '../../wire/task.ts';
 import type { Door } from '../door.ts';
-import type { Lease, TaskQueue } from '../tasks.ts';
+import { type Lease, messageId, readMessageId, type TaskQueue } from '../tasks.ts';
 
 type Message = {
   readonly task: Task;
+  readonly generation: number;
+  readonly isNew: boolean;
   deliveries: number;
   /** Monotonic milliseconds from which it may be delivered: now, or the end of its lease. */
   visibleAt: number;
@@ -18,7 +20,7 @@ export type MemoryTasks = TaskQueue & {
   /** Drops every message, as a wiped broker does. */
   lose(): void;
   /** What anybody on the network could offer. */
-  offerRaw(bytes: Uint8Array): void;
+  offerRaw(bytes: Uint8Array, messageId?: string): void;
   close(): void;
   readonly offers: number;
 };
@@ -53,6 +55,8 @@ export function createMemoryTasks(
     return {
       task: structuredClone(message.task),
       deliveries: message.deliveries,
+      generation: message.generation,
+      isNew: message.isNew && message.deliveries === 1,
       extend() {
         message.visibleAt = clock.monotonicMs() + ackWaitMs;
       },
@@ -110,21 +114,21 @@ export function createMemoryTasks(
     return undefined;
   }
 
-  function offerRaw(bytes: Uint8Array): void {
+  function offerRaw(bytes: Uint8Array, id = ''): void {
     const task = door.admit('task', bytes, decodeTask);
     if (!task) return;
-    messages.add({ task, deliveries: 0, visibleAt: 0 });
+    messages.add({ task, ...readMessageId(id), deliveries: 0, visibleAt: 0 });
     wake();
   }
 
   return {
     offerRaw,
-    async offer(task, generation) {
+    async offer(task, generation, { isNew = false } = {}) {
       offers += 1;
-      const id = `${task.task}:${task.commit}:${generation}`;
+      const id = messageId(task, generation, isNew);
       if (messageIds.has(id)) return;
       messageIds.add(id);
-      offerRaw(new TextEncoder().encode(JSON.stringify(task)));
+      offerRaw(new TextEncoder().encode(JSON.stringify(task)), id);
     },
     async withdraw(_numerics, tasks) {
       const gone = new Set(tasks);

@@ -8,7 +8,8 @@ import { createMemoryQueue, type MemoryQueue } from '../../../common/queue/memor
 import { readFailures } from '../../../common/store/failures.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import type { Heartbeat } from '../../../common/wire/event.ts';
-import { runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
+import type { Task } from '../../../common/wire/task.ts';
+import { dispatchTasks, runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { createTestClock, type TestClock } from '../../support/clock.ts';
 import { idsOf, makeTasks, NUMERICS } from '../../support/tasks.ts';
@@ -109,7 +110,7 @@ test('runTasks() runs tasks of a worker that fell silent elsewhere, and records 
   await during(w.clock, done);
   expect(await countCommits(w.store, w.run.tasks)).toEqual({ 1: 4 });
   const losses = await Promise.all(
-    [...stuck.runs.keys()].map((task) => readFailures(w.store, task, 0)),
+    [...stuck.runs.keys()].map((task) => readFailures(w.store, task)),
   );
   expect(losses.flat().map(({ kind, worker }) => [kind, worker as WorkerId])).toEqual([
     ['lost', stuck.worker],
@@ -183,4 +184,77 @@ test('runTasks() withdraws its offers when its signal aborts', async () => {
   controller.abort();
   await expect(during(w.clock, done)).rejects.toMatchObject({ code: 'CANCELLED' });
   expect((await w.queue.waiting(NUMERICS)).size).toBe(0);
+});
+
+test('dispatchTasks() reads its source as there is room, and tells each place in it', async () => {
+  const w = world(0);
+  const all = makeTasks(2000);
+  works(w);
+  await during(w.clock, runTasks({ ...w.run, tasks: all.slice(0, 300) }));
+  let [read, ahead, done] = [0, 0, 0];
+  function* source(): Generator<Task> {
+    for (const task of [...all, all[0]!]) {
+      read += 1;
+      ahead = Math.max(ahead, read - done);
+      yield task;
+    }
+  }
+  const seen = new Map<number, boolean>();
+  const dispatched = dispatchTasks({
+    ...w.run,
+    tasks: source(),
+    onResult(descriptor, { index, isReused }) {
+      done += 1;
+      expect(descriptor.task).toBe(all[index % 2000]!.task);
+      seen.set(index, isReused);
+    },
+  });
+  await during(w.clock, dispatched);
+  expect(seen.size).toBe(2001);
+  expect([...seen.values()].filter((isReused) => isReused).length).toBe(301);
+  expect(ahead).toBeLessThanOrEqual(LIMITS.offerWindow + 2 * LIMITS.lookupBatch);
+});
+
+test('dispatchTasks() ends its source when the signal aborts', async () => {
+  const abort = new AbortController();
+  const w = world(0, { signal: abort.signal });
+  let isEnded = false;
+  async function* source(): AsyncGenerator<Task> {
+    try {
+      yield* makeTasks(10_000);
+    } finally {
+      isEnded = true;
+    }
+  }
+  const dispatched = dispatchTasks({ ...w.run, tasks: source(), onResult() {} });
+  await w.clock.advance(1000);
+  abort.abort();
+  await expect(during(w.clock, dispatched)).rejects.toMatchObject({ code: 'CANCELLED' });
+  expect(isEnded).toBe(true);
+});
+
+test('dispatchTasks() looks for no result where there can be none', async () => {
+  const w = world(50);
+  works(w);
+  const before = w.store.reads;
+  await during(w.clock, runTasks({ ...w.run, isNew: true }));
+  expect(w.store.reads - before).toBe(50); // the descriptor, once its hint came
+  expect(w.store.lists).toBe(0); // no task's failures, and nobody else's
+});
+
+test('dispatchTasks() takes a message out that the broker sits on', async () => {
+  const w = world(3);
+  const held = makeTasks(3)[0]!;
+  const done = runTasks(w.run);
+  await w.clock.advance(100);
+  const lease = await w.queue.pull(NUMERICS, 0, w.run.signal);
+  expect(lease!.task.task).toBe(held.task);
+  let isOver = false;
+  const sitting = (async () => {
+    for (; !isOver; await w.clock.sleep(1000)) lease!.extend();
+  })();
+  works(w);
+  await during(w.clock, done, 60_000);
+  isOver = true;
+  await during(w.clock, sitting);
 });

@@ -3,8 +3,10 @@ import { expect, test } from 'vitest';
 import type { Code } from '../../../common/errors.ts';
 import type { TaskId, WorkerId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
+import type { Heartbeat } from '../../../common/wire/event.ts';
 import type { Failure } from '../../../common/wire/task.ts';
 import {
+  IdleWatch,
   judge,
   type Observation,
   type Outstanding,
@@ -17,9 +19,12 @@ const id = task.task;
 const worker = 'w-1' as WorkerId;
 const outstanding = (over: Partial<Outstanding> = {}): Outstanding => ({
   task,
+  indices: [0],
   offeredAtMs: 0,
+  movedAtMs: 0,
   notBeforeMs: 0,
   claimedBy: new Set(),
+  freed: 0,
   ...over,
 });
 const seen = (over: Partial<Observation> = {}): Observation => ({
@@ -28,6 +33,7 @@ const seen = (over: Partial<Observation> = {}): Observation => ({
   canTellLoss: true,
   claimed: new Set<TaskId>(),
   isLive: () => true,
+  idle: [],
   ...over,
 });
 
@@ -58,6 +64,63 @@ test('reconcile() tells a loss only when it could have heard the worker', () => 
   const silent = { waiting: new Set([id]), isLive: () => false };
   expect(reconcile([claimed], seen(silent))).toEqual([{ kind: 'lost', task: id, worker }]);
   expect(reconcile([claimed], seen({ ...silent, canTellLoss: false }))).toEqual([]);
+});
+
+const idle = [{ numerics: task.numerics, memoryBytes: task.memoryBytes }];
+const present = (over: Partial<Observation> = {}): Observation =>
+  seen({ waiting: new Set([id]), idle, ...over });
+
+test('reconcile() frees a message that lies there beside workers with nothing to do', () => {
+  expect(reconcile([outstanding()], present())).toEqual([{ kind: 'free', task: id }]);
+});
+
+test.each<[string, Partial<Outstanding>, Partial<Observation>]>([
+  ['young', { movedAtMs: 100_000 - LIMITS.stuckMs + 1 }, {}],
+  ['claimed by a live worker', {}, { claimed: new Set([id]) }],
+  ['in its backoff', { notBeforeMs: 100_001 }, {}],
+  ['beside busy workers only', {}, { idle: [] }],
+  ['beside workers of other numerics', {}, { idle: [{ ...idle[0]!, numerics: 'other' }] }],
+  ['beside workers too small for it', {}, { idle: [{ ...idle[0]!, memoryBytes: 1 }] }],
+])('reconcile() leaves alone a message that is %s', (_why, one, over) => {
+  expect(reconcile([outstanding(one)], present(over))).toEqual([]);
+});
+
+test('reconcile() has a consumer made anew, once, where freeing did not help', () => {
+  const other = makeTask(2);
+  const all = [outstanding({ freed: 1 }), outstanding({ task: other, freed: 2 })];
+  expect(reconcile(all, present({ waiting: new Set([id, other.task]) }))).toEqual([
+    { kind: 'restart', numerics: task.numerics },
+    { kind: 'free', task: id },
+    { kind: 'free', task: other.task },
+  ]);
+});
+
+test('IdleWatch tells of workers that have had nothing to do for a while', () => {
+  const beat = (over: Partial<Heartbeat> = {}): Heartbeat => ({
+    worker,
+    host: 'h',
+    pid: 1,
+    numerics: 'n',
+    device: 'cpu',
+    threads: 2,
+    threadsFree: 2,
+    memoryBytes: 5,
+    tasks: [],
+    runs: [],
+    draining: false,
+    startedAt: 0,
+    ...over,
+  });
+  const ids = (watch: IdleWatch, live: Heartbeat[], nowMs: number): unknown[] =>
+    watch.see(live, nowMs).map(({ numerics }) => numerics);
+  const watch = new IdleWatch();
+  expect(ids(watch, [beat()], 0)).toEqual([]);
+  expect(ids(watch, [beat()], LIMITS.idleMs - 1)).toEqual([]);
+  expect(ids(watch, [beat()], LIMITS.idleMs)).toEqual(['n']);
+  expect(ids(watch, [beat({ tasks: [id] })], LIMITS.idleMs + 1)).toEqual([]); // and it begins anew
+  expect(ids(watch, [beat()], LIMITS.idleMs + 2)).toEqual([]);
+  const busy = [beat({ threadsFree: 0 }), beat({ draining: true })];
+  for (const one of busy) expect(ids(new IdleWatch(), [one], 0)).toEqual([]);
 });
 
 const failure = (code: Code, kind: Failure['kind'] = 'error'): Failure => ({
