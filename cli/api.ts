@@ -737,7 +737,14 @@ export type CoordinatorCalls = {
   };
   /** List models */
   models: {
+    query?: {
+      /** "next" of the page before */
+      after?: string;
+      /** models a page: 1 to 200, 50 if not said */
+      limit?: string;
+    };
     answer: {
+      /** by name */
       models: readonly {
         name: string;
         /** the newest version */
@@ -745,6 +752,8 @@ export type CoordinatorCalls = {
         /** environment → alias → version served */
         environments: Record<string, Record<string, number | null>>;
       }[];
+      /** pass as "after" for the next page; null: this was the last */
+      next: string | null;
     };
   };
   /** See a model: its versions and aliases */
@@ -752,6 +761,12 @@ export type CoordinatorCalls = {
     path: {
       /** the model */
       name: string;
+    };
+    query?: {
+      /** only versions below this one: "next" of the page before */
+      before?: string;
+      /** versions a page: 1 to 200, 50 if not said */
+      limit?: string;
     };
     answer: {
       name: string;
@@ -770,6 +785,8 @@ export type CoordinatorCalls = {
         bitExact: boolean;
         modelBytes: number;
       }[];
+      /** pass as "before" for the next page; null: this was the last */
+      next: number | null;
     };
   };
   /** See a version: its manifest */

@@ -52,8 +52,13 @@ export type Client = {
   cancelJob(id: string): Promise<JobView>;
   /** From behind fact `after` (0: from the start) until the job has ended; the last news is its last view. */
   followJob(id: string, options?: { readonly after?: number }): AsyncIterable<JobNews>;
+  /** All of them, page by page. */
   models(): Promise<readonly ModelLine[]>;
-  model(name: string): Promise<ModelView>;
+  /** Its newest versions, or those below `before`. */
+  model(
+    name: string,
+    page?: { readonly limit: number; readonly before?: number },
+  ): Promise<ModelView>;
   version(name: string, version: number): Promise<Manifest>;
   gate(name: string, environment: string): Promise<GateView>;
   setGate(name: string, environment: string, policy: GatePolicy | Uint8Array): Promise<GateView>;
@@ -120,15 +125,23 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
         isReplayed: response.headers.has('idempotency-replayed'),
       };
     },
-    listJobs: ({ limit, before }) =>
-      ask('listJobs', {
-        query: { limit: `${limit}`, ...(before === undefined ? {} : { before: `${before}` }) },
-      }),
+    listJobs: ({ limit, before }) => ask('listJobs', { query: pageOf(limit, before) }),
     job: (id) => ask('job', { path: { id } }),
     cancelJob: (id) => ask('cancelJob', { path: { id } }),
     followJob: (id, { after = 0 } = {}) => followJob(coordinator, id, { ...options, after }),
-    models: async () => (await ask('models', {})).models,
-    model: (name) => ask('model', { path: { name } }),
+    async models() {
+      const models: ModelLine[] = [];
+      for (let after: string | null = ''; after !== null; ) {
+        const page: Answer<CoordinatorCalls['models']> = await ask('models', {
+          query: { limit: '200', ...(after === '' ? {} : { after }) },
+        });
+        models.push(...page.models);
+        after = page.next;
+      }
+      return models;
+    },
+    model: (name, { limit, before } = { limit: 50 }) =>
+      ask('model', { path: { name }, query: pageOf(limit, before) }),
     version: (name, version) => ask('version', { path: { name, n: `${version}` } }),
     gate: (name, env) => ask('gate', { path: { name, env } }),
     setGate: (name, env, body) => ask('setGate', { path: { name, env }, body }),
@@ -158,3 +171,8 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
     },
   };
 }
+
+const pageOf = (limit: number, before: number | undefined) => ({
+  limit: `${limit}`,
+  ...(before === undefined ? {} : { before: `${before}` }),
+});

@@ -110,6 +110,7 @@ export const LIMITS = {
   idempotencyKeyMax: 255,
   drainMs: 5_000, // answers in flight when the API stops
   pageRowsMax: 200,
+  registryReadsMax: 32, // manifests, or models of a list, read side by side: a page in a few round trips
   predictRowsMax: 1_000,
   expressionBytesMax: 8 * KiB,
   expressionNodesMax: 200, // 400 terms take DuckDB 1.3 s to plan, 900 more than 15 s

@@ -67,6 +67,10 @@ export const show: Run = async ({ client, out, clock }, [name = '']) => {
     ]),
   });
   out.line(out.style('dim', "Figures are of the test rows of each version's own job."));
+  if (model.next !== null) {
+    const all = `GET /v1/models/${name}?before=${model.next}`;
+    out.line(out.style('dim', `There are older ones: ${all} tells them.`));
+  }
   return EXIT.done;
 };
 

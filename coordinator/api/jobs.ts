@@ -5,6 +5,7 @@
 import type { FastifyRequest } from 'fastify';
 import Type from 'typebox';
 import { GristmillError } from '../../common/errors.ts';
+import { limitOf, limitParam, numberParam } from '../../common/http/page.ts';
 import {
   bytesOf,
   idempotencyKey,
@@ -16,16 +17,12 @@ import {
   text,
 } from '../../common/http/route.ts';
 import type { JobId } from '../../common/ids.ts';
-import { LIMITS } from '../../common/limits.ts';
 import { jobSchemaJson } from '../../common/wire/job/job.ts';
 import type { ApiDeps } from './deps.ts';
 import { jobStream } from './events.ts';
 import { JobPage } from './schemas.ts';
 
-const PAGE = 50;
 const jobPath = pathOf({ id: 'the job, as its Location says' });
-const number = (description: string) =>
-  Type.Optional(Type.String({ pattern: '^[0-9]{1,12}$', description }));
 
 export const jobRoutes = ({ jobs, clock }: Pick<ApiDeps, 'jobs' | 'clock'>): readonly Route[] => [
   {
@@ -57,25 +54,24 @@ export const jobRoutes = ({ jobs, clock }: Pick<ApiDeps, 'jobs' | 'clock'>): rea
     summary: 'List jobs, newest first',
     query: Type.Object(
       {
-        before: number('only jobs submitted before this one: "next" of the page before'),
-        after: number('only jobs submitted after this one: "previous" of the page before'),
-        limit: number(`jobs a page: 1 to ${LIMITS.pageRowsMax}, ${PAGE} if not said`),
+        before: numberParam('only jobs submitted before this one: "next" of the page before'),
+        after: numberParam('only jobs submitted after this one: "previous" of the page before'),
+        limit: limitParam('jobs'),
       },
       { additionalProperties: false },
     ),
     answers: { 200: JobPage },
     handle: async (request) => {
-      const { before, after, limit } = request.query as Readonly<Record<string, string>>;
-      const rows = Number(limit ?? PAGE);
-      if (rows < 1 || rows > LIMITS.pageRowsMax) {
-        const message = `Cannot list ${rows} jobs a page, expected 1 to ${LIMITS.pageRowsMax}`;
-        throw new GristmillError('REQUEST_INVALID', message);
-      }
+      const { before, after } = request.query as Readonly<Record<string, string>>;
       if (before !== undefined && after !== undefined) {
         const message = 'Cannot list jobs before one and after another, expected one of the two';
         throw new GristmillError('REQUEST_INVALID', message);
       }
-      const page = await jobs.list({ before: placeOf(before), after: placeOf(after), limit: rows });
+      const page = await jobs.list({
+        before: placeOf(before),
+        after: placeOf(after),
+        limit: limitOf(request, 'jobs'),
+      });
       return { jobs: page.jobs, next: page.next ?? null, previous: page.previous ?? null };
     },
   },
@@ -114,7 +110,7 @@ export const jobRoutes = ({ jobs, clock }: Pick<ApiDeps, 'jobs' | 'clock'>): rea
     description:
       '"fact": an entry of the job\'s journal, its number as id. "view": the whole JobView, once at first and once at the end. "change": what has changed since, at most five times a second: {"set": {field: new value}, "append": {field: [what a list has more at its end]}}; fields that it does not name are as they were. Ends when the job has ended. With Last-Event-ID it goes on behind that fact.',
     params: jobPath,
-    headers: Type.Object({ 'last-event-id': number('number of the last fact seen') }),
+    headers: Type.Object({ 'last-event-id': numberParam('number of the last fact seen') }),
     answers: { 200: text('text/event-stream', 'facts and views') },
     isEndless: true,
     handle: async (request, reply, left) => {

@@ -3,10 +3,14 @@
 // Why If-Match: whoever moves an alias says which state they saw, so that two operators cannot undo each other unseen.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → [alias] → predictions
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import Type from 'typebox';
 import { GristmillError } from '../../common/errors.ts';
 import { ifMatchHeader, requireIfMatch, withEtag } from '../../common/http/conditional.ts';
+import { limitOf, limitParam, numberParam } from '../../common/http/page.ts';
 import { invalidRequest, sendProblem } from '../../common/http/problem.ts';
 import { bodyOf, nameOf, paramOf, pathOf, type Route, shared } from '../../common/http/route.ts';
+import { LIMITS } from '../../common/limits.ts';
+import { mapParallel } from '../../common/parallel.ts';
 import type { Entry } from '../../common/store/journal.ts';
 import { explainSchema } from '../../common/wire/explain.ts';
 import type { AliasEntry, Manifest } from '../../common/wire/model.ts';
@@ -25,7 +29,7 @@ import {
   getVersion,
   latestVersion,
   listModelNames,
-  listVersions,
+  pageVersions,
   requireModel,
 } from '../registry/version.ts';
 import type { ApiDeps } from './deps.ts';
@@ -46,59 +50,85 @@ export const modelRoutes = (deps: Deps): readonly Route[] => [
   ...aliasRoutes(deps),
 ];
 
-const versionRoutes = ({ registry: { store } }: Deps): readonly Route[] => [
-  {
-    name: 'models',
-    method: 'GET',
-    path: '/v1/models',
-    tag: 'models',
-    summary: 'List models',
-    answers: { 200: ModelList },
-    handle: async () => {
-      const names = await listModelNames(store);
-      const models = names.map(async (name) => ({
-        name,
-        latest: await requireModel(store, name),
-        environments: await listAliases(store, name),
-      }));
-      return { models: await Promise.all(models) };
+const versionRoutes = ({ registry: { store } }: Deps): readonly Route[] => {
+  const lineOf = async (name: string) => ({
+    name,
+    latest: await requireModel(store, name),
+    environments: await listAliases(store, name),
+  });
+  return [
+    {
+      name: 'models',
+      method: 'GET',
+      path: '/v1/models',
+      tag: 'models',
+      summary: 'List models',
+      query: Type.Object(
+        {
+          after: Type.Optional(
+            Type.String({ maxLength: 63, description: '"next" of the page before' }),
+          ),
+          limit: limitParam('models'),
+        },
+        { additionalProperties: false },
+      ),
+      answers: { 200: ModelList },
+      handle: async (request) => {
+        const { after = '' } = request.query as { after?: string };
+        const limit = limitOf(request, 'models');
+        const names = await listModelNames(store, { after, limit: limit + 1 });
+        const models = await mapParallel(names.slice(0, limit), LIMITS.registryReadsMax, lineOf);
+        return { models, next: names.length > limit ? names[limit - 1] : null };
+      },
     },
-  },
 
-  {
-    name: 'model',
-    method: 'GET',
-    path: '/v1/models/{name}',
-    tag: 'models',
-    summary: 'See a model: its versions and aliases',
-    params: modelPath,
-    answers: { 200: ModelView },
-    handle: async (request) => {
-      const name = nameOf(request, 'name', 'a model name');
-      await requireModel(store, name);
-      const versions = await listVersions(store, name);
-      return {
-        name,
-        environments: await listAliases(store, name),
-        versions: versions.toReversed().map(versionLine),
-      };
+    {
+      name: 'model',
+      method: 'GET',
+      path: '/v1/models/{name}',
+      tag: 'models',
+      summary: 'See a model: its versions and aliases',
+      params: modelPath,
+      query: Type.Object(
+        {
+          before: numberParam('only versions below this one: "next" of the page before'),
+          limit: limitParam('versions'),
+        },
+        { additionalProperties: false },
+      ),
+      answers: { 200: ModelView },
+      handle: async (request) => {
+        const name = nameOf(request, 'name', 'a model name');
+        const { before } = request.query as { before?: string };
+        await requireModel(store, name);
+        const { versions, next } = await pageVersions(store, name, {
+          before: before === undefined ? undefined : Number(before),
+          limit: limitOf(request, 'versions'),
+        });
+        return {
+          name,
+          environments: await listAliases(store, name),
+          versions: versions.map(versionLine),
+          next: next ?? null,
+        };
+      },
     },
-  },
 
-  {
-    name: 'version',
-    method: 'GET',
-    path: '/v1/models/{name}/versions/{n}',
-    tag: 'models',
-    summary: 'See a version: its manifest',
-    params: pathOf({ name: PATH.name, n: 'the version, from 1' }),
-    answers: { 200: shared('Manifest') },
-    handle: async (request) => {
-      const name = nameOf(request, 'name', 'a model name');
-      return getVersion(store, name, versionOf(request));
+    {
+      name: 'version',
+      method: 'GET',
+      path: '/v1/models/{name}/versions/{n}',
+      tag: 'models',
+      summary: 'See a version: its manifest',
+      params: pathOf({ name: PATH.name, n: 'the version, from 1' }),
+      answers: { 200: shared('Manifest') },
+      handle: async (request) => {
+        const name = nameOf(request, 'name', 'a model name');
+        return getVersion(store, name, versionOf(request));
+      },
     },
-  },
-];
+  ];
+};
 
 const versionLine = (manifest: Manifest) => ({
   version: manifest.version,

@@ -63,7 +63,9 @@ export const ModelList = Type.Object({
         { description: 'environment → alias → version served' },
       ),
     }),
+    { description: 'by name' },
   ),
+  next: nullable(Type.String(), 'pass as "after" for the next page; null: this was the last'),
 });
 
 export const ModelView = Type.Object({
@@ -82,6 +84,7 @@ export const ModelView = Type.Object({
     }),
     { description: 'newest first; metrics on the test rows of its own job' },
   ),
+  next: nullable(Count, 'pass as "before" for the next page; null: this was the last'),
 });
 
 const Blob = Type.Object({ sha256: Type.String(), bytes: Count });

@@ -5,6 +5,7 @@
 import { GristmillError } from '../../common/errors.ts';
 import { sha256Hex } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { mapParallel } from '../../common/parallel.ts';
 import { append, entryKey } from '../../common/store/journal.ts';
 import { jsonBytes, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
@@ -14,7 +15,7 @@ import {
   type Manifest,
   versionsPrefix,
 } from '../../common/wire/model.ts';
-import { readStored, readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
+import { readStored, readStoredHead } from '../../common/wire/stored.ts';
 import { type BlobRef, copyKey } from '../../common/wire/task.ts';
 
 /** A version before it has a number. */
@@ -32,8 +33,8 @@ export async function publishVersion(
   draft: Draft,
 ): Promise<{ readonly manifest: Manifest; readonly reused: boolean }> {
   const { model } = draft;
-  const known = await listVersions(store, model);
-  const same = known.find((manifest) => manifest.trainDigest === draft.trainDigest);
+  const newest = (await latestVersion(store, model))?.version ?? 0;
+  const same = await findTrained(store, model, { newest, trainDigest: draft.trainDigest });
   const found = (manifest: Manifest) => ({
     manifest,
     reused: manifest.lineage.job !== draft.lineage.job,
@@ -43,7 +44,7 @@ export async function publishVersion(
     return found(same);
   }
   const blobs = await storeBlobs(store, draft);
-  for (let version = (known.at(-1)?.version ?? 0) + 1; ; version++) {
+  for (let version = newest + 1; ; version++) {
     const manifest: Manifest = { ...draft, ...blobs, formatVersion: 1, version };
     if (await append(store, versionsPrefix(model), version, manifest)) {
       return { manifest, reused: false };
@@ -97,11 +98,49 @@ const refOf = (model: string, blob: Manifest['onnx']): BlobRef => ({
   ...blob,
 });
 
-/** All versions of a model, oldest first; empty where there is no such model. */
-export const listVersions = async (store: Store, model: string): Promise<readonly Manifest[]> =>
-  (await readStoredAfter(store, versionsPrefix(model), { kind: 'manifest', after: 0 })).map(
-    ({ value }) => value,
-  );
+/** The version that this training made, looked for from the newest, a page at a time. */
+async function findTrained(
+  store: Store,
+  model: string,
+  { newest, trainDigest }: { readonly newest: number; readonly trainDigest: string },
+): Promise<Manifest | undefined> {
+  for (let before = newest + 1; before > 1; before -= LIMITS.pageRowsMax) {
+    const page = await readVersions(store, model, { before, limit: LIMITS.pageRowsMax });
+    const same = page.find((manifest) => manifest.trainDigest === trainDigest);
+    if (same) return same;
+  }
+  return undefined;
+}
+
+export type VersionPage = {
+  /** Newest first. */
+  readonly versions: readonly Manifest[];
+  /** `before` of the next page; undefined: this was the last. */
+  readonly next: number | undefined;
+};
+
+/** Versions below `before`, or the newest; no versions where there is no such model. */
+export async function pageVersions(
+  store: Store,
+  model: string,
+  { before, limit }: { readonly before?: number | undefined; readonly limit: number },
+): Promise<VersionPage> {
+  const newest = (await latestVersion(store, model))?.version ?? 0;
+  const start = Math.min(before ?? newest + 1, newest + 1);
+  const versions = await readVersions(store, model, { before: start, limit });
+  const oldest = start - versions.length;
+  return { versions, next: oldest > 1 ? oldest : undefined };
+}
+
+function readVersions(
+  store: Store,
+  model: string,
+  { before, limit }: { readonly before: number; readonly limit: number },
+): Promise<Manifest[]> {
+  const count = Math.max(0, Math.min(limit, before - 1));
+  const numbers = Array.from({ length: count }, (_, index) => before - 1 - index);
+  return mapParallel(numbers, LIMITS.registryReadsMax, (n) => getVersion(store, model, n));
+}
 
 export async function latestVersion(store: Store, model: string): Promise<Manifest | undefined> {
   return (await readStoredHead(store, versionsPrefix(model), 'manifest'))?.value;
@@ -132,13 +171,21 @@ export async function newestVersion(store: Store, model: string): Promise<Manife
   throw new GristmillError('NOT_FOUND', `Cannot find the model ${model}: ${has}`);
 }
 
-/** Names of models that have a version; a gate may be set before the first one. */
-export async function listModelNames(store: Store): Promise<readonly string[]> {
-  const names = folders(await store.listNames('models/'));
-  const heads = await Promise.all(
-    names.map((name) => store.head(entryKey(versionsPrefix(name), 1))),
-  );
-  return names.filter((_name, index) => heads[index] !== undefined);
+/** Names of models that have a version, sorted; a gate may be set before the first one. */
+export async function listModelNames(
+  store: Store,
+  { after = '', limit = Number.POSITIVE_INFINITY }: { after?: string; limit?: number } = {},
+): Promise<readonly string[]> {
+  const names = folders(await store.listNames('models/')).filter((name) => name > after);
+  const found: string[] = [];
+  for (let start = 0; start < names.length && found.length < limit; start += LIMITS.pageRowsMax) {
+    const some = names.slice(start, start + LIMITS.pageRowsMax);
+    const heads = await mapParallel(some, LIMITS.registryReadsMax, (name) =>
+      store.head(entryKey(versionsPrefix(name), 1)),
+    );
+    found.push(...some.filter((_name, index) => heads[index] !== undefined));
+  }
+  return found.slice(0, limit);
 }
 
 export const folders = (names: readonly string[]): readonly string[] =>

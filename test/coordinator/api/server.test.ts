@@ -241,6 +241,15 @@ test('models and versions are listed and read; unknown ones say what there is', 
   await put(api, ALIAS, { version: 1 }, '"0"');
   expect((await api.app.inject('/v1/models')).json()).toEqual({
     models: [{ name: 'flight-delay', latest: 2, environments: { dev: { champion: 1 } } }],
+    next: null,
+  });
+  const older = (await api.app.inject('/v1/models/flight-delay?limit=1')).json();
+  expect([older.versions[0].version, older.next]).toEqual([2, 2]);
+  const last = (await api.app.inject('/v1/models/flight-delay?limit=1&before=2')).json();
+  expect([last.versions[0].version, last.next]).toEqual([1, null]);
+  expect((await api.app.inject('/v1/models?after=flight-delay')).json()).toEqual({
+    models: [],
+    next: null,
   });
   const model = (await api.app.inject('/v1/models/flight-delay')).json();
   expect(model.versions.map(({ version }: { version: number }) => version)).toEqual([2, 1]);

@@ -7,7 +7,7 @@ import {
   getVersion,
   latestVersion,
   listModelNames,
-  listVersions,
+  pageVersions,
   publishVersion,
   requireModel,
 } from '../../../coordinator/registry/version.ts';
@@ -26,7 +26,7 @@ test('publishVersion() numbers from 1 and names blobs by content', async () => {
   expect(JSON.parse(new TextDecoder().decode(golden)).rows).toHaveLength(1);
   expect(await getVersion(store, 'flight-delay', 2)).toEqual(second.manifest);
   expect(await latestVersion(store, 'flight-delay')).toEqual(second.manifest);
-  expect(await listVersions(store, 'flight-delay')).toHaveLength(2);
+  expect((await pageVersions(store, 'flight-delay', { limit: 9 })).versions).toHaveLength(2);
 });
 
 test('publishVersion() gives a train digest one version, whichever job asks', async () => {
@@ -50,7 +50,7 @@ test('publishVersion() by racers leaves no gap and no double', async () => {
     ),
   );
   await Promise.all(drafts.map((draft) => publishVersion(store, draft)));
-  const versions = await listVersions(store, 'flight-delay');
+  const { versions } = await pageVersions(store, 'flight-delay', { limit: 9 });
   expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(new Set(versions.map(({ trainDigest }) => trainDigest)).size).toBe(6);
 });
@@ -60,7 +60,7 @@ test('publishVersion() refuses a model file that is not what the draft says', as
   const draft = await makeDraft(store);
   store.overwrite(draft.onnx.key, new Uint8Array([1]));
   await expect(publishVersion(store, draft)).rejects.toMatchObject({ code: 'CHECKSUM_MISMATCH' });
-  expect(await listVersions(store, 'flight-delay')).toEqual([]);
+  expect(await pageVersions(store, 'flight-delay', { limit: 9 })).toEqual({ versions: [] });
 });
 
 test('getVersion() and requireModel() say what there is instead', async () => {
@@ -74,4 +74,29 @@ test('getVersion() and requireModel() say what there is instead', async () => {
     'Cannot find version 3 of flight-delay: it has version 1',
   );
   expect(await listModelNames(store)).toEqual(['flight-delay']);
+});
+
+test('pageVersions() tells the newest first, a page at a time', async () => {
+  const store = memoryStore();
+  for (const n of [1, 2, 3, 4, 5])
+    await publishVersion(store, await makeDraft(store, { trainDigest: sha256Hex(`train ${n}`) }));
+  const page = async (before?: number) => {
+    const { versions, next } = await pageVersions(store, 'flight-delay', { before, limit: 2 });
+    return [versions.map(({ version }) => version), next];
+  };
+  expect(await page()).toEqual([[5, 4], 4]);
+  expect(await page(4)).toEqual([[3, 2], 2]);
+  expect(await page(2)).toEqual([[1], undefined]);
+  expect(await page(1)).toEqual([[], undefined]);
+  expect(await page(99)).toEqual([[5, 4], 4]);
+});
+
+test('listModelNames() tells a page by name, without those that have a gate and no version', async () => {
+  const store = memoryStore();
+  for (const model of ['b', 'a', 'd'])
+    await publishVersion(store, await makeDraft(store, { model }));
+  await store.create('models/c/environments/dev/gate/000000000001.json', new Uint8Array());
+  expect(await listModelNames(store)).toEqual(['a', 'b', 'd']);
+  expect(await listModelNames(store, { after: 'a', limit: 1 })).toEqual(['b']);
+  expect(await listModelNames(store, { after: 'b' })).toEqual(['d']);
 });
