@@ -141,7 +141,7 @@ function unreachableError(
   return new ClientError(`Cannot reach the ${name} at ${at.url} (${at.from}): ${whyOf(cause)}`, {
     code: 'SERVER_UNREACHABLE',
     status: 0,
-    remedy: `Start a cluster with "gristmill up", or say where it runs: --${name} URL or ${setting}`,
+    remedy: `Start a cluster with "gristmill up" in this folder, or say where it runs: --${name} URL or ${setting}`,
     cause,
   });
 }

@@ -1,31 +1,30 @@
 // The command line's settings and what it knows of itself.
-// In: the environment. Out: addresses of the services with where each came from; whether colours are wanted; the version.
+// In: the environment, flags, the cluster that runs here. Out: addresses of the services, each with where it came from;
+// whether colours are wanted; the version.
 // Why "where from": an address that nobody answers at is named with the flag or the setting to correct.
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env, SettingName } from '../common/config.ts';
 import { GristmillError } from '../common/errors.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import type { RunningCluster } from './running.ts';
 
 export type Address = { readonly url: string; readonly from: string };
 export type Addresses = { readonly coordinator: Address; readonly gateway: Address };
 
-/** Flags before settings before defaults. */
+/** Flags before settings before the cluster that runs here before defaults. */
 export function readAddresses(
   env: Env,
   flags: { readonly coordinator?: string | undefined; readonly gateway?: string | undefined },
+  running: RunningCluster | undefined,
 ): Addresses {
   const values = readConfig('command line', env);
   const chosen = (name: 'coordinator' | 'gateway', setting: SettingName): Address => {
     const flag = flags[name];
-    if (flag === undefined) {
-      const from = env[setting] ? setting : `the default of ${setting}`;
-      return { url: trimmed(values[name]), from };
-    }
-    const { parse, expected } = SETTINGS['command line'][name];
-    if (parse(flag) !== undefined) return { url: trimmed(flag), from: `--${name}` };
-    const message = `Cannot use --${name} ${JSON.stringify(flag)}: expected ${expected}`;
-    throw new GristmillError('USAGE', message);
+    if (flag !== undefined) return { url: trimmed(checked(name, flag)), from: `--${name}` };
+    if (env[setting]) return { url: trimmed(values[name]), from: setting };
+    if (running) return { url: trimmed(running[name]), from: running.path };
+    return { url: trimmed(values[name]), from: `the default of ${setting}` };
   };
   return {
     coordinator: chosen('coordinator', 'GRISTMILL_COORDINATOR'),
@@ -39,7 +38,7 @@ export function addressOf(
   given: string | URL | Address | undefined,
 ): Address {
   if (given === undefined) {
-    const { coordinator, gateway } = readAddresses({}, {});
+    const { coordinator, gateway } = readAddresses({}, {}, undefined);
     return { coordinator, gateway }[name];
   }
   if (typeof given === 'object' && 'from' in given) return given;
@@ -47,6 +46,13 @@ export function addressOf(
   const { parse, expected } = SETTINGS['command line'][name];
   if (parse(text) !== undefined) return { url: text, from: `createClient({ ${name} })` };
   const message = `Cannot use ${JSON.stringify(text)} as ${name}: expected ${expected}`;
+  throw new GristmillError('USAGE', message);
+}
+
+function checked(name: 'coordinator' | 'gateway', flag: string): string {
+  const { parse, expected } = SETTINGS['command line'][name];
+  if (parse(flag) !== undefined) return flag;
+  const message = `Cannot use --${name} ${JSON.stringify(flag)}: expected ${expected}`;
   throw new GristmillError('USAGE', message);
 }
 

@@ -13,6 +13,7 @@ import { exitOf, printError } from './failure.ts';
 import { readInput } from './input.ts';
 import { makeOutput, type Output } from './print.ts';
 import { ownHelpOf, type Parsed, parseWords } from './program.ts';
+import { findRunning } from './running.ts';
 
 async function main(): Promise<number> {
   const { stdout, stderr, env } = process;
@@ -43,10 +44,11 @@ async function run(parsed: Extract<Parsed, { kind: 'run' }>, out: Output): Promi
   const { command, args, options } = parsed;
   const folder = process.cwd();
   const { coordinator, gateway, json: _, ...own } = options;
-  const addresses = readAddresses(process.env, {
+  const flags = {
     coordinator: coordinator as string | undefined,
     gateway: gateway as string | undefined,
-  });
+  };
+  const addresses = readAddresses(process.env, flags, findRunning(folder));
   const signal = command.ownsSignals ? new AbortController().signal : interrupt();
   const context: Context = {
     command: command.path.join(' '),

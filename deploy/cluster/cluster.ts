@@ -1,6 +1,7 @@
 // A cluster on one machine: NATS, perhaps MinIO, coordinator, workers and a gateway as real processes on free loopback ports.
-// In: folders and binaries. Out: addresses, and a handle that starts more, kills some, and stops all.
+// In: folders and binaries, perhaps what an earlier run has left. Out: addresses, and a handle that starts more and stops all.
 // Why shared: the quickstart, `gristmill up` and `npm start` start the very same processes.
+// `up` keeps them: whichever dies is started again on its port and folder, with back-off; the quickstart ends with one.
 //
 //   nats-server ◄── coordinator ◄── HTTP jobs
 //        ▲   ▲            │
@@ -8,20 +9,25 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { systemClock } from '../../common/clock.ts';
+import { SETTINGS } from '../../common/settings.ts';
 import { openStore } from '../../common/store/open.ts';
 import { isCheckout, nodePath, root } from '../bootstrap.mjs';
 import { requestJson, untilReady } from './http.ts';
+import { isAlive } from './identity.ts';
 import { freePorts } from './ports.ts';
-import { type Env, type Guard, type Running, startGuard, startProcess } from './process.ts';
+import { type News, Post } from './post.ts';
+import {
+  adoptProcess,
+  type Env,
+  type Guard,
+  type Running,
+  startGuard,
+  startProcess,
+} from './process.ts';
+import type { Noted, Ports } from './state.ts';
 
 export type Role = 'coordinator' | 'worker' | 'gateway';
-
-/** What each role is told of the cluster; a setting that a role does not know is refused by it. */
-const SHARED = {
-  coordinator: ['STORE', 'LAKE', 'NATS', 'HOST', 'SCRATCH'],
-  worker: ['STORE', 'LAKE', 'NATS', 'SCRATCH'],
-  gateway: ['STORE', 'NATS', 'HOST', 'SCRATCH', 'ENVIRONMENT'],
-} as const satisfies Record<Role, readonly string[]>;
 
 export type ClusterOptions = {
   /** Holds all that the cluster writes: store, lake, NATS, scratch, logs. */
@@ -41,9 +47,15 @@ export type ClusterOptions = {
   /** Ends the start. */
   readonly signal?: AbortSignal;
   /** Ports that shall stay the same from run to run; free ones otherwise. */
-  readonly ports?: Partial<Record<'coordinator' | 'gateway', number>>;
+  readonly ports?: Partial<Ports>;
+  /** What an earlier run has noted: those of its processes that live are adopted. */
+  readonly former?: Noted;
+  /** Once all is up, whoever dies is started again. */
+  readonly isKept?: boolean;
   /** Told what is being waited for. */
   readonly onStep?: (what: string) => void;
+  /** Told whenever a process has died that is kept, and when the next one is there. */
+  readonly onNews?: (name: string, news: News) => void;
 };
 
 export type Cluster = {
@@ -55,13 +67,21 @@ export type Cluster = {
   /** What a process needs to reach the store: AWS_* variables for MinIO. */
   readonly storeEnv: Env;
   readonly logs: string;
-  readonly processes: readonly Running[];
-  /** Rejects as soon as a process ends that nobody stopped. */
+  readonly ports: Ports;
+  /** Each place with the process there now, or there last, and how often it was started again. */
+  readonly processes: readonly {
+    readonly name: string;
+    readonly pid: number;
+    readonly restarts: number;
+  }[];
+  /** Rejects as soon as a process ends that nobody stopped, and that is not kept. */
   readonly broken: Promise<never>;
   startWorker(): Promise<Running>;
   stop(): Promise<void>;
-  /** Lets all processes go on after this one. */
+  /** Lets all processes go on after this one, which does not look after them any more. */
   release(): Promise<void>;
+  /** From here on they outlive this process if it is killed: whoever comes next adopts them. */
+  unguard(): Promise<void>;
 };
 
 /** A process ended that should not have, or did not come up: what it said last is in the message. */
@@ -81,14 +101,18 @@ export async function startCluster(options: ClusterOptions): Promise<Cluster> {
   }
 }
 
-/** The processes of one cluster. `starting` → `up` → `stopped`; a process that ends while up breaks it. */
+/**
+ * The processes of one cluster. `starting` → `up` → `stopped`. One that ends while starting breaks it: its settings or its
+ * port are wrong, say; one that ends while up is started again where they are kept, and breaks it otherwise.
+ */
 class Parts {
   readonly #options: ClusterOptions;
   readonly #logs: string;
-  readonly #guard: Guard = startGuard();
-  readonly #processes: Running[] = [];
+  #guard: Guard | undefined = startGuard();
+  readonly #posts: { readonly name: string; readonly post: Post }[] = [];
   readonly #broken: Promise<never>;
   #break: (error: Error) => void = () => {};
+  #isUp = false;
   #isStopping = false;
   #workers = 0;
   #settings: Env = {};
@@ -104,11 +128,11 @@ class Parts {
   }
 
   async start(): Promise<Cluster> {
-    const { folder, ports = {} } = this.#options;
-    const [nats, coordinator, gateway, minio] = await freePorts(4);
-    const natsUrl = `nats://127.0.0.1:${nats}`;
-    await this.#startNats(nats!);
-    const made = this.#options.minio ? await this.#startMinio(minio!) : fileStore(folder);
+    const { folder } = this.#options;
+    const ports = await this.#portsOf();
+    const natsUrl = urlOf('nats', ports.nats);
+    await this.#startNats(ports);
+    const made = this.#options.minio ? await this.#startMinio(ports.minio) : fileStore(folder);
     const at = await this.#open(made);
     this.#storeEnv = at.storeEnv;
     this.#settings = {
@@ -118,33 +142,58 @@ class Parts {
       HOST: '127.0.0.1',
       ENVIRONMENT: this.#options.environment ?? 'dev',
     };
-    const coordinatorUrl = `http://127.0.0.1:${ports.coordinator ?? coordinator}`;
-    const gatewayUrl = `http://127.0.0.1:${ports.gateway ?? gateway}`;
-    await this.#startRole('coordinator', 'coordinator', { GRISTMILL_PORT: portOf(coordinatorUrl) });
-    await this.#startRole('gateway', 'gateway', { GRISTMILL_PORT: portOf(gatewayUrl) });
+    const coordinatorUrl = urlOf('http', ports.coordinator);
+    const gatewayUrl = urlOf('http', ports.gateway);
+    await this.#startRole('coordinator', 'coordinator', ports.coordinator);
+    await this.#startRole('gateway', 'gateway', ports.gateway);
     for (let i = 0; i < (this.#options.workers ?? 1); i++) await this.#startWorker();
     await this.#ready(`${coordinatorUrl}/readyz`);
     await this.#ready(`${gatewayUrl}/healthz`); // ready only once a model is served
     await this.#untilWorkers(coordinatorUrl);
-    const processes = this.#processes;
+    this.#isUp = true;
+    const posts = this.#posts;
     return {
       ...at,
       coordinatorUrl,
       gatewayUrl,
       natsUrl,
+      ports,
       logs: this.#logs,
       broken: this.#broken,
       get processes() {
-        return processes;
+        return posts.map(({ name, post }) => ({
+          name,
+          pid: post.running.pid,
+          restarts: post.restarts,
+        }));
       },
       startWorker: () => this.#startWorker(),
       stop: () => this.stop(),
-      release: () => {
+      release: async () => {
         this.#isStopping = true;
-        for (const each of processes) each.release();
-        return this.#guard.release();
+        for (const { post } of posts) post.release();
+        await this.#guard?.release();
+      },
+      unguard: async () => {
+        const guard = this.#guard;
+        this.#guard = undefined;
+        await guard?.release();
       },
     };
+  }
+
+  /** As before where an earlier run is taken over, else as asked for, else free ones. */
+  async #portsOf(): Promise<Ports> {
+    const { former, ports } = this.#options;
+    const [nats, monitor, minio, coordinator, gateway] = await freePorts(5);
+    const free: Ports = {
+      nats: nats!,
+      monitor: monitor!,
+      minio: minio!,
+      coordinator: coordinator!,
+      gateway: gateway!,
+    };
+    return { ...free, ...ports, ...former?.ports };
   }
 
   /** Makes what is ours to make: a lake that was named is there, or was misspelt. */
@@ -163,16 +212,16 @@ class Parts {
   /** In the reverse order of need: who uses the store and NATS goes first. */
   async stop(): Promise<void> {
     this.#isStopping = true;
-    const isServer = ({ name }: Running): boolean => name === 'nats-server' || name === 'minio';
-    await Promise.all(this.#processes.filter((each) => !isServer(each)).map((each) => each.stop()));
-    await Promise.all(this.#processes.filter(isServer).map((each) => each.stop(3_000)));
-    await this.#guard.close();
+    const servers = this.#posts.filter(({ name }) => isServer(name));
+    const roles = this.#posts.filter(({ name }) => !isServer(name));
+    await Promise.all(roles.map(({ post }) => post.stop()));
+    await Promise.all(servers.map(({ post }) => post.stop(3_000)));
+    await this.#guard?.close();
   }
 
-  async #startNats(port: number): Promise<void> {
+  async #startNats({ nats, monitor }: Ports): Promise<void> {
     const dir = join(this.#options.folder, 'nats');
-    const monitor = (await freePorts(1))[0]!;
-    const listen = ['--addr', '127.0.0.1', '--port', String(port), '--http_port', String(monitor)];
+    const listen = ['--addr', '127.0.0.1', '--port', String(nats), '--http_port', String(monitor)];
     this.#start(
       'nats-server',
       [this.#options.natsServer, ...listen, '-js', '--store_dir', dir],
@@ -182,7 +231,7 @@ class Parts {
   }
 
   async #startMinio(port: number): Promise<Place> {
-    const url = `http://127.0.0.1:${port}`;
+    const url = urlOf('http', port);
     const data = join(this.#options.folder, 'minio');
     await mkdir(data, { recursive: true });
     this.#start(
@@ -212,34 +261,41 @@ class Parts {
     return this.#startRole(`worker ${this.#workers}`, 'worker');
   }
 
-  async #startRole(name: string, role: Role, own: Env = {}): Promise<Running> {
+  async #startRole(name: string, role: Role, port?: number): Promise<Running> {
     const scratch = join(this.#options.folder, 'scratch', fileName(name));
     await mkdir(scratch, { recursive: true });
     const all: Env = { ...this.#settings, SCRATCH: scratch };
-    const shared = SHARED[role].map((setting) => [`GRISTMILL_${setting}`, all[setting]]);
     return this.#start(name, [nodePath(), mainOf(role)], {
       ...this.#storeEnv,
-      ...Object.fromEntries(shared),
-      ...own,
+      ...sharedWith(role, all),
+      ...(port === undefined ? {} : { GRISTMILL_PORT: String(port) }),
       ...this.#options.settings?.[role],
     });
   }
 
   #start(name: string, command: readonly string[], settings: Env): Running {
-    this.#options.onStep?.(name);
-    const running = startProcess({
-      name,
-      command,
-      env: { ...withoutOurs(process.env), ...settings },
-      logPath: join(this.#logs, `${fileName(name)}.log`),
-      cwd: root,
-      guard: this.#guard,
+    const logPath = join(this.#logs, `${fileName(name)}.log`);
+    const env = { ...withoutOurs(process.env), ...settings };
+    const guard = () => (this.#guard ? { guard: this.#guard } : {});
+    const start = (): Running => {
+      this.#options.onStep?.(name);
+      return startProcess({ name, command, env, logPath, cwd: root, ...guard() });
+    };
+    const noted = this.#options.former?.processes.find((each) => each.name === name);
+    const adopted =
+      noted && isAlive(noted) ? adoptProcess(noted, { logPath, ...guard() }) : undefined;
+    const post = new Post({
+      clock: systemClock,
+      start,
+      ...(adopted ? { adopted } : {}),
+      isKept: () => this.#isUp && this.#options.isKept === true,
+      onNews: (news) => this.#options.onNews?.(name, news),
+      onOver: (running, how) => {
+        if (!this.#isStopping) this.#break(endedEarly(running, how));
+      },
     });
-    this.#processes.push(running);
-    void running.ended.then((how) => {
-      if (!this.#isStopping) this.#break(endedEarly(running, how));
-    });
-    return running;
+    this.#posts.push({ name, post });
+    return post.running;
   }
 
   async #ready(url: string): Promise<void> {
@@ -282,12 +338,23 @@ const fileStore = (folder: string): Place => ({
   storeEnv: {},
 });
 
+/** What a role reads of the cluster's settings: one that it does not know is refused by it. A port is its own. */
+function sharedWith(role: Role, all: Env): Env {
+  const known: readonly string[] = Object.values(SETTINGS[role]).map(({ name }) => name);
+  const named = Object.entries(all).map(([name, value]) => [`GRISTMILL_${name}`, value] as const);
+  return Object.fromEntries(named.filter(([name]) => known.includes(name)));
+}
+
+/** In this order everything is stopped: who uses store and queue first. */
+export const isServer = (name: string): boolean => name === 'nats-server' || name === 'minio';
+
+const urlOf = (scheme: string, port: number): string => `${scheme}://127.0.0.1:${port}`;
+
 /** The settings of a shell that was made for another cluster must not reach this one. */
 const withoutOurs = (env: Env): Env =>
   Object.fromEntries(Object.entries(env).filter(([name]) => !/^(GRISTMILL|AWS|MINIO)_/.test(name)));
 
 const fileName = (name: string): string => name.replaceAll(' ', '-');
-const portOf = (url: string): string => new URL(url).port;
 
 function endedEarly(running: Running, how: string): ClusterError {
   return new ClusterError(

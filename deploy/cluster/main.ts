@@ -2,19 +2,34 @@
 // In: words of options.ts, the shell's folder, signals. Out: addresses and what to type next; an exit code.
 // Why one folder: all state is objects, so a cluster started anew carries on where the one before it was.
 //
-//   options ── taken ports, a cluster that runs already: an error ──► binaries ──► start ──┬─ --detach: noted, left running
-//                                                                                          └─ until Ctrl-C, or one of them dies
+//   options ── taken ports, a cluster that runs already: an error ──► binaries ──► start, or take over what lives ──► keep:
+//     whoever dies is started again, until Ctrl-C, SIGTERM or `down`. --detach starts a supervisor that does this, and leaves
 import { mkdir } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
 import { CODES, GristmillError } from '../../common/errors.ts';
+import { untilAborted } from '../../common/lifecycle.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
 import { isCheckout, SetupError, shellFolder } from '../bootstrap.mjs';
-import { type Cluster, startCluster } from './cluster.ts';
+import { type Cluster, type ClusterOptions, startCluster } from './cluster.ts';
+import { startSupervisor } from './detach.ts';
 import { HELP, readOptions, type UpOptions } from './options.ts';
-import { claimPorts } from './ports.ts';
-import { documentOf, welcome } from './said.ts';
+import { documentOf, newsLine, welcome } from './said.ts';
 import { untilSignal } from './signals.ts';
-import { CLUSTER, LAKE, readLast, readRunning, stopRunning, writeRunning } from './state.ts';
+import {
+  CLUSTER,
+  clearNoted,
+  isSupervised,
+  LAKE,
+  type LastRun,
+  livingOf,
+  type Noted,
+  readLast,
+  readNoted,
+  stopRunning,
+  workersOf,
+  writeNoted,
+} from './state.ts';
+import { checkTakeover, portsFor } from './takeover.ts';
 
 /** How the command line is called here. */
 const program = isCheckout
@@ -35,78 +50,116 @@ async function main(): Promise<number> {
 async function up(options: UpOptions): Promise<number> {
   const last = options.isLast ? await readLast() : undefined;
   const at = last?.folder ?? CLUSTER;
-  await refuseSecond(at);
-  const [coordinator, gateway] = await claimPorts([
-    { name: 'coordinator', flag: '--port', port: options.ports.coordinator },
-    { name: 'gateway', flag: '--gateway-port', port: options.ports.gateway },
-  ]);
-  const isMinio = options.store === 'minio' || last?.store === 'minio';
+  const noted = await readNoted(at);
+  if (noted && isSupervised(noted)) throw secondOn(at, noted);
+  const former = noted && livingOf(noted).length > 0 ? noted : undefined;
+  if (former) checkTakeover(former, options, program);
+  if (options.isDetached) return leave(at, options);
+  return keep(await planOf(options, { at, last, former }), options);
+}
+
+/** `up --detach`: another process keeps the cluster. */
+async function leave(at: string, options: UpOptions): Promise<number> {
+  const words = process.argv.slice(2).filter((word) => word !== '--detach');
+  const tell = (text: string): void => void process.stderr.write(text);
+  const started = await startSupervisor({ at, words, interrupt, tell });
+  return 'exitCode' in started ? started.exitCode : announce(started, options);
+}
+
+type Plan = Omit<ClusterOptions, 'onNews'> & { readonly isMinio: boolean };
+
+async function planOf(
+  options: UpOptions,
+  { at, last, former }: { at: string; last?: LastRun | undefined; former?: Noted | undefined },
+): Promise<Plan> {
+  const ports = await portsFor(options.ports, former);
+  const isMinio = former?.isMinio ?? (options.store === 'minio' || last?.store === 'minio');
   const natsServer = await getNatsServer();
   const minio = isMinio ? { minio: await getMinio() } : {};
   await mkdir(at, { recursive: true });
-  if (!last && !isMinio) await mkdir(LAKE, { recursive: true });
-  const lake = options.lake ?? (last || isMinio ? undefined : pathToFileURL(LAKE).href);
-  const cluster = await startCluster({
+  const hasOwnLake = !last && !isMinio;
+  if (hasOwnLake) await mkdir(LAKE, { recursive: true });
+  const lake = options.lake ?? (hasOwnLake ? pathToFileURL(LAKE).href : undefined);
+  const named = {
+    ...(lake === undefined ? {} : { lake }),
+    ...(typeof options.store === 'object' ? { store: options.store.uri } : {}),
+  };
+  return {
     folder: at,
     natsServer,
     ...minio,
-    ...(lake === undefined ? {} : { lake }),
-    ...(typeof options.store === 'object' ? { store: options.store.uri } : {}),
+    ...(former ? { former, lake: former.lakeUri, store: former.storeUri } : named),
     storeEnv: options.storeEnv,
-    workers: options.workers,
-    ports: { coordinator: coordinator!, gateway: gateway! },
+    workers: former ? workersOf(former) : (options.workers ?? 1),
+    ports,
+    isMinio,
+    isKept: true,
     signal: interrupt.signal,
     onStep: (what) => note(`starting ${what} …`),
+  };
+}
+
+/** Until Ctrl-C, SIGTERM or `down`. */
+async function keep(plan: Plan, options: UpOptions): Promise<number> {
+  const { folder: at, former, isMinio } = plan;
+  if (former) note(`taking over ${listed(livingOf(former))}, which a former run has left`);
+  const how = { isKept: options.isSupervisor, isSupervised: true, isMinio };
+  let written: Promise<void> = Promise.resolve();
+  const write = (): Promise<void> => {
+    written = written.then(() => writeNoted(at, cluster, how));
+    return written;
+  };
+  const cluster: Cluster = await startCluster({
+    ...plan,
+    onNews: (name, news) => {
+      note(newsLine(name, news, new Date()));
+      write().catch((error: Error) => note(`Cannot note what runs: ${error.message}`));
+    },
   });
-  return options.isDetached ? leave(at, cluster, options) : keep(at, cluster, options);
-}
-
-async function leave(at: string, cluster: Cluster, options: UpOptions): Promise<number> {
-  await writeRunning(at, { ...cluster, isKept: true });
-  await cluster.release();
-  return announce(cluster, options);
-}
-
-async function keep(at: string, cluster: Cluster, options: UpOptions): Promise<number> {
-  const { signal } = interrupt;
   try {
-    await writeRunning(at, { ...cluster, isKept: false });
-    await announce(cluster, options);
-    const stopped = new Promise<void>((resolve) => {
-      if (signal.aborted) resolve();
-      else signal.addEventListener('abort', () => resolve());
-    });
-    await Promise.race([cluster.broken, stopped]);
+    await write();
+    if (options.isSupervisor) await cluster.unguard();
+    else await announce(await notedAt(at), options);
+    await untilAborted(interrupt.signal);
   } finally {
     await cluster.stop();
+    await written.catch(() => {});
+    await clearNoted(at);
   }
   note('Stopped.');
   return 0;
 }
 
+async function notedAt(at: string): Promise<Noted> {
+  const noted = await readNoted(at);
+  if (noted) return noted;
+  throw new SetupError(`Cannot read ${at}/running.json, expected what was noted there just now`);
+}
+
+const listed = (processes: readonly { readonly name: string }[]): string =>
+  processes.map(({ name }) => name).join(', ');
+
 async function down(isJson: boolean): Promise<number> {
   const stopped = await stopRunning();
   if (isJson) return say(`${JSON.stringify({ stopped })}\n`);
   if (stopped.length > 0) return say(`Stopped: ${stopped.join(', ')}.\n`);
-  const running = await readRunning(CLUSTER);
-  if (!running) return say(`Nothing was left running here (${CLUSTER}).\n`);
+  const noted = await readNoted(CLUSTER);
+  if (!noted) return say(`Nothing was left running here (${CLUSTER}).\n`);
   throw new GristmillError(
     'USAGE',
-    `Cannot end the cluster at ${running.coordinatorUrl}: it was started without --detach, expected Ctrl-C where it runs`,
+    `Cannot end the cluster at ${noted.coordinatorUrl}: it was started without --detach, expected Ctrl-C where it runs`,
   );
 }
 
-async function refuseSecond(at: string): Promise<void> {
-  const running = await readRunning(at);
-  if (!running) return;
-  const how = running.isKept ? `"${program} down"` : 'Ctrl-C where it runs';
-  throw new GristmillError(
+function secondOn(at: string, noted: Noted): GristmillError {
+  const how = noted.isKept ? `"${program} down"` : 'Ctrl-C where it runs';
+  return new GristmillError(
     'USAGE',
-    `Cannot start a second cluster on ${at}: one runs at ${running.coordinatorUrl}, expected none (${how} ends it)`,
+    `Cannot start a second cluster on ${at}: one runs at ${noted.coordinatorUrl}, expected none (${how} ends it)`,
   );
 }
 
-async function announce(cluster: Cluster, options: UpOptions): Promise<number> {
+async function announce(cluster: Noted, options: UpOptions): Promise<number> {
   if (options.isJson) return say(`${JSON.stringify(documentOf(cluster))}\n`);
   return say(await welcome(cluster, { program, folder, isDetached: options.isDetached }));
 }

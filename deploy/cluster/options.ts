@@ -12,14 +12,20 @@ import type { Env } from './process.ts';
 export type UpOptions = {
   /** A URI, checked to be there; undefined: the folder that is made for it. */
   readonly lake: string | undefined;
-  /** A URI, a MinIO of its own, or the cluster's folder. */
-  readonly store: { readonly uri: string } | 'minio' | 'folder';
+  /** A URI, a MinIO of its own, or the cluster's folder, also where nothing is said. */
+  readonly store: { readonly uri: string } | 'minio' | 'folder' | undefined;
   /** The shell's AWS_* variables, where s3:// is named. */
   readonly storeEnv: Env;
-  readonly workers: number;
-  /** 0: any free one. */
-  readonly ports: { readonly coordinator: number; readonly gateway: number };
+  /** undefined: not said, so one, or as many as there were. */
+  readonly workers: number | undefined;
+  /** 0: any free one; undefined: not said, so the usual one, or the one there was. */
+  readonly ports: {
+    readonly coordinator: number | undefined;
+    readonly gateway: number | undefined;
+  };
   readonly isDetached: boolean;
+  /** Started by one that detaches: keeps the cluster until SIGTERM, and is not seen by anybody. */
+  readonly isSupervisor: boolean;
   readonly isJson: boolean;
   /** On the objects of the last quickstart, where there was one. */
   readonly isLast: boolean;
@@ -31,7 +37,8 @@ type Down = { readonly kind: 'down'; readonly isJson: boolean };
 export const HELP = `npm start -- [options]
 
 Runs NATS, coordinator, workers and gateway on the objects of the last quickstart, or on an empty
-store below .gristmill/, until Ctrl-C.
+store below .gristmill/, until Ctrl-C. Whichever of them dies is started again. Where a former run has left some of them,
+these are taken over and what is missing is started.
 
   --lake DIR         where datasets lie: a folder, or s3://bucket/prefix with the usual AWS_* variables
   --workers N        worker processes (1)
@@ -54,6 +61,7 @@ const FLAGS = {
   detach: { type: 'boolean' },
   json: { type: 'boolean' },
   last: { type: 'boolean' },
+  supervise: { type: 'boolean' },
   stop: { type: 'boolean' },
   help: { type: 'boolean' },
 } as const;
@@ -79,12 +87,13 @@ export async function readOptions(
     lake,
     store,
     storeEnv: isS3 ? awsOf(env) : {},
-    workers: whole('--workers', values.workers ?? '1', { min: 1, max: WORKERS_MAX }),
+    workers: whole('--workers', values.workers, { min: 1, max: WORKERS_MAX }),
     ports: {
-      coordinator: whole('--port', values.port ?? '8080', { min: 0, max: 65_535 }),
-      gateway: whole('--gateway-port', values['gateway-port'] ?? '8090', { min: 0, max: 65_535 }),
+      coordinator: whole('--port', values.port, { min: 0, max: 65_535 }),
+      gateway: whole('--gateway-port', values['gateway-port'], { min: 0, max: 65_535 }),
     },
     isDetached: values.detach ?? false,
+    isSupervisor: values.supervise ?? false,
     isJson,
     isLast: values.last ?? false,
   };
@@ -111,7 +120,8 @@ async function lakeOf(text: string, folder: string): Promise<string> {
 }
 
 function storeOf(text: string | undefined, folder: string): UpOptions['store'] {
-  if (text === undefined || text === 'file') return 'folder';
+  if (text === undefined) return undefined;
+  if (text === 'file') return 'folder';
   if (text === 'minio') return 'minio';
   return { uri: uriOf('--store', text, folder) };
 }
@@ -124,7 +134,12 @@ function uriOf(flag: string, text: string, folder: string): string {
   throw usage(`Cannot use ${flag} ${text}: ${expected}`);
 }
 
-function whole(flag: string, text: string, { min, max }: { min: number; max: number }): number {
+function whole(
+  flag: string,
+  text: string | undefined,
+  { min, max }: { min: number; max: number },
+): number | undefined {
+  if (text === undefined) return undefined;
   const number = /^\d{1,6}$/.test(text) ? Number(text) : Number.NaN;
   if (number >= min && number <= max) return number;
   throw usage(`Cannot use ${flag} ${text}: expected a whole number from ${min} to ${max}`);

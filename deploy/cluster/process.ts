@@ -1,10 +1,13 @@
 // One process of a cluster: started in a group of its own, its output in a file, ended with all that it forked.
 // In: a command. Out: a handle that stops it, kills it, and tells how it ended.
 // Why groups: a worker forks children; SIGKILL to the group reaches those, too.
+// One that an earlier run has left can be adopted: the same handle on a process that is no child of ours.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { type Identity, isAlive } from './identity.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 export type ProcessOptions = {
@@ -55,7 +58,7 @@ export function startProcess(options: ProcessOptions): Running {
     if (pid !== undefined) guard?.forget(pid);
     return how;
   });
-  const isAlive = (): boolean =>
+  const isRunning = (): boolean =>
     child.exitCode === null && child.signalCode === null && pid !== undefined;
   const kill = async (): Promise<void> => {
     if (pid !== undefined) killGroup(pid);
@@ -67,10 +70,10 @@ export function startProcess(options: ProcessOptions): Running {
     logPath,
     ended,
     get isAlive() {
-      return isAlive();
+      return isRunning();
     },
     async stop(graceMs = GRACE_MS) {
-      if (!isAlive()) return;
+      if (!isRunning()) return;
       child.kill('SIGTERM');
       const timer = setTimeout(() => pid !== undefined && killGroup(pid), graceMs);
       await ended;
@@ -83,6 +86,62 @@ export function startProcess(options: ProcessOptions): Running {
     release: () => child.unref(),
     tail: (lines = 5) => readTail(logPath, lines),
   };
+}
+
+const LOOK_MS = 500;
+
+/** A process that somebody else has started and left, as one of ours; how it ends is not told to us, only that. */
+export function adoptProcess(
+  noted: Identity & { readonly name: string },
+  { logPath, guard }: Pick<ProcessOptions, 'logPath' | 'guard'>,
+): Running {
+  const { name, pid } = noted;
+  guard?.watch(pid);
+  const released = new AbortController();
+  const ended = untilGone(noted, released.signal).then(() => {
+    killGroup(pid);
+    guard?.forget(pid);
+    return 'it was started by an earlier "up", so how it ended is not known';
+  });
+  const kill = async (): Promise<void> => {
+    killGroup(pid);
+    await ended;
+  };
+  return {
+    name,
+    pid,
+    logPath,
+    ended,
+    get isAlive() {
+      return isAlive(noted);
+    },
+    async stop(graceMs = GRACE_MS) {
+      if (!isAlive(noted)) return;
+      signalTo(pid, 'SIGTERM');
+      const timer = setTimeout(() => killGroup(pid), graceMs);
+      await ended;
+      clearTimeout(timer);
+    },
+    signal: (signal) => signalTo(pid, signal),
+    kill,
+    release: () => released.abort(),
+    tail: (lines = 5) => readTail(logPath, lines),
+  };
+}
+
+async function untilGone(noted: Identity, released: AbortSignal): Promise<void> {
+  while (isAlive(noted)) {
+    await delay(LOOK_MS, undefined, { signal: released }).catch(() => {});
+    if (released.aborted) return new Promise(() => {}); // nobody asks any more
+  }
+}
+
+function signalTo(pid: number, signal: NodeJS.Signals): void {
+  try {
+    process.kill(pid, signal);
+  } catch {
+    // gone already
+  }
 }
 
 /** Kills process groups when this process is gone: see guard.mjs. */

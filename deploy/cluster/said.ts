@@ -4,13 +4,14 @@
 import { readdir } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import type { Cluster } from './cluster.ts';
+import type { News } from './post.ts';
+import type { Noted } from './state.ts';
 
 const USUAL = { coordinator: 'http://127.0.0.1:8080', gateway: 'http://127.0.0.1:8090' };
 /** Folders that are looked into for a first Parquet file: enough for one dataset, nothing for a lake of millions. */
 const LOOKS_MAX = 50;
 
-export const documentOf = (cluster: Cluster): object => ({
+export const documentOf = (cluster: Noted): object => ({
   coordinatorUrl: cluster.coordinatorUrl,
   gatewayUrl: cluster.gatewayUrl,
   lake: cluster.lakeUri,
@@ -19,8 +20,19 @@ export const documentOf = (cluster: Cluster): object => ({
   pids: Object.fromEntries(cluster.processes.map(({ name, pid }) => [name, pid])),
 });
 
+/** What has happened to one of its processes. */
+export function newsLine(name: string, news: News, at: Date): string {
+  const time = at.toISOString().slice(0, 19).replace('T', ' ');
+  if (news.kind === 'started') {
+    return `${time} ${name} runs again (process ${news.pid}, started again ${times(news.restarts)})`;
+  }
+  return `${time} ${name} has ended (${news.how}); it is started again in ${news.delayMs / 1000} s`;
+}
+
+const times = (count: number): string => (count === 1 ? 'once' : `${count} times`);
+
 export async function welcome(
-  cluster: Cluster,
+  cluster: Noted,
   { program, folder, isDetached }: { program: string; folder: string; isDetached: boolean },
 ): Promise<string> {
   const { coordinatorUrl, gatewayUrl, lakeUri, storeUri, logs } = cluster;
@@ -43,13 +55,15 @@ export async function welcome(
   ].join('\n')}\n`;
 }
 
-/** Where the command line would not look by itself. */
-function addresses({ coordinatorUrl, gatewayUrl }: Cluster): string[] {
+/** Where the command line would not look by itself, but in this folder and those below it. */
+function addresses({ coordinatorUrl, gatewayUrl }: Noted): string[] {
   const names = [
     ...(coordinatorUrl === USUAL.coordinator ? [] : [`GRISTMILL_COORDINATOR=${coordinatorUrl}`]),
     ...(gatewayUrl === USUAL.gateway ? [] : [`GRISTMILL_GATEWAY=${gatewayUrl}`]),
   ];
-  return names.length > 0 ? [`  export ${names.join(' ')}`] : [];
+  return names.length > 0
+    ? [`  export ${names.join(' ')}   # in another folder than this one`]
+    : [];
 }
 
 /** A pattern for the first Parquet file of a lake that is a folder: "trips/*.parquet". */

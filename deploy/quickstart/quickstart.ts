@@ -7,7 +7,7 @@ import type { JobInput } from '../../common/wire/job/job.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
 import { home, root } from '../bootstrap.mjs';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
-import { makeRunFolder, writeLast, writeRunning } from '../cluster/state.ts';
+import { clearNoted, makeRunFolder, writeLast, writeNoted } from '../cluster/state.ts';
 import { makeLake } from './lake.ts';
 import type { Options } from './options.ts';
 import type { Screen } from './screen.ts';
@@ -57,11 +57,12 @@ export async function runQuickstart(
       `NATS, ${options.store === 'minio' ? 'MinIO, ' : ''}coordinator, worker and gateway run; their logs: ${relative(root, cluster.logs)}`,
     ),
   );
+  const isMinio = options.store === 'minio';
   let isDone = false;
   const over = new AbortController();
   try {
     await writeLast({ folder, store: options.store });
-    await writeRunning(folder, { ...cluster, isKept: false });
+    await writeNoted(folder, cluster, { isKept: false, isSupervised: true, isMinio });
     const spec = JSON.parse(
       await readFile(join(root, 'deploy/examples/flight-delay.json'), 'utf8'),
     ) as JobInput;
@@ -83,9 +84,12 @@ export async function runQuickstart(
     over.abort(); // nobody asks a cluster that is being stopped
     screen.clear();
     if (isDone && options.keep) {
-      await writeRunning(folder, { ...cluster, isKept: true });
+      await writeNoted(folder, cluster, { isKept: true, isSupervised: false, isMinio });
       await cluster.release();
-    } else await timed('stop', () => cluster.stop());
+    } else {
+      await timed('stop', () => cluster.stop());
+      await clearNoted(folder);
+    }
     if (isDone) sayTimes(screen, times);
   }
 }
