@@ -38,9 +38,9 @@ function fromProc(pid: number): Identity | undefined {
 const DATE_LENGTH = 'Wed Nov 25 02:16:51 2026'.length;
 
 function fromPs(pid: number): Identity | undefined {
-  const env = { PATH: process.env.PATH, LC_ALL: 'C', TZ: 'UTC' };
+  const env = { LC_ALL: 'C', TZ: 'UTC' }; // a date is read alike in whatever shell
   const words = ['-o', 'stat=,lstart=,command=', '-p', String(pid)];
-  const { status, stdout } = spawnSync('ps', words, { encoding: 'utf8', env });
+  const { status, stdout } = spawnSync('/bin/ps', words, { encoding: 'utf8', env });
   const found = /^(\S+)\s+(.*)$/.exec(status === 0 ? stdout.trim() : '');
   if (!found || found[1]!.startsWith('Z')) return undefined;
   const text = found[2]!;

@@ -6,6 +6,7 @@
 //     whoever dies is started again, until Ctrl-C, SIGTERM or `down`. --detach starts a supervisor that does this, and leaves
 import { mkdir } from 'node:fs/promises';
 import { pathToFileURL } from 'node:url';
+import { systemClock } from '../../common/clock.ts';
 import { CODES, GristmillError } from '../../common/errors.ts';
 import { untilAborted } from '../../common/lifecycle.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
@@ -112,7 +113,7 @@ async function keep(plan: Plan, options: UpOptions): Promise<number> {
   const cluster: Cluster = await startCluster({
     ...plan,
     onNews: (name, news) => {
-      note(newsLine(name, news, new Date()));
+      note(newsLine(name, news, systemClock.now()));
       write().catch((error: Error) => note(`Cannot note what runs: ${error.message}`));
     },
   });

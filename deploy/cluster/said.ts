@@ -21,8 +21,8 @@ export const documentOf = (cluster: Noted): object => ({
 });
 
 /** What has happened to one of its processes. */
-export function newsLine(name: string, news: News, at: Date): string {
-  const time = at.toISOString().slice(0, 19).replace('T', ' ');
+export function newsLine(name: string, news: News, atMs: number): string {
+  const time = new Date(atMs).toISOString().slice(0, 19).replace('T', ' ');
   if (news.kind === 'started') {
     return `${time} ${name} runs again (process ${news.pid}, started again ${times(news.restarts)})`;
   }
