@@ -51,7 +51,7 @@ test('publishVersion() by racers leaves no gap and no double', async () => {
   );
   await Promise.all(drafts.map((draft) => publishVersion(store, draft)));
   const { versions } = await pageVersions(store, 'flight-delay', { limit: 9 });
-  expect(versions.map(({ version }) => version)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(versions.map(({ version }) => version)).toEqual([6, 5, 4, 3, 2, 1]);
   expect(new Set(versions.map(({ trainDigest }) => trainDigest)).size).toBe(6);
 });
 
