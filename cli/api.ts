@@ -458,10 +458,13 @@ export type AliasView = {
 /** submits a job whenever its clock says so */
 export type Trigger = {
   $schema?: string;
-  /** minute hour day-of-month month day-of-week: "15 3 * * 1-5" */
-  cron: string;
-  /** IANA name such as "Europe/Berlin"; the cron expression is read on its clocks */
-  timeZone?: string;
+  /** what fires it */
+  on: {
+    /** minute hour day-of-month month day-of-week: "15 3 * * 1-5", or "@daily" */
+    cron: string;
+    /** IANA name such as "Europe/Berlin"; the cron expression is read on its clocks */
+    timeZone?: string;
+  };
   /** a slot whose predecessor still runs: is skipped, or waits for its end */
   overlap?: 'skip' | 'queue';
   /** slots missed while no coordinator ran: none is made up for, or the last one */
@@ -560,14 +563,21 @@ export type TriggerView = {
   entry: number;
   /** with every default filled in */
   spec: {
-    cron: string;
-    timeZone: string;
+    /** what fires it */
+    on: {
+      /** minute hour day-of-month month day-of-week: "15 3 * * 1-5", or "@daily" */
+      cron: string;
+      /** IANA name such as "Europe/Berlin"; the cron expression is read on its clocks */
+      timeZone?: string;
+    };
     overlap: 'skip' | 'queue';
     catchUp: 'none' | 'last';
     paused: boolean;
     /** as it was sent */
     job: unknown;
   };
+  /** what fires it, in words */
+  when: string;
   /** milliseconds since 1970 */
   updatedAt: number;
   /** the next slots, milliseconds since 1970, soonest first; none while paused */

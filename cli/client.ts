@@ -75,7 +75,8 @@ export type Client = {
   dataset(uri: string, label?: string): Promise<DatasetView>;
   triggers(): Promise<readonly TriggerView[]>;
   trigger(name: string): Promise<TriggerView>;
-  putTrigger(name: string, trigger: Trigger | Uint8Array): Promise<TriggerView>;
+  /** `seen`: the entry that is changed; absent: whichever is there. */
+  putTrigger(name: string, trigger: Trigger | Uint8Array, seen?: number): Promise<TriggerView>;
   removeTrigger(name: string): Promise<void>;
   fireTrigger(name: string, idempotencyKey?: string): Promise<FiringView>;
   /** What the gateway serves now. */
@@ -158,7 +159,12 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
       ask('dataset', { query: label === undefined ? { uri } : { uri, label } }),
     triggers: async () => (await ask('triggers', {})).triggers,
     trigger: (name) => ask('trigger', { path: { name } }),
-    putTrigger: (name, body) => ask('putTrigger', { path: { name }, body }),
+    putTrigger: (name, body, seen) =>
+      ask('putTrigger', {
+        path: { name },
+        body,
+        ...(seen === undefined ? {} : { headers: { 'if-match': `"${seen}"` } }),
+      }),
     removeTrigger: (name) => ask('removeTrigger', { path: { name } }),
     fireTrigger: (name, key) => ask('fireTrigger', { path: { name }, ...keyed(key) }),
     served: () => gateway.ask('served', {}),

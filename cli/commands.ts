@@ -247,7 +247,7 @@ export const COMMANDS: readonly Command[] = [
     path: ['trigger', 'apply'],
     summary: 'Create triggers or change them to what files say',
     details:
-      'FILE holds {"name": "nightly", "cron": "15 3 * * *", "timeZone": "Europe/Berlin", "job": {…}}.',
+      'FILE holds {"name": "nightly", "on": {"cron": "15 3 * * *", "timeZone": "Europe/Berlin"}, "job": {…}}.',
     arguments: [
       {
         name: 'FILE',
@@ -282,6 +282,22 @@ export const COMMANDS: readonly Command[] = [
     asks: ['coordinator'],
     example: 'gristmill trigger fire nightly',
     load: async () => ({ run: (await import('./commands/trigger.ts')).fire }),
+  },
+  {
+    path: ['trigger', 'pause'],
+    summary: 'Let the slots of a trigger pass, until it is resumed',
+    arguments: [trigger],
+    options: [],
+    example: 'gristmill trigger pause nightly',
+    load: async () => ({ run: (await import('./commands/trigger.ts')).pause }),
+  },
+  {
+    path: ['trigger', 'resume'],
+    summary: 'Take up the slots of a paused trigger, from now on',
+    arguments: [trigger],
+    options: [],
+    example: 'gristmill trigger resume nightly',
+    load: async () => ({ run: (await import('./commands/trigger.ts')).resume }),
   },
   {
     path: ['trigger', 'remove'],

@@ -44,12 +44,14 @@ export const taskIdOfRun = (run: RunId): TaskId => run as string as TaskId;
 export const digitsOf = (key: string | undefined, digits: number): string =>
   (key === undefined ? randomBytes(32).toString('hex') : sha256Hex(key)).slice(0, digits);
 
-/** A job is named by its Idempotency-Key, else at random. */
-export function jobIdOf(idempotencyKey: string | undefined): JobId {
+/** Who asks for a job, and what is hashed before their key: no client's key names the job of a trigger's slot. */
+const ORIGINS = { client: 'job:', trigger: 'trigger-job:' } as const;
+export type JobOrigin = keyof typeof ORIGINS;
+
+/** A job is named by who asked for it and by their key, else at random. */
+export function jobIdOf(origin: JobOrigin, key: string | undefined): JobId {
   const hex =
-    idempotencyKey === undefined
-      ? randomBytes(16).toString('hex')
-      : sha256Hex(`job:${idempotencyKey}`);
+    key === undefined ? randomBytes(16).toString('hex') : sha256Hex(ORIGINS[origin] + key);
   return `j-${hex.slice(0, 20)}` as JobId;
 }
 

@@ -1,9 +1,9 @@
-// gristmill trigger: apply, list, show, fire, remove.
+// gristmill trigger: apply, list, show, fire, pause, resume, remove.
 // In: files as they lie in git, names. Out: schedules, and what became of their slots.
 // Why a file has the name in it: a folder of triggers is applied with one command.
 import { GristmillError } from '../../common/errors.ts';
 import { checkName } from '../../common/ids.ts';
-import type { FiringView, TriggerView } from '../api.ts';
+import type { FiringView, Trigger, TriggerView } from '../api.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf, readJson } from '../input.ts';
 import { age, duration, moment, type Style } from '../print.ts';
@@ -16,7 +16,7 @@ export const apply: Run = async (context, files) => {
   for (const { name, body } of read) {
     const view = await client.putTrigger(name, body);
     views.push(view);
-    out.line(`${out.style('bold', name)}  ${scheduleWords(view)}; ${nextWords(view)}`);
+    out.line(`${out.style('bold', name)}  ${view.when}; ${nextWords(view)}`);
   }
   if (out.isJson) out.json({ triggers: views });
   return EXIT.done;
@@ -29,13 +29,12 @@ export const list: Run = async ({ client, out, clock }) => {
     out.line('There are no triggers. To create one: gristmill trigger apply FILE');
   } else {
     out.table({
-      head: ['TRIGGER', 'CRON', 'TIME ZONE', 'LAST', 'BECAME', 'NEXT'],
+      head: ['TRIGGER', 'ON', 'LAST', 'BECAME', 'NEXT'],
       rows: triggers.map((trigger) => {
         const last = trigger.firings[0];
         return [
           trigger.name,
-          trigger.spec.cron,
-          trigger.spec.timeZone,
+          trigger.when,
           last ? age(last.dueAt, clock.now()) : '',
           last ? outcomeWords(last, out.style) : '',
           nextWords(trigger).replace(/^next /, ''),
@@ -54,7 +53,7 @@ export const show: Run = async ({ client, out, clock }, [name = '']) => {
   }
   const { spec } = view;
   out.line(out.style('bold', view.name));
-  out.line(`cron       ${scheduleWords(view)}`);
+  out.line(`on         ${view.when}`);
   out.line(`overlap    ${spec.overlap}`);
   out.line(`catch up   ${spec.catchUp}`);
   out.line(`changed    ${moment(view.updatedAt)} (${age(view.updatedAt, clock.now())})`);
@@ -89,6 +88,18 @@ export const fire: Run = async ({ client, out }, [name = '']) => {
   return firing.kind === 'fired' ? EXIT.done : EXIT.failed;
 };
 
+export const pause: Run = (context, [name = '']) => setPaused(context, name, true);
+export const resume: Run = (context, [name = '']) => setPaused(context, name, false);
+
+/** The trigger as it stands, with that one field changed: nothing if somebody else changed it meanwhile. */
+async function setPaused({ client, out }: Context, name: string, paused: boolean): Promise<number> {
+  const { spec, entry } = await client.trigger(name);
+  const view = await client.putTrigger(name, { ...spec, paused } as Trigger, entry);
+  if (out.isJson) out.json(view);
+  out.line(`${out.style('bold', name)}  ${view.when}; ${nextWords(view)}`);
+  return EXIT.done;
+}
+
 export const remove: Run = async ({ client, out }, [name = '']) => {
   await client.removeTrigger(name);
   if (out.isJson) out.json({ removed: name });
@@ -108,11 +119,9 @@ async function readTrigger(
       return { name: checkName(`the "name" in ${nameOf(file)}`, name), body };
     }
   }
-  const message = `Cannot apply ${nameOf(file)}: it has no "name", expected {"name": "nightly", "cron": "15 3 * * *", "job": {…}}`;
+  const message = `Cannot apply ${nameOf(file)}: it has no "name", expected {"name": "nightly", "on": {"cron": "15 3 * * *"}, "job": {…}}`;
   throw new GristmillError('USAGE', message);
 }
-
-const scheduleWords = ({ spec }: TriggerView): string => `${spec.cron} (${spec.timeZone})`;
 
 function nextWords({ spec, nextAt }: TriggerView): string {
   if (spec.paused) return 'paused';

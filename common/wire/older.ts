@@ -25,6 +25,16 @@ export const planForms = {
   2: (plan: Older): unknown => plan,
 };
 
+/** Form 1 had the clock's fields beside the job; form 2 says what fires a trigger in `on`. */
+export const triggerForms = {
+  1: (entry: Older): unknown => {
+    if (entry.kind !== 'put') return { ...entry, formatVersion: 2 };
+    const { cron, timeZone, ...spec } = entry.spec as Older;
+    return { ...entry, formatVersion: 2, spec: { on: { cron, timeZone }, ...spec } };
+  },
+  2: (entry: Older): unknown => entry,
+};
+
 /** `profile` in the lineage is numerics: who reads versions alone never asked for it, so the number stayed. */
 export const manifestForms = {
   1: (manifest: Older): unknown => {

@@ -12,7 +12,7 @@ import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from './explain.ts';
 import type { JobSpec } from './job/job.ts';
 import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from './model.ts';
-import { manifestForms, type Older, planForms, specForms } from './older.ts';
+import { manifestForms, type Older, planForms, specForms, triggerForms } from './older.ts';
 import type { Plan, Snapshot } from './plan.ts';
 import type { Checkpoint } from './round.ts';
 import type { Task } from './task.ts';
@@ -234,8 +234,21 @@ const STORED = {
   },
   trigger: {
     what: 'an entry of a trigger',
-    forms: asIs,
-    schema: Type.Object({ at: Moment, kind: Text }),
+    forms: triggerForms,
+    schema: Type.Union([
+      Type.Object({ kind: Type.Literal('deleted'), at: Moment }),
+      Type.Object({
+        kind: Type.Literal('put'),
+        at: Moment,
+        spec: Type.Object({
+          on: Open,
+          overlap: Text,
+          catchUp: Text,
+          paused: Type.Boolean(),
+          job: Type.Unknown(),
+        }),
+      }),
+    ]),
   },
   firing: {
     what: "the record of a trigger's slot",

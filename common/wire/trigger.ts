@@ -1,62 +1,14 @@
 // What submits jobs by itself: the trigger that users put, what its slots became, and the view of both.
-// In: unknown JSON. Out: types and the schema that validates, documents and types a trigger.
+// In: triggers and slots. Out: objects below triggers/ and what the API says of them.
 // Why a slot is one create-only object: two coordinators and ten restarts still fire it once.
-import Type, { type Static } from 'typebox';
 import type { WireError } from '../errors.ts';
 import type { JobId } from '../ids.ts';
-import { JobSchema, type JobState } from './job/job.ts';
-
-/** The body of PUT /v1/triggers/{name}, as it lies in git. */
-export const TriggerSchema = Type.Object(
-  {
-    $schema: Type.Optional(Type.String()),
-    cron: Type.String({
-      minLength: 1,
-      maxLength: 100,
-      description: 'minute hour day-of-month month day-of-week: "15 3 * * 1-5"',
-    }),
-    timeZone: Type.Optional(
-      Type.String({
-        minLength: 1,
-        maxLength: 64,
-        default: 'UTC',
-        description: 'IANA name such as "Europe/Berlin"; the cron expression is read on its clocks',
-      }),
-    ),
-    overlap: Type.Optional(
-      Type.Union([Type.Literal('skip'), Type.Literal('queue')], {
-        default: 'skip',
-        description: 'a slot whose predecessor still runs: is skipped, or waits for its end',
-      }),
-    ),
-    catchUp: Type.Optional(
-      Type.Union([Type.Literal('none'), Type.Literal('last')], {
-        default: 'none',
-        description: 'slots missed while no coordinator ran: none is made up for, or the last one',
-      }),
-    ),
-    paused: Type.Optional(
-      Type.Boolean({ default: false, description: 'true: its slots pass without a trace' }),
-    ),
-    job: JobSchema,
-  },
-  { additionalProperties: false, title: 'gristmill trigger, version 1' },
-);
-export type TriggerInput = Static<typeof TriggerSchema>;
-
-/** The schema with an address, for editors: a trigger names it in "$schema". */
-export function triggerSchemaJson(): Readonly<Record<string, unknown>> {
-  return {
-    $schema: 'https://json-schema.org/draft/2020-12/schema',
-    $id: '/schemas/trigger.v1.json',
-    ...(JSON.parse(JSON.stringify(TriggerSchema)) as Record<string, unknown>),
-  };
-}
+import type { JobState } from './job/job.ts';
 
 /** A trigger with every default filled in; `job` as it was sent. */
 export type TriggerSpec = {
-  readonly cron: string;
-  readonly timeZone: string;
+  /** What fires it, by one of the kinds that the coordinator knows. */
+  readonly on: Readonly<Record<string, unknown>>;
   readonly overlap: 'skip' | 'queue';
   readonly catchUp: 'none' | 'last';
   readonly paused: boolean;
@@ -66,12 +18,12 @@ export type TriggerSpec = {
 /** triggers/<name>/spec/<n>.json: a journal; deleting is an entry. */
 export type TriggerEntry =
   | {
-      readonly formatVersion: 1;
+      readonly formatVersion: 2;
       readonly at: number;
       readonly kind: 'put';
       readonly spec: TriggerSpec;
     }
-  | { readonly formatVersion: 1; readonly at: number; readonly kind: 'deleted' };
+  | { readonly formatVersion: 2; readonly at: number; readonly kind: 'deleted' };
 
 /** triggers/<name>/firings/<day>/<slot>.json, create-only: what became of a slot. */
 export type Firing = {
@@ -106,6 +58,8 @@ export type TriggerView = {
   /** Number in the journal; the ETag. */
   readonly entry: number;
   readonly spec: TriggerSpec;
+  /** What fires it, in words: "15 3 * * 1-5 (Europe/Berlin)". */
+  readonly when: string;
   readonly updatedAt: number;
   /** The next slots, ms since 1970, soonest first; none while paused. */
   readonly nextAt: readonly number[];

@@ -7,9 +7,11 @@ import { LIMITS } from '../../common/limits.ts';
 import { LABEL_KINDS } from '../../common/objective/objectives.ts';
 import { Count, Figures, nullable, words } from '../../common/stage/stage.ts';
 import { JOB_STATES, JobSchema } from '../../common/wire/job/job.ts';
-import { FIRING_KINDS, TriggerSchema } from '../../common/wire/trigger.ts';
+import { FIRING_KINDS } from '../../common/wire/trigger.ts';
 import { JobViewSchema, WireErrorSchema } from '../../common/wire/view.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
+import { OnSchema } from '../trigger/on/on.ts';
+import { TriggerSchema } from '../trigger/spec.ts';
 
 const Time = Type.Number({ description: 'milliseconds since 1970' });
 const Range = Type.Object(
@@ -299,8 +301,7 @@ export const TriggerViewSchema = Type.Object(
     entry: Type.Integer({ description: 'number in the journal; the ETag' }),
     spec: Type.Object(
       {
-        cron: Type.String(),
-        timeZone: Type.String(),
+        on: OnSchema,
         overlap: words(['skip', 'queue']),
         catchUp: words(['none', 'last']),
         paused: Type.Boolean(),
@@ -308,6 +309,7 @@ export const TriggerViewSchema = Type.Object(
       },
       { description: 'with every default filled in' },
     ),
+    when: Type.String({ description: 'what fires it, in words' }),
     updatedAt: Time,
     nextAt: Type.Array(Type.Number(), {
       description: 'the next slots, milliseconds since 1970, soonest first; none while paused',
@@ -348,8 +350,7 @@ const MOVE_EXAMPLE = {
 };
 
 const TRIGGER_EXAMPLE = {
-  cron: '15 3 * * 1-5',
-  timeZone: 'Europe/Berlin',
+  on: { cron: '15 3 * * 1-5', timeZone: 'Europe/Berlin' },
   overlap: 'skip',
   catchUp: 'last',
   job: JOB_EXAMPLE,

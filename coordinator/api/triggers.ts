@@ -16,7 +16,8 @@ import {
   type Route,
   shared,
 } from '../../common/http/route.ts';
-import { type TriggerView, triggerSchemaJson } from '../../common/wire/trigger.ts';
+import type { TriggerView } from '../../common/wire/trigger.ts';
+import { triggerSchemaJson } from '../trigger/spec.ts';
 import type { ApiDeps } from './deps.ts';
 import { TriggerListSchema } from './schemas.ts';
 

@@ -67,8 +67,8 @@ export class JobService implements Jobs {
     return checkDataset(this.#machinery, spec);
   }
 
-  /** For triggers: once per key, and without a look at the dataset. */
-  async enlist(spec: JobSpec, options: { key: string; after: JobId | null }): Promise<JobId> {
+  /** For triggers: once per name, and without a look at the dataset. */
+  async enlist(spec: JobSpec, options: { job: JobId; after: JobId | null }): Promise<JobId> {
     const job = await enlistJob(this.#machinery, spec, options);
     await this.#takeIn();
     return job;

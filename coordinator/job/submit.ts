@@ -26,7 +26,7 @@ export async function submitJob(
   idempotencyKey: string | undefined,
 ): Promise<{ job: JobId; created: boolean }> {
   const spec = parseJob(body);
-  const job = jobIdOf(idempotencyKey);
+  const job = jobIdOf('client', idempotencyKey);
   const bodyDigest = digestOf(spec);
   const first = idempotencyKey === undefined ? undefined : await loadSpec(machinery.store, job);
   if (!first) {
@@ -59,17 +59,22 @@ export async function checkDataset(
 
 /**
  * Takes a job in without looking at its dataset: what is wrong with it by now fails the job, not the submission.
- * Once per key; `after` is a job whose end it waits for.
+ * Once per name; `after` is a job whose end it waits for. What lies there under that name must be the same job.
  */
 export async function enlistJob(
   machinery: Pick<Machinery, 'store' | 'clock'>,
   spec: JobSpec,
-  { key, after }: { readonly key: string; readonly after: JobId | null },
+  { job, after }: { readonly job: JobId; readonly after: JobId | null },
 ): Promise<JobId> {
-  const job = jobIdOf(key);
+  const bodyDigest = digestOf(spec);
   if (!(await loadSpec(machinery.store, job)))
-    await storeSpec(machinery, { job, spec, bodyDigest: digestOf(spec) });
+    await storeSpec(machinery, { job, spec, bodyDigest });
   const kept = await loadSpec(machinery.store, job);
+  if (kept && kept.bodyDigest !== bodyDigest)
+    throw new GristmillError(
+      'IDEMPOTENCY_MISMATCH',
+      `Cannot submit job ${JSON.stringify(spec.name)}: ${job} is another job, ${JSON.stringify(kept.spec.name)}, expected the same or a free name`,
+    );
   const at = kept?.at ?? machinery.clock.now();
   await enlist(machinery, { job, name: spec.name, at, ...(after ? { after } : {}) });
   return job;

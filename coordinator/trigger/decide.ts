@@ -9,7 +9,7 @@
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Firing, TriggerSpec } from '../../common/wire/trigger.ts';
-import type { Schedule } from './cron.ts';
+import type { Schedule } from './on/on.ts';
 import { slotOf } from './slots.ts';
 
 export type Standing = {

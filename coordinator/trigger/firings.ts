@@ -4,7 +4,8 @@
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { createJson, getJson, type Store } from '../../common/store/store.ts';
+import { createJson, type Store } from '../../common/store/store.ts';
+import { readStored } from '../../common/wire/stored.ts';
 import type { Firing } from '../../common/wire/trigger.ts';
 import { isEnded } from '../job/view.ts';
 import { dayOf, firingKey, firingsPrefix, isCall, momentOf, slotOf } from './slots.ts';
@@ -52,7 +53,7 @@ export class Firings {
     );
     const fresh = await this.#freshSlots(days.sort());
     const records = await mapParallel(fresh.slice(-LIMITS.firingsKept), READS, (slot) =>
-      getJson<Firing>(this.#store, firingKey(this.#name, slot)),
+      readStored(this.#store, firingKey(this.#name, slot), 'firing'),
     );
     for (const slot of fresh) this.#see(slot);
     for (const record of records) if (record) this.#keep(record);
@@ -71,7 +72,7 @@ export class Firings {
   }
 
   find(slot: string): Promise<Firing | undefined> {
-    return getJson<Firing>(this.#store, firingKey(this.#name, slot));
+    return readStored(this.#store, firingKey(this.#name, slot), 'firing');
   }
 
   /**

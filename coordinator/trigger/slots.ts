@@ -1,7 +1,7 @@
 // Names of slots and where their records lie.
 // In: a moment. Out: names that sort by time, and object keys.
 // Why a folder a day: listing a day is two pages even for a trigger of every minute; all its slots of a year would be 525.
-import { digitsOf, sha256Hex } from '../../common/ids.ts';
+import { digitsOf, type JobId, jobIdOf, sha256Hex } from '../../common/ids.ts';
 
 export const TRIGGERS = 'triggers/';
 export const specPrefix = (name: string): string => `triggers/${name}/spec`;
@@ -11,8 +11,9 @@ export const firingKey = (name: string, slot: string): string =>
 export const callKey = (name: string, idempotencyKey: string): string =>
   `triggers/${name}/calls/${sha256Hex(idempotencyKey)}.json`;
 
-/** The Idempotency-Key of a slot's job. */
-export const jobKeyOf = (name: string, slot: string): string => `trigger/${name}/${slot}`;
+/** The job of a slot. */
+export const jobOfSlot = (name: string, slot: string): JobId =>
+  jobIdOf('trigger', `${name}/${slot}`);
 
 /** 20261123T031500Z. */
 export const slotOf = (atMs: number): string =>

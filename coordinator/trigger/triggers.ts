@@ -31,8 +31,8 @@ export type Triggers = {
 export type TriggerJobs = {
   /** What a submit checks: dataset, schema, SQL. */
   check(spec: JobSpec): Promise<void>;
-  /** Makes the job durable, once per key, whatever its dataset looks like now; a failing job fails when it runs. */
-  enlist(spec: JobSpec, options: { key: string; after: JobId | null }): Promise<JobId>;
+  /** Makes the job durable, once per name, whatever its dataset looks like now; a failing job fails when it runs. */
+  enlist(spec: JobSpec, options: { job: JobId; after: JobId | null }): Promise<JobId>;
   /** As it stands in the store; undefined: there is no such job. */
   state(job: JobId): Promise<JobStanding | undefined>;
 };

@@ -71,8 +71,9 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   fastify: /^(common\/http|coordinator\/api|gateway)\/.*\.ts$/,
   '@fastify/swagger': /^common\/http\/service\.ts$/,
   'prom-client': /^(common\/http|gateway)\/metrics\.ts$/,
-  typebox: /^(common\/(wire|stage|http|model)|coordinator\/(api|registry)|gateway)\/.*\.ts$/,
-  croner: /^coordinator\/trigger\/cron\.ts$/,
+  typebox:
+    /^(common\/(wire|stage|http|model)|coordinator\/(api|registry|trigger)|gateway)\/.*\.ts$/,
+  croner: /^coordinator\/trigger\/on\/cron\.ts$/,
   picomatch: /^coordinator\/snapshot\/list\.ts$/,
   commander: /^cli\/program\.ts$/,
   ajv: /^(common\/wire|coordinator\/api)\/.*\.ts$/,

@@ -38,7 +38,7 @@ beforeAll(async () => {
   };
   mkdirSync(join(folder, 'work'));
   write('trips.gate.json', { min: { auc: 0.9 } });
-  write('nightly.trigger.json', { name: 'nightly', cron: '15 3 * * *', job: tripsJob });
+  write('nightly.trigger.json', { name: 'nightly', on: { cron: '15 3 * * *' }, job: tripsJob });
 });
 afterAll(async () => {
   for (const role of roles.values()) role.kill('SIGKILL');

@@ -49,13 +49,16 @@ test('triggers fire each slot once, though coordinators are killed', {
   };
 
   // what a submit refuses, a PUT refuses
-  const nothing = await put('a', { cron: '0 0 1 1 *', job: { ...rows, dataset: 'no/*.parquet' } });
+  const nothing = await put('a', {
+    on: { cron: '0 0 1 1 *' },
+    job: { ...rows, dataset: 'no/*.parquet' },
+  });
   expect(nothing).toMatchObject({
     status: 422,
     body: { code: 'INPUT_EMPTY', errors: [{ pointer: '/job/dataset' }] },
   });
   const misspelt = await put('a', {
-    cron: '0 0 1 1 *',
+    on: { cron: '0 0 1 1 *' },
     job: { ...rows, clean: [{ filter: 'minuts > 0' }] },
   });
   expect(misspelt).toMatchObject({
@@ -64,12 +67,12 @@ test('triggers fire each slot once, though coordinators are killed', {
   });
 
   // a slot of the clock, with both coordinators alive before it and the first one killed at it
-  expect((await put('minutely', { cron: '* * * * *', overlap: 'queue', job: rows })).status).toBe(
-    201,
-  );
-  expect((await put('yearly', { cron: '0 0 1 1 *', overlap: 'queue', job: rows })).status).toBe(
-    201,
-  );
+  expect(
+    (await put('minutely', { on: { cron: '* * * * *' }, overlap: 'queue', job: rows })).status,
+  ).toBe(201);
+  expect(
+    (await put('yearly', { on: { cron: '0 0 1 1 *' }, overlap: 'queue', job: rows })).status,
+  ).toBe(201);
 
   // called on both at once with one key: one slot, one job
   const both = await Promise.all([fire('yearly', 'k1'), fire('yearly', 'k1', otherUrl)]);

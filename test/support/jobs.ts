@@ -37,7 +37,7 @@ export function fakeJobs(): FakeJobs {
     push,
     async submit(body, key) {
       const spec = parseJob(body);
-      const job = jobIdOf(key);
+      const job = jobIdOf('client', key);
       const digest = sha256Hex(body);
       const before = known.get(job);
       if (before && before.body !== digest) {

@@ -11,7 +11,7 @@ import {
   shownErrors,
 } from '../../../common/wire/explain.ts';
 import { JobSchema } from '../../../common/wire/job/job.ts';
-import { TriggerSchema } from '../../../common/wire/trigger.ts';
+import { TriggerSchema } from '../../../coordinator/trigger/spec.ts';
 
 const JOB = { specVersion: 1, name: 'a', dataset: 'd' };
 

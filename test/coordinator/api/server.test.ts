@@ -374,7 +374,7 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
   const api = await withVersions(2);
   const { id } = (await submit(api)).json();
   await put(api, ALIAS, { version: 1 }, '"0"');
-  await put(api, '/v1/triggers/nightly', { cron: '15 3 * * *', job: JOB });
+  await put(api, '/v1/triggers/nightly', { on: { cron: '15 3 * * *' }, job: JOB });
   const openapi = (await api.app.inject('/openapi.json')).json();
   expect(openapi.openapi).toBe('3.1.0');
   const ajv = new Ajv2020({ strict: false });

@@ -7,7 +7,8 @@ import { triggerSamples } from '../../../coordinator/api/triggers.ts';
 import { makeApi, type TestApi } from '../../support/api.ts';
 
 const JOB = { specVersion: 1, name: 'clean-flights', dataset: 'flights/**/*.parquet' };
-const NIGHTLY = { cron: '15 3 * * *', timeZone: 'Europe/Berlin', job: JOB };
+const ON = { cron: '15 3 * * *', timeZone: 'Europe/Berlin' };
+const NIGHTLY = { on: ON, job: JOB };
 const FULL = { ...NIGHTLY, overlap: 'skip', catchUp: 'none', paused: false };
 const URL = '/v1/triggers/nightly';
 const apis: TestApi[] = [];
@@ -36,7 +37,7 @@ test('PUT /v1/triggers/{name} makes a trigger, changes it, and leaves it where n
   const made = await put(api);
   expect([made.statusCode, made.headers.etag]).toEqual([201, '"1"']);
   expect(made.json()).toMatchObject({ name: 'nightly', entry: 1, spec: FULL, firings: [] });
-  const same = await put(api, { ...NIGHTLY, cron: ' 15  3 * * *', paused: false });
+  const same = await put(api, { ...NIGHTLY, on: { ...ON, cron: ' 15  3 * * *' }, paused: false });
   expect([same.statusCode, same.headers.etag]).toEqual([200, '"1"']);
   const changed = await put(api, { ...NIGHTLY, paused: true });
   expect([changed.statusCode, changed.headers.etag]).toEqual([200, '"2"']);
@@ -148,10 +149,12 @@ test.each<[string, unknown, object]>([
   ['a body that is no JSON', '{"cron": }', { code: 'BAD_JSON' }],
   [
     'a misspelt field',
-    { ...NIGHTLY, timezone: 'UTC' },
+    { ...NIGHTLY, on: { ...ON, timezone: 'UTC' } },
     {
       status: 422,
-      errors: [{ pointer: '/timezone', detail: 'is not a known field; did you mean "timeZone"?' }],
+      errors: [
+        { pointer: '/on/timezone', detail: 'is not a field of "cron"; did you mean "timeZone"?' },
+      ],
     },
   ],
   [
@@ -168,14 +171,14 @@ test.each<[string, unknown, object]>([
   ],
   [
     'what no schema can say of the job, and a wrong zone, at once',
-    { ...NIGHTLY, timeZone: 'Europe/Berlim', job: { ...JOB, label: 'x' } },
+    { on: { ...ON, timeZone: 'Europe/Berlim' }, job: { ...JOB, label: 'x' } },
     {
       code: 'SPEC_INVALID',
       detail: expect.stringMatching(
-        /^Cannot accept the trigger: \/timeZone is "Europe\/Berlim", expected an IANA name such as "UTC" or "Europe\/Berlin" \(and 2 more: see "errors"\)$/,
+        /^Cannot accept the trigger: \/on\/timeZone is "Europe\/Berlim", expected an IANA name such as "UTC" or "Europe\/Berlin" \(and 2 more: see "errors"\)$/,
       ),
       errors: [
-        { pointer: '/timeZone', detail: expect.anything() },
+        { pointer: '/on/timeZone', detail: expect.anything() },
         { pointer: '/job/split', detail: expect.anything() },
         { pointer: '/job/features', detail: expect.anything() },
       ],
@@ -183,20 +186,39 @@ test.each<[string, unknown, object]>([
   ],
   [
     'seconds',
-    { ...NIGHTLY, cron: '0 15 3 * * *' },
+    { ...NIGHTLY, on: { cron: '0 15 3 * * *' } },
     {
       errors: [
         {
-          pointer: '/cron',
+          pointer: '/on/cron',
           detail:
-            'is "0 15 3 * * *": seconds are not offered, expected five fields: minute hour day-of-month month day-of-week, as in "15 3 * * 1-5"',
+            'is "0 15 3 * * *": seconds are not offered, expected five fields: minute hour day-of-month month day-of-week, as in "15 3 * * 1-5", or a nickname such as "@daily"',
         },
       ],
     },
   ],
   [
+    'the form of before, with the one of now',
+    { ...ON, job: JOB },
+    {
+      code: 'SPEC_INVALID',
+      errors: [
+        {
+          pointer: '/cron',
+          detail:
+            'stands beside the job, where older versions had it, expected "on": {"cron":"15 3 * * *","timeZone":"Europe/Berlin"}',
+        },
+      ],
+    },
+  ],
+  [
+    'what it cannot follow',
+    { on: { weather: 'fair' }, job: JOB },
+    { errors: [{ pointer: '/on/weather', detail: 'is not a known field, expected "cron"' }] },
+  ],
+  [
     'no job',
-    { cron: '* * * * *' },
+    { on: { cron: '* * * * *' } },
     { errors: [{ pointer: '/job', detail: expect.stringContaining('is missing') }] },
   ],
 ])('PUT refuses %s', async (_what, body, expected) => {
@@ -251,7 +273,7 @@ test('GET /schemas/trigger.v1.json validates what PUT takes', async () => {
   const schema = (await (await start()).app.inject('/schemas/trigger.v1.json')).json();
   const validate = new Ajv2020({ strict: false }).compile(schema);
   expect(validate(NIGHTLY)).toBe(true);
-  expect(validate({ ...NIGHTLY, cron: 3 })).toBe(false);
+  expect(validate({ ...NIGHTLY, on: { cron: 3 } })).toBe(false);
 });
 
 test('triggerSamples() gives one line a kind', () => {

@@ -1,7 +1,7 @@
 // Jobs that wait for others: those that triggers with overlap "queue" submit.
 import { expect, test } from 'vitest';
 import { systemClock } from '../../../common/clock.ts';
-import type { JobId } from '../../../common/ids.ts';
+import { type JobId, jobIdOf } from '../../../common/ids.ts';
 import { silentLog } from '../../../common/log.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import type { Store } from '../../../common/store/store.ts';
@@ -34,11 +34,11 @@ const until = async (service: JobService, job: JobId, state: string): Promise<vo
   while ((await service.view(job)).state !== state) await systemClock.sleep(2);
 };
 
-test('enlist() takes a job whose dataset is gone, once per key: it fails when it runs', async () => {
+test('enlist() takes a job whose dataset is gone, once per name: it fails when it runs', async () => {
   const { open, service } = makeService();
   open();
-  const job = await service.enlist(SPEC, { key: 'k', after: null });
-  expect(await service.enlist(SPEC, { key: 'k', after: null })).toBe(job);
+  const job = await service.enlist(SPEC, { job: jobIdOf('trigger', 'k'), after: null });
+  expect(await service.enlist(SPEC, { job: jobIdOf('trigger', 'k'), after: null })).toBe(job);
   await until(service, job, 'failed');
   expect(await service.state(job)).toMatchObject({
     state: 'failed',
@@ -51,16 +51,16 @@ test('enlist() takes a job whose dataset is gone, once per key: it fails when it
 
 test('a job waits for the end of the one before it, also past one that was cancelled while it waited', async () => {
   const { open, service } = makeService();
-  const first = await service.enlist(SPEC, { key: '1', after: null });
-  const second = await service.enlist(SPEC, { key: '2', after: first });
-  const third = await service.enlist(SPEC, { key: '3', after: second });
+  const first = await service.enlist(SPEC, { job: jobIdOf('trigger', '1'), after: null });
+  const second = await service.enlist(SPEC, { job: jobIdOf('trigger', '2'), after: first });
+  const third = await service.enlist(SPEC, { job: jobIdOf('trigger', '3'), after: second });
   await until(service, first, 'running');
   expect(await service.view(second)).toMatchObject({
     state: 'queued',
     waiting: `job ${first} has not ended`,
   });
   expect((await service.cancel(second)).state).toBe('cancelled');
-  const other = await service.enlist(SPEC, { key: '4', after: null });
+  const other = await service.enlist(SPEC, { job: jobIdOf('trigger', '4'), after: null });
   await until(service, other, 'running');
   expect(await service.view(third)).toMatchObject({
     state: 'queued',

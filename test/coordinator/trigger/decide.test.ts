@@ -2,13 +2,13 @@
 import { expect, test } from 'vitest';
 import { type JobId, jobIdOf } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
-import { scheduleOf } from '../../../coordinator/trigger/cron.ts';
 import {
   decideDue,
   decideOne,
   nextDue,
   type Standing,
 } from '../../../coordinator/trigger/decide.ts';
+import { scheduleOf } from '../../../coordinator/trigger/on/on.ts';
 import { slotOf } from '../../../coordinator/trigger/slots.ts';
 
 const MINUTE = 60_000;
@@ -16,7 +16,7 @@ const HOUR = 60 * MINUTE;
 const T0 = Date.UTC(2026, 5, 1, 0, 0);
 const hourly = scheduleOf({ cron: '0 * * * *', timeZone: 'UTC' });
 const minutely = scheduleOf({ cron: '* * * * *', timeZone: 'UTC' });
-const jobOf = (slot: string): JobId => jobIdOf(slot);
+const jobOf = (slot: string): JobId => jobIdOf('trigger', slot);
 const job = (name: string): JobId => name as JobId;
 
 const standing = (change: Partial<Standing> = {}, spec = {}): Standing => ({

@@ -31,7 +31,7 @@ function makeWorld() {
     return service;
   };
   const put = (service: TriggerService, change: object = {}, name = 'nightly') =>
-    service.put(name, jsonBytes({ cron: '0 * * * *', job: JOB, ...change }), {
+    service.put(name, jsonBytes({ on: { cron: '0 * * * *' }, job: JOB, ...change }), {
       expected: undefined,
     });
   const firings = async (service: TriggerService, name = 'nightly') =>
@@ -96,7 +96,7 @@ test('what is due when a trigger changes is still the former one’s', async () 
   const service = start();
   await put(service);
   await clock.advance(HOUR / 2 + 10_000);
-  const { view, created } = await put(service, { cron: '30 * * * *' });
+  const { view, created } = await put(service, { on: { cron: '30 * * * *' } });
   expect([created, view.entry, view.nextAt[0]]).toEqual([false, 2, T0 + HOUR]);
   expect(await firings(service)).toEqual(['0100 fired']);
   await clock.advance(5_000);

@@ -2,7 +2,7 @@
 // In: a seed (SEED replays one). Out: nothing, or the first rule that the objects in the store break.
 // Why every call is a crossing: what can go wrong lies between two writes of one and a read of the other.
 import { expect, test } from 'vitest';
-import { type JobId, jobIdOf } from '../../../common/ids.ts';
+import type { JobId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { silentLog } from '../../../common/log.ts';
 import { readAfter, readAll } from '../../../common/store/journal.ts';
@@ -11,9 +11,9 @@ import { getJson, jsonBytes, type Store } from '../../../common/store/store.ts';
 import type { Firing } from '../../../common/wire/trigger.ts';
 import type { IndexEntry } from '../../../common/wire/view.ts';
 import { INDEX_PREFIX } from '../../../coordinator/job/submit.ts';
-import { scheduleOf } from '../../../coordinator/trigger/cron.ts';
+import { scheduleOf } from '../../../coordinator/trigger/on/on.ts';
 import { TriggerService } from '../../../coordinator/trigger/service.ts';
-import { isCall, jobKeyOf, slotOf } from '../../../coordinator/trigger/slots.ts';
+import { isCall, jobOfSlot, slotOf } from '../../../coordinator/trigger/slots.ts';
 import { randomFrom } from '../../support/random.ts';
 import { storedJobs } from '../../support/triggers.ts';
 
@@ -27,9 +27,13 @@ const seeds = process.env.SEED
   : [1, 2, Math.floor(Math.random() * 1e6)];
 
 const TRIGGERS = {
-  nightly: { cron: '30 2 * * *', timeZone: 'Europe/Berlin', catchUp: 'last', job: JOB },
-  often: { cron: '0 */3 * * *', overlap: 'queue', job: JOB },
-  hasty: { cron: '*/40 6-9 * * MON', timeZone: 'Australia/Lord_Howe', overlap: 'queue', job: JOB },
+  nightly: { on: { cron: '30 2 * * *', timeZone: 'Europe/Berlin' }, catchUp: 'last', job: JOB },
+  often: { on: { cron: '0 */3 * * *' }, overlap: 'queue', job: JOB },
+  hasty: {
+    on: { cron: '*/40 6-9 * * MON', timeZone: 'Australia/Lord_Howe' },
+    overlap: 'queue',
+    job: JOB,
+  },
 } as const;
 
 /** A coordinator that dies at one of its next calls: nothing that it asks afterwards is answered. */
@@ -118,7 +122,7 @@ async function simulate(seed: number, days: number) {
 }
 
 const schedules = Object.values(TRIGGERS).map((trigger) =>
-  scheduleOf({ timeZone: 'UTC', ...trigger }),
+  scheduleOf({ timeZone: 'UTC', ...trigger.on }),
 );
 
 /** Mostly the next slot, give or take; at times a moment later, or nobody looks for hours. */
@@ -147,7 +151,7 @@ test.each(seeds)(
     const wanted = new Map<JobId, JobId | null>();
     for (const [name, trigger] of Object.entries(TRIGGERS)) {
       const records = await recordsOf(store, name);
-      const schedule = scheduleOf({ timeZone: 'UTC', ...trigger });
+      const schedule = scheduleOf({ timeZone: 'UTC', ...trigger.on });
       const slots: string[] = [];
       for (let at = schedule.next(T0)!; at <= now; at = schedule.next(at)!) slots.push(slotOf(at));
       expect(records.map(({ slot }) => slot).filter((slot) => !isCall(slot))).toEqual(slots);
@@ -156,7 +160,7 @@ test.each(seeds)(
         if (isLate && !('catchUp' in trigger)) expect(record.kind).not.toBe('fired');
         if (!isLate) expect(record.kind).not.toBe('missed');
         if (record.kind !== 'fired') continue;
-        expect(record.job).toBe(jobIdOf(jobKeyOf(name, record.slot)));
+        expect(record.job).toBe(jobOfSlot(name, record.slot));
         wanted.set(record.job, record.after);
       }
       const kinds = new Set(records.map(({ kind }) => kind));

@@ -1,10 +1,11 @@
 // Cron on the clocks of real zones: a year of slots, held against a walk through every minute of it.
 import { expect, test } from 'vitest';
 
-import { checkCron, scheduleOf } from '../../../coordinator/trigger/cron.ts';
-import { slotOf } from '../../../coordinator/trigger/slots.ts';
-import { randomFrom } from '../../support/random.ts';
+import { cron as kind } from '../../../../coordinator/trigger/on/cron.ts';
+import { slotOf } from '../../../../coordinator/trigger/slots.ts';
+import { randomFrom } from '../../../support/random.ts';
 
+const { check: checkCron, schedule: scheduleOf } = kind;
 const MINUTE = 60_000;
 const START = Date.UTC(2026, 0, 1);
 const END = Date.UTC(2027, 0, 1);
@@ -184,7 +185,7 @@ test.each([
     '* * * *',
     /^is "\* \* \* \*", expected five fields: minute hour day-of-month month day-of-week/,
   ],
-  ['@daily', /expected five fields/],
+  ['@noon', /expected five fields or one of "@hourly", "@daily"/],
   ['2026-01-01T00:00:00', /expected five fields/],
   ['0 15 3 * * *', /seconds are not offered/],
   ['60 3 * * *', /its minute is "60", expected 0–59/],
@@ -214,5 +215,42 @@ test.each(['Mars/Base', '+02:00', 'GMT+2', 'Europe/Berlin;x', ' '])(
         detail: `is ${JSON.stringify(timeZone)}, expected an IANA name such as "UTC" or "Europe/Berlin"`,
       },
     ]);
+  },
+);
+
+test.each([
+  ['@hourly', '0 * * * *'],
+  ['@daily', '0 0 * * *'],
+  ['@weekly', '0 0 * * 0'],
+  ['@monthly', '0 0 1 * *'],
+  ['@Yearly', '0 0 1 1 *'],
+])('%s is %s', (nickname, fields) => {
+  const of = { timeZone: 'Europe/Berlin' };
+  expect(checkCron({ cron: nickname, ...of }, NOW)).toEqual([]);
+  for (const after of [START, Date.UTC(2026, 9, 25), END])
+    expect(scheduleOf({ cron: nickname, ...of }).next(after)).toBe(
+      scheduleOf({ cron: fields, ...of }).next(after),
+    );
+  expect(kind.words({ cron: nickname, ...of })).toBe(`${nickname} (Europe/Berlin)`);
+});
+
+test.each(['America/Nuuk', 'America/Scoresbysund'])(
+  'a time in a gap that ends at midnight comes when the clocks go on: %s',
+  (timeZone) => {
+    const of = (cron: string, year: number) =>
+      scheduleOf({ cron, timeZone }).next(Date.UTC(year, 2, 27, 1, 30));
+    // 29 March 2025, 23:00, is 30 March, 00:00
+    expect(slotOf(of('30 23 29 3 *', 2025)!)).toBe('20250330T010000Z');
+    const daily = scheduleOf({ cron: '30 23 * * *', timeZone });
+    const slots = [Date.UTC(2025, 2, 28)];
+    while (slots.length < 5) slots.push(daily.next(slots.at(-1)!)!);
+    expect(slots.slice(1).map(slotOf)).toEqual([
+      '20250328T013000Z',
+      '20250329T013000Z',
+      '20250330T010000Z',
+      '20250331T003000Z',
+    ]);
+    expect(slotOf(of('59 22 29 3 *', 2025)!)).toBe('20250330T005900Z');
+    expect(slotOf(of('*/30 * * * *', 2025)!)).toBe('20250327T020000Z');
   },
 );
