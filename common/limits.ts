@@ -28,6 +28,9 @@ export const BIT_LIMITS = {
 export const LIMITS = {
   ...BIT_LIMITS,
 
+  // parts: in the program that writes them
+  partGroups: 32, // about so many row groups: eight workers read 1.25 times their rows; more compress badly
+
   // tasks
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
   taskRetryMs: 1_000, // before the second attempt; doubles

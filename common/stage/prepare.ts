@@ -24,6 +24,8 @@ export type PrepareProgram = {
   readonly split: { readonly sql: string; readonly by: 'time' | 'hash' } | null;
   /** Byte address of rows for buckets: see rowBucketSql. */
   readonly buckets: number;
+  /** Row groups that a part is cut into; absent: as many as 32,768 rows each make, and nothing is told of them. */
+  readonly groups?: number;
 };
 
 export type PrepareResult = {

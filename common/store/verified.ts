@@ -17,7 +17,7 @@ export const getVerified = (store: Store, ref: BlobRef): Promise<Uint8Array> =>
   readVerified(store, ref, async (key) => {
     const bytes = await store.get(key);
     if (!bytes) throw gone(store, key);
-    return { value: bytes, bytes: bytes.length, sha256: hashOf(bytes) };
+    return { value: bytes, wrong: difference(ref, bytes.length, hashOf(bytes)) };
   });
 
 /** The whole object in a local file at `path`, of any size. */
@@ -33,10 +33,11 @@ export const fetchVerified = (store: Store, ref: BlobRef, path: string): Promise
       }
     }
     await pipeline(await store.read(key), hashed, createWriteStream(path));
-    return { value: undefined, bytes, sha256: hash.digest('hex') };
+    return { value: undefined, wrong: difference(ref, bytes, hash.digest('hex')) };
   });
 
-type Found<T> = { readonly value: T; readonly bytes: number; readonly sha256: string };
+/** `wrong`: what was found instead of what must be there. */
+export type Found<T> = { readonly value: T; readonly wrong: string | undefined };
 
 /** What a CHECKSUM_MISMATCH is about. */
 export function corruptOf(error: unknown): CorruptBlob | undefined {
@@ -45,36 +46,37 @@ export function corruptOf(error: unknown): CorruptBlob | undefined {
 }
 
 /** The first copy that is right: nearly always the first. */
-async function readVerified<T>(
+export async function readVerified<T>(
   store: Store,
   ref: BlobRef,
   read: (key: string) => Promise<Found<T>>,
 ): Promise<T> {
   for (let copies = 1; ; copies++) {
     const key = copyKey(ref.key, copies);
-    const found = await readTwice(ref, () => read(key));
-    if (isSame(found, ref)) return found.value;
+    const found = await readTwice(() => read(key));
+    if (found.wrong === undefined) return found.value;
     if (await store.head(copyKey(ref.key, copies + 1))) continue;
     throw new GristmillError(
       'CHECKSUM_MISMATCH',
-      `Cannot use ${key} of ${store.uri}: found ${found.bytes} bytes with SHA-256 ` +
-        `${found.sha256}, expected ${ref.bytes} with ${ref.sha256}`,
+      `Cannot use ${key} of ${store.uri}: ${found.wrong}`,
       { cause: { key: ref.key, copies } satisfies CorruptBlob },
     );
   }
 }
 
 /** A second read tells a flip on the wire, which is gone, from one on the disk, which stays. */
-async function readTwice<T>(ref: BlobRef, read: () => Promise<Found<T>>): Promise<Found<T>> {
+async function readTwice<T>(read: () => Promise<Found<T>>): Promise<Found<T>> {
   let found = await read();
-  for (let reads = 1; !isSame(found, ref) && reads < LIMITS.verifyReads; reads++) {
+  for (let reads = 1; found.wrong !== undefined && reads < LIMITS.verifyReads; reads++) {
     found = await read();
   }
   return found;
 }
 
-const isSame = (found: Found<unknown>, ref: BlobRef): boolean =>
-  found.bytes === ref.bytes && found.sha256 === ref.sha256;
+const difference = (ref: BlobRef, bytes: number, sha256: string): string | undefined =>
+  bytes === ref.bytes && sha256 === ref.sha256
+    ? undefined
+    : `found ${bytes} bytes with SHA-256 ${sha256}, expected ${ref.bytes} with ${ref.sha256}`;
 
 const hashOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 

@@ -46,6 +46,18 @@ export type PartRef = BlobRef & {
   readonly bucketOffsets: readonly number[];
   /** Object key relative to the lake, and the shard's first row in it. */
   readonly source: { readonly key: string; readonly rowStart: number };
+  /** Absent where the part was written by a program that said nothing of groups: it is read whole. */
+  readonly groups?: PartGroups;
+};
+
+/** Row groups of a part: for who reads some rows only. */
+export type PartGroups = {
+  /** In each but the last. */
+  readonly rows: number;
+  /** Where each ends in the file; the first begins at 0, and the footer lies behind the last. */
+  readonly ends: readonly number[];
+  /** The first 32 hex digits of the SHA-256 of each, then of the footer. */
+  readonly digests: readonly string[];
 };
 
 export type Task = {

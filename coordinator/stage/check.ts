@@ -215,5 +215,6 @@ export function prepareProgram(checked: CheckedSpec): PrepareProgram {
     label: checked.label,
     split: checked.split,
     buckets: LIMITS.buckets,
+    groups: LIMITS.partGroups,
   };
 }

@@ -17,6 +17,7 @@ import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import { dataKey, type PartRef, programKey } from '../../common/wire/task.ts';
 import { buildModel } from '../../coordinator/compile/model.ts';
 import type { HeartbeatSource } from '../../coordinator/rounds/run.ts';
+import { sealGroups } from '../../worker/stage/part-groups.ts';
 import { startTrainingHost } from '../../worker/train/host.ts';
 
 export const TRAIN_NUMERICS = 'test';
@@ -105,6 +106,7 @@ async function makePart(
     rows,
     bucketOffsets: offsetsOf(counts.map((row) => [Number(row.bucket), Number(row.n)])),
     source: { key: `made-${index}`, rowStart: 0 },
+    groups: await sealGroups(duck, pathOf(folder, index), 2048),
   };
 }
 

@@ -10,10 +10,8 @@ import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
 import type { PrepareProgram, PrepareResult } from '../../common/stage/prepare.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
+import { groupRowsOf, sealGroups } from './part-groups.ts';
 import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
-
-/** Rows in a row group of a part: small enough that a lane's range skips most of a large part. */
-const PART_ROW_GROUP_ROWS = 32_768;
 
 export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
   const shard = shardOf(prepared);
@@ -37,13 +35,15 @@ export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
   if (summary.rows === 0) return { result: emptyResult(rowsIn, dropped), blobs: [], rows: rowsIn };
 
   const written = scratchFile(prepared, 'part.parquet');
-  await duck.run(writeSql(program, written));
+  const groupRows = groupRowsOf(summary.rows, program.groups);
+  await duck.run(writeSql(program, written, groupRows));
   const { blob, ref } = await sealBlob(prepared, written, 'parquet');
   const part: PartRef = {
     ...ref,
     rows: summary.rows,
     bucketOffsets: await bucketOffsets(duck, program.buckets),
     source: { key: shard.key, rowStart: shard.rowStart },
+    ...(program.groups === undefined ? {} : { groups: await sealGroups(duck, written, groupRows) }),
   };
   const result: PrepareResult = {
     ...emptyResult(rowsIn, dropped),
@@ -193,7 +193,7 @@ function checkAccounts(
   );
 }
 
-function writeSql(program: PrepareProgram, path: string): string {
+function writeSql(program: PrepareProgram, path: string, groupRows: number): string {
   const columns = [
     ...program.columns.map((column) => quoteName(column.name)),
     '__label',
@@ -201,7 +201,7 @@ function writeSql(program: PrepareProgram, path: string): string {
     '__row',
   ];
   return `COPY (SELECT ${columns.join(', ')} FROM staged WHERE __rule < 0 ORDER BY __bucket, __row)
-    TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${PART_ROW_GROUP_ROWS})`;
+    TO ${quoteText(path)} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE ${groupRows})`;
 }
 
 async function bucketOffsets(duck: Duck, buckets: number): Promise<number[]> {

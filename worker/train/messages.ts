@@ -13,7 +13,7 @@ export type ToResident =
       readonly run: RunId;
       readonly worker: WorkerId;
       readonly program: TrainProgram;
-      /** Local path of each part, by its key. */
+      /** Where each part lies, or will once rows of it are needed, by its key. */
       readonly files: Readonly<Record<string, string>>;
       readonly scratch: string;
     }
@@ -26,10 +26,19 @@ export type ToResident =
       readonly load: number;
       readonly bytes: Uint8Array | undefined;
     }
+  /** Answer to `need`: the rows lie in the files. */
+  | { readonly kind: 'brought'; readonly run: RunId; readonly need: number }
   | { readonly kind: 'stop'; readonly run: RunId };
 
 /** Resident → host. */
 export type ToHost =
+  /** Rows of these lanes are to be read; what was brought before stays. */
+  | {
+      readonly kind: 'need';
+      readonly run: RunId;
+      readonly need: number;
+      readonly lanes: readonly number[];
+    }
   | { readonly kind: 'send'; readonly run: RunId; readonly bytes: Uint8Array }
   | {
       readonly kind: 'save';

@@ -7,6 +7,7 @@
 import { bytesOfSum, type State, type Sum, viewSum } from '../../common/algorithm/algorithm.ts';
 import type { ResidentContext } from '../../common/child/protocol.ts';
 import { systemClock } from '../../common/clock.ts';
+import { makeDeferred } from '../../common/deferred.ts';
 import { toWireError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
@@ -42,6 +43,10 @@ class Training {
   #state: State | undefined;
   #view: RunView | undefined;
   #loadCount = 0;
+  /** Lanes whose rows the host has brought, and what waits for more of them. */
+  readonly #brought = new Set<number>();
+  readonly #needs = new Map<number, () => void>();
+  #needCount = 0;
   #roundAtStart: number | undefined;
   #isOver = false;
 
@@ -94,6 +99,10 @@ class Training {
       case 'saved':
         this.#on({ kind: 'saved', checkpoint: message.checkpoint, nowMs: now() });
         break;
+      case 'brought':
+        this.#needs.get(message.need)?.();
+        this.#needs.delete(message.need);
+        break;
       case 'loaded':
         this.#onLoaded(message.load, message.bytes);
         break;
@@ -122,9 +131,26 @@ class Training {
 
   #hold(): void {
     this.#attempt(async () => {
-      await this.#threads.hold(this.#wanted());
+      await this.#holdWanted();
       this.#reportStatus();
     });
+  }
+
+  async #holdWanted(): Promise<void> {
+    const lanes = this.#wanted();
+    await this.#bring(lanes);
+    if (!this.#isOver) await this.#threads.hold(lanes);
+  }
+
+  /** Answers come in the order of the questions, so that lanes are held in the order of views. */
+  async #bring(lanes: readonly number[]): Promise<void> {
+    if (this.#needs.size === 0 && lanes.every((lane) => this.#brought.has(lane))) return;
+    const need = ++this.#needCount;
+    const { promise, resolve } = makeDeferred<void>();
+    this.#needs.set(need, resolve);
+    this.#post({ kind: 'need', run: this.run, need, lanes });
+    await promise;
+    for (const lane of lanes) this.#brought.add(lane);
   }
 
   #on(event: RoundEvent<Sum>): void {
@@ -172,7 +198,7 @@ class Training {
   async #compute(action: Extract<RoundAction<Sum>, { kind: 'compute' }>): Promise<void> {
     const { attempt, round, lanes } = action;
     const held = new Set(this.#threads.lanes);
-    if (!lanes.every((lane) => held.has(lane))) await this.#threads.hold(this.#wanted());
+    if (!lanes.every((lane) => held.has(lane))) await this.#holdWanted();
     if (this.#state?.round !== round) return; // released or gone on meanwhile
     const sums = await this.#threads.compute(round, this.#state.shared, lanes);
     this.#on({ kind: 'computed', attempt, sums, nowMs: now() });

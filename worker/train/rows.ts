@@ -9,6 +9,7 @@ import { quoteText } from '../../common/sql.ts';
 import type { SplitRange } from '../../common/stage/terms.ts';
 import type { TrainProgram } from '../../common/stage/train.ts';
 import type { PartRef } from '../../common/wire/task.ts';
+import { type Run, rowOfLane, runsOf } from './ranges.ts';
 
 export type LaneRows = { readonly train: Rows; readonly validation: Rows };
 
@@ -85,19 +86,6 @@ function emptyRows({ load, laneRows }: TrainProgram, lane: number): LaneRows {
   };
 }
 
-type Run = { readonly first: number; readonly end: number };
-
-/** Adjacent lanes are read in one scan. */
-function runsOf(lanes: readonly number[]): Run[] {
-  const runs: { first: number; end: number }[] = [];
-  for (const lane of [...lanes].sort((a, b) => a - b)) {
-    const last = runs.at(-1);
-    if (last?.end === lane) last.end++;
-    else runs.push({ first: lane, end: lane + 1 });
-  }
-  return runs;
-}
-
 type RunLoad = {
   readonly program: TrainProgram;
   readonly part: PartRef;
@@ -133,9 +121,8 @@ async function loadRun(duck: Duck, { program, part, path, run, loaded }: RunLoad
 
 const TRAIN = 0;
 
-const bucketOf = ({ lanes }: TrainProgram, lane: number): number => (lane * LIMITS.buckets) / lanes;
-const startOf = (program: TrainProgram, part: PartRef, lane: number): number =>
-  part.bucketOffsets[bucketOf(program, lane)]!;
+const startOf = ({ lanes }: TrainProgram, part: PartRef, lane: number): number =>
+  rowOfLane(part, lane, lanes);
 const laneEnds = (program: TrainProgram, part: PartRef, { first, end }: Run): number[] =>
   Array.from({ length: end - first }, (_, i) => startOf(program, part, first + i + 1));
 

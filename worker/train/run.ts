@@ -28,7 +28,7 @@ import {
   programKey,
 } from '../../common/wire/task.ts';
 import type { ToHost, ToResident } from './messages.ts';
-import { fetchParts } from './parts.ts';
+import { Parts } from './parts.ts';
 
 export type TrainingHostOptions = {
   readonly worker: WorkerId;
@@ -57,7 +57,10 @@ export class HostedRun {
   readonly #startedMs: number;
   #unsubscribe: () => void = () => {};
   #begin: Extract<ToResident, { kind: 'train' }> | undefined;
+  #parts: Parts | undefined;
   #isBegun = false;
+  /** Counts the children: what one asked for is no answer for the next. */
+  #child = 0;
   #view: RunView | undefined;
   #status: RunStatus;
   #losses = 0;
@@ -93,6 +96,9 @@ export class HostedRun {
       case 'send':
         this.#say(message.bytes);
         break;
+      case 'need':
+        this.#guard(() => this.#bring(message.need, message.lanes));
+        break;
       case 'save':
         this.#guard(() => this.#save(message.round, message.bytes));
         break;
@@ -121,6 +127,7 @@ export class HostedRun {
     if (!this.#isBegun) return;
     this.#stopped?.();
     this.#isBegun = false;
+    this.#child += 1;
     this.threads = 0;
     if (this.#abort.signal.aborted) return;
     this.#losses += 1;
@@ -151,17 +158,14 @@ export class HostedRun {
     if (!program) throw programMissing(this.digest);
     const parts = program.parts.filter(({ rows }) => rows > 0);
     const signal = this.#abort.signal;
-    const files = await this.#patiently(() =>
-      fetchParts(store, parts, join(scratch, 'parts'), signal),
-    );
-    if (signal.aborted || !files) return;
-    this.#bytesRead = parts.reduce((sum, { bytes }) => sum + bytes, 0);
+    const { lanes } = program;
+    this.#parts = new Parts({ store, parts, lanes, folder: join(scratch, 'parts'), signal });
     this.#begin = {
       kind: 'train',
       run: this.digest,
       worker,
       program: { ...program, parts },
-      files,
+      files: this.#parts.files,
       scratch,
     };
     this.#unsubscribe = queue.subscribe(CHANNELS.run(this.digest), ({ from, bytes }) => {
@@ -169,6 +173,14 @@ export class HostedRun {
       this.#post({ kind: 'message', run: this.digest, bytes });
     });
     if (this.#view) this.onView(this.#view);
+  }
+
+  /** Lanes come and go; their rows stay on the disk while the run lives. */
+  async #bring(need: number, lanes: readonly number[]): Promise<void> {
+    const child = this.#child;
+    this.#bytesRead += (await this.#patiently(() => this.#parts!.bring(lanes))) ?? 0;
+    if (this.#abort.signal.aborted || child !== this.#child) return; // it asked for other lanes, or none yet
+    this.#post({ kind: 'brought', run: this.digest, need });
   }
 
   /** checkpoints/<run>/<round>.bin, then the JSON beside it that says which bytes it must have. */
