@@ -7,6 +7,7 @@
 //             └─ version b: [40 rows] ─────────────────┴─ turn and turn about ─ seat 1  ■ □   (■ computing, □ on its way)
 import type { Clock } from '../common/clock.ts';
 import { GristmillError } from '../common/errors.ts';
+import { OBJECTIVES } from '../common/objective/objectives.ts';
 import type { ColumnBatch } from '../common/predict/rows.ts';
 import { joinBatches } from './columns.ts';
 import type { ModelFile } from './files.ts';
@@ -49,7 +50,7 @@ export class Batcher {
     return this.#waitingRows;
   }
 
-  /** One prediction a row, in order. Throws OVERLOADED, DEADLINE, or what ended the call. */
+  /** One prediction a row, in order, as wide as the objective says. Throws OVERLOADED, DEADLINE, or what ended the call. */
   predict(file: ModelFile, batch: ColumnBatch): Promise<Float32Array> {
     const { waitingRowsMax, clock } = this.#options;
     if (this.#waitingRows + batch.rows > waitingRowsMax) {
@@ -82,7 +83,7 @@ export class Batcher {
       this.#lines.delete(key);
       if (line.waiting.length > 0) this.#lines.set(key, line); // behind the others
       const batch = joinBatches(taken.map((one) => one.batch));
-      void settle(this.#options.send(line.file, batch), taken);
+      void settle(this.#options.send(line.file, batch), taken, widthOf(line.file));
     }
     if (this.#waitingRows > 0) void this.#sweep();
   }
@@ -127,13 +128,20 @@ export function countTogether(
   return count;
 }
 
-async function settle(call: Promise<Float32Array>, requests: readonly Waiting[]): Promise<void> {
+const widthOf = ({ signature }: ModelFile): number => OBJECTIVES[signature.label].width;
+
+async function settle(
+  call: Promise<Float32Array>,
+  requests: readonly Waiting[],
+  width: number,
+): Promise<void> {
   try {
     const predictions = await call;
     let start = 0;
     for (const { batch, resolve } of requests) {
-      resolve(predictions.subarray(start, start + batch.rows));
-      start += batch.rows;
+      const end = start + batch.rows * width;
+      resolve(predictions.subarray(start, end));
+      start = end;
     }
   } catch (error) {
     for (const { reject } of requests) reject(error);

@@ -4,12 +4,15 @@
 // Flow: … → gate → alias → swap → [predictions]
 //
 //   follower (store ─▶ aliases ─▶ swaps) ──▶ live ◀── requests ──▶ batcher ──▶ seats (children)
+
 import type { Child } from '../common/child/host.ts';
 import type { Clock } from '../common/clock.ts';
 import { CODES, GristmillError, toWireError } from '../common/errors.ts';
 import type { MetricName, Sample } from '../common/http/metrics.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
+import { OBJECTIVES } from '../common/objective/objectives.ts';
+import { listPredictions, type Prediction } from '../common/predict/prediction.ts';
 import { parseRows } from '../common/predict/rows.ts';
 import type { Signature } from '../common/stage/terms.ts';
 import type { Store } from '../common/store/store.ts';
@@ -40,7 +43,7 @@ export type Target =
   | { readonly model: string; readonly alias: string }
   | { readonly model: string; readonly version: number };
 export type Answer = {
-  readonly predictions: Float32Array;
+  readonly predictions: readonly Prediction[];
   readonly model: string;
   readonly version: number;
 };
@@ -188,9 +191,10 @@ export class Gateway {
       metrics.add('gristmill_inference_ignored_fields_total', { model }, batch.ignoredFields);
     }
     const predictions = await this.#batcher.predict(held.file, batch);
-    checkFinite(predictions, { model, version });
+    const { width } = OBJECTIVES[held.file.signature.label];
+    checkFinite(predictions, { model, version, width });
     metrics.add('gristmill_inference_rows_total', { model, version }, batch.rows);
-    return { predictions, model, version };
+    return { predictions: listPredictions(predictions, width), model, version };
   }
 
   #takeAlias(target: { model: string; alias: string }): Held {
@@ -290,13 +294,14 @@ const WANTED = 'The version that the store says an alias has';
 /** Throws on the first prediction that is no number: JSON would make null of it. */
 export function checkFinite(
   predictions: Float32Array,
-  { model, version }: { model: string; version: number },
+  { model, version, width }: { model: string; version: number; width: number },
 ): void {
-  const row = predictions.findIndex((prediction) => !Number.isFinite(prediction));
-  if (row < 0) return;
+  const at = predictions.findIndex((prediction) => !Number.isFinite(prediction));
+  if (at < 0) return;
+  const row = Math.floor(at / width);
   throw new GristmillError(
     'PREDICTION_NONFINITE',
-    `Cannot predict row ${row} with ${model} version ${version}: it gives ${predictions[row]}, expected a finite number`,
-    { errors: [{ pointer: `/instances/${row}`, detail: `gives ${predictions[row]}` }] },
+    `Cannot predict row ${row} with ${model} version ${version}: it gives ${predictions[at]}, expected a finite number`,
+    { errors: [{ pointer: `/instances/${row}`, detail: `gives ${predictions[at]}` }] },
   );
 }

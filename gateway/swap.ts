@@ -8,6 +8,7 @@ import { readFile } from 'node:fs/promises';
 import type { Child } from '../common/child/host.ts';
 import { type Code, GristmillError, isRetryable, toWireError } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';
+import { numbersOf } from '../common/predict/prediction.ts';
 import { parseRows } from '../common/predict/rows.ts';
 import { entryKey } from '../common/store/journal.ts';
 import { parseStored, type Store } from '../common/store/store.ts';
@@ -134,8 +135,11 @@ async function tryFile(trial: Child, file: ModelFile, golden: GoldenRows): Promi
 /** Throws PROOF_FAILED on the first row whose prediction is not what the version was published with. */
 export function compareGolden(golden: GoldenRows, predictions: ArrayLike<number>): void {
   for (const [index, { prediction }] of golden.rows.entries()) {
-    const found = predictions[index] ?? Number.NaN;
-    if (Math.abs(found - prediction) <= 1e-6 * Math.max(1, Math.abs(prediction))) continue;
+    const wanted = numbersOf(prediction);
+    const found = wanted.map((_one, k) => predictions[index * wanted.length + k] ?? Number.NaN);
+    const isSame = (one: number, k: number): boolean =>
+      Math.abs(found[k]! - one) <= 1e-6 * Math.max(1, Math.abs(one));
+    if (wanted.every(isSame)) continue;
     throw new GristmillError(
       'PROOF_FAILED',
       `golden row ${index} gives ${found}, expected ${prediction}`,

@@ -1,6 +1,7 @@
 // prove: source rows as raw JSON through the serving path against the batch result.
 // In: a part with the shard it came from, model.onnx, the batch SQL of its features. Out: differences, golden rows.
 import Type from 'typebox';
+import type { Prediction } from '../predict/prediction.ts';
 import type { BlobRef } from '../wire/task.ts';
 import { Count, field, nullable, program, type StageRow } from './stage.ts';
 import type { LoadSql, Signature, SplitRange } from './terms.ts';
@@ -30,7 +31,7 @@ export type ProveResult = {
   readonly maxDifference: number;
   readonly golden: readonly {
     readonly row: Readonly<Record<string, unknown>>;
-    readonly prediction: number;
+    readonly prediction: Prediction;
   }[];
 };
 

@@ -49,7 +49,7 @@ export type GradientsPart = {
    * and `d_<parameter>` of each parameter = Σ weight·gradient. A regression's loss is on the standardized label.
    */
   readonly stepGraph: string;
-  /** base64 ONNX. Inputs as above without label and weight; output `prediction` float [n]. */
+  /** base64 ONNX. Inputs as above without label and weight; output `prediction` float [n], or [n, width]. */
   readonly forwardGraph: string;
 };
 export type GradientsProgram = TrainCommon & GradientsPart;

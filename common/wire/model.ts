@@ -1,6 +1,7 @@
 // A version, a gate, an alias: what the registry keeps.
 // In: what training and evaluation found. Out: JSON objects under models/<name>/.
 import type { Digest, JobId } from '../ids.ts';
+import type { Prediction } from '../predict/prediction.ts';
 import type { CompareResult, MetricsResult } from '../stage/evaluate.ts';
 import type { Metrics, RawColumn, Signature, SplitRanges } from '../stage/terms.ts';
 import type { CleanRule } from './job/head.ts';
@@ -37,7 +38,7 @@ export type GoldenRows = {
   readonly formatVersion: 1;
   readonly rows: readonly {
     readonly row: Readonly<Record<string, unknown>>;
-    readonly prediction: number;
+    readonly prediction: Prediction;
   }[];
 };
 

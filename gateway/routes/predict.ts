@@ -3,6 +3,7 @@
 import Type from 'typebox';
 import type { Route } from '../../common/http/route.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { LABEL_KINDS, OBJECTIVES } from '../../common/objective/objectives.ts';
 import type { Gateway, Target } from '../gateway.ts';
 
 type Body = { readonly instances: readonly unknown[] };
@@ -24,9 +25,14 @@ const BODY = Type.Object(
     examples: [{ instances: [{ date: '2001-06-01T08:30:00Z', distance: 733, origin: 'ATL' }] }],
   },
 );
+const ALL = LABEL_KINDS.map((label) => OBJECTIVES[label]);
+/** A list only where some objective says more than one number. */
+const PREDICTION = ALL.every(({ width }) => width === 1)
+  ? Type.Number()
+  : Type.Union([Type.Number(), Type.Array(Type.Number())]);
 const ANSWER = Type.Object({
-  predictions: Type.Array(Type.Number(), {
-    description: "one a row, in order: a probability, or a number in the label's unit",
+  predictions: Type.Array(PREDICTION, {
+    description: `one a row, in order: ${ALL.map(({ words }) => words.prediction).join(', or ')}`,
   }),
   model: Type.String(),
   version: Type.Integer({ description: 'which one has answered' }),
@@ -72,7 +78,7 @@ export const predictRoutes = (gateway: Gateway): readonly Route[] =>
     handle: async ({ params, body }) => {
       const { instances } = body as Body;
       const answer = await gateway.predict(targetOf(params as Params), instances);
-      return { ...answer, predictions: Array.from(answer.predictions) };
+      return answer;
     },
   }));
 

@@ -17,7 +17,7 @@ test('compareGolden() allows 1e-6 of one, or of what is larger, and names the ro
 });
 
 test('checkFinite() names the first row that gives no number', () => {
-  const of = { model: 'm', version: 3 };
+  const of = { model: 'm', version: 3, width: 1 };
   checkFinite(Float32Array.of(0, 1), of);
   for (const odd of [Number.NaN, Number.POSITIVE_INFINITY]) {
     expect(() => checkFinite(Float32Array.of(0, odd), of)).toThrow(/row 1 with m version 3/);

@@ -7,7 +7,9 @@ import { join } from 'node:path';
 import { type ColumnData, type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { openSession, type Session } from '../../common/engine/onnx.ts';
 import { GristmillError } from '../../common/errors.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { type Predictions, predictBatch } from '../../common/predict/batch.ts';
+import { listPredictions } from '../../common/predict/prediction.ts';
 import { parseRows } from '../../common/predict/rows.ts';
 import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/scan.ts';
 import { Philox } from '../../common/random.ts';
@@ -27,6 +29,7 @@ type Difference = ProveResult['differences'][number];
 type Side = {
   readonly codes: ArrayLike<number | bigint>;
   readonly numbers: ArrayLike<number>;
+  /** As many a row as the objective's predictions are wide. */
   readonly predictions: Float32Array;
 };
 
@@ -47,9 +50,11 @@ export const runProve: Runner<ProveProgram> = async (prepared) => {
   const batch = await batchSide(duck, session, prepared.files[part.key]!, { program, rows });
   const json = await sourceRows(duck, prepared.files[shard.key]!, { program, rows });
   const serving = await servingSide(session, program, json);
+  const { width } = OBJECTIVES[program.signature.label];
+  const predictions = listPredictions(serving.predictions, width);
   const golden = json
     .slice(0, program.golden)
-    .map((row, i) => ({ row, prediction: serving.predictions[i]! }));
+    .map((row, i) => ({ row, prediction: predictions[i]! }));
   const result: ProveResult = {
     rows: rows.length,
     ...compareSides(program, rows, { batch, serving }),
@@ -179,11 +184,13 @@ async function servingSide(
   };
 }
 
-function compareSides(
+/** Feature by feature and number by number. */
+export function compareSides(
   { signature }: ProveProgram,
   rows: readonly number[],
   { batch, serving }: { batch: Side; serving: Side },
 ): Pick<ProveResult, 'differences' | 'maxDifference'> {
+  const { width } = OBJECTIVES[signature.label];
   const differences: Difference[] = [];
   let maxDifference = 0;
   const check = (row: number, feature: string, a: number, b: number, tolerance: number): void => {
@@ -203,7 +210,9 @@ function compareSides(
       const at = i * signature.numbers.length + d;
       check(row, name, batch.numbers[at]!, serving.numbers[at]!, TOLERANCE);
     });
-    check(row, 'prediction', batch.predictions[i]!, serving.predictions[i]!, TOLERANCE);
+    for (let k = i * width; k < (i + 1) * width; k++) {
+      check(row, 'prediction', batch.predictions[k]!, serving.predictions[k]!, TOLERANCE);
+    }
   });
   return { differences: differences.slice(0, DIFFERENCES_MAX), maxDifference };
 }

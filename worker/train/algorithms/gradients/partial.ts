@@ -14,6 +14,7 @@ import {
 import { addValidation, validationPartial } from '../../../../common/algorithm/validation.ts';
 import { type FeedTensor, openSession, type Session } from '../../../../common/engine/onnx.ts';
 import { GristmillError } from '../../../../common/errors.ts';
+import { OBJECTIVES } from '../../../../common/objective/objectives.ts';
 import type { GradientsProgram } from '../../../../common/stage/train.ts';
 import type { LaneRows, Rows } from '../../rows.ts';
 import { type Arena, makeArena } from '../../simd.ts';
@@ -112,7 +113,8 @@ export class GradientPartials implements Partials<LaneRows> {
 
   async #validateLane(lane: number): Promise<Float64Array> {
     const { validation: rows } = this.#held(lane);
-    const scores = new Float32Array(rows.count);
+    const { width } = OBJECTIVES[this.#program.label];
+    const scores = new Float32Array(rows.count * width);
     for (let start = 0; start < rows.count; start += this.#batch.rows) {
       const count = Math.min(this.#batch.rows, rows.count - start);
       this.#batch.fill(
@@ -120,7 +122,7 @@ export class GradientPartials implements Partials<LaneRows> {
         Uint32Array.from({ length: count }, (_, i) => start + i),
       );
       const { prediction } = await this.#forwardSession.run(this.#batch.forwardFeeds);
-      scores.set((prediction!.data as Float32Array).subarray(0, count), start);
+      scores.set((prediction!.data as Float32Array).subarray(0, count * width), start * width);
     }
     const labels = rows.labels.subarray(0, rows.count);
     return validationPartial(this.#program.label, { scores, labels });
