@@ -135,6 +135,7 @@ class BlobCache {
   readonly #folder: string;
   readonly #entries = new Map<string, Entry>(); // in order of last use
   #made: Promise<unknown> | undefined;
+  #begun = 0;
 
   constructor(store: Store, folder: string) {
     this.#store = store;
@@ -165,7 +166,8 @@ class BlobCache {
   }
 
   #begin(ref: BlobRef): Entry {
-    const path = join(this.#folder, ref.sha256);
+    // a name of our own, and never the same twice: what was let go may be on its way out still
+    const path = join(this.#folder, String(this.#begun++));
     this.#made ??= mkdir(this.#folder, { recursive: true });
     const ready = this.#made.then(() => fetchVerified(this.#store, ref, path));
     return { path, bytes: ref.bytes, users: 0, ready };

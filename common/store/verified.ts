@@ -6,6 +6,7 @@
 //                                                └─ not there ─► CHECKSUM_MISMATCH, with what is corrupt as its cause
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
 import { GristmillError } from '../errors.ts';
 import { LIMITS } from '../limits.ts';
@@ -20,8 +21,19 @@ export const getVerified = (store: Store, ref: BlobRef): Promise<Uint8Array> =>
     return { value: bytes, wrong: difference(ref, bytes.length, hashOf(bytes)) };
   });
 
-/** The whole object in a local file at `path`, of any size. */
-export const fetchVerified = (store: Store, ref: BlobRef, path: string): Promise<void> =>
+/** The whole object in a local file at `path`, of any size: there once it is known to be right, and not before. */
+export async function fetchVerified(store: Store, ref: BlobRef, path: string): Promise<void> {
+  const unchecked = `${path}.unchecked`;
+  try {
+    await download(store, ref, unchecked);
+    await rename(unchecked, path);
+  } catch (error) {
+    await rm(unchecked, { force: true });
+    throw error;
+  }
+}
+
+const download = (store: Store, ref: BlobRef, path: string): Promise<void> =>
   readVerified(store, ref, async (key) => {
     const hash = createHash('sha256');
     let bytes = 0;

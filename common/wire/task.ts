@@ -1,6 +1,6 @@
 // What a worker is handed, and what it commits.
 // In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json.
-// Why content-addressed: task = hash(program, input, numerics), so a result that exists is never computed again.
+// Why content-addressed: task = hash(stage, program, input, numerics, limits), so a result that exists is never computed again.
 import type { WireError } from '../errors.ts';
 import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
 import type { Stage } from '../stage/stages.ts';
@@ -77,33 +77,14 @@ export type Task = {
   readonly commit: number;
 };
 
-/** The name of a task: what it reads, the program it runs, the engines that decide its bits. */
-export function nameTask(of: Pick<Task, 'stage' | 'program' | 'input' | 'numerics'>): TaskId {
-  return taskIdOf({
-    stage: of.stage,
-    program: of.program,
-    input: addressOf(of.input),
-    numerics: of.numerics,
-  });
+/**
+ * The name of a task: the hash of all that its message says, but for the number of the commit. So no message can
+ * say anything else under an id that somebody waits for.
+ */
+export function nameTask(of: Omit<Task, 'task'>): TaskId {
+  const { task: _task, commit: _commit, ...said } = of as Task;
+  return taskIdOf(said);
 }
-
-/** What of an input decides the result: not where its bytes happen to lie. */
-function addressOf(input: TaskInput): unknown {
-  switch (input.kind) {
-    case 'shard':
-      return shardAddress(input.shard);
-    case 'part':
-      return partAddress(input.part);
-    case 'replay':
-      return [partAddress(input.part), shardAddress(input.shard)];
-    case 'results':
-      return input.tasks;
-    case 'none':
-      return null;
-  }
-}
-const shardAddress = (s: Shard): unknown => [s.key, s.etag, s.rowStart, s.rowEnd];
-const partAddress = (p: PartRef): unknown => [p.source.key, p.source.rowStart, p.sha256];
 
 /** The commit of any task. `result` is deterministic and compared; `attempt` never is. */
 export type Descriptor<R = unknown> = {

@@ -9,6 +9,7 @@ import {
   commitKey,
   copyKey,
   type Descriptor,
+  nameTask,
   type Task,
   writerOf,
 } from '../../common/wire/task.ts';
@@ -30,6 +31,8 @@ export async function planMend(store: Store, corrupt: CorruptBlob): Promise<Task
     return undefined;
   }
   if (!last?.message) throw cannotMend(corrupt, 'how it was written is not recorded');
+  if (nameTask(last.message) !== writer.task)
+    throw cannotMend(corrupt, 'an older program wrote it');
   if (commit >= LIMITS.copiesMax) throw cannotMend(corrupt, `${commit} copies have rotted`);
   return { ...last.message, commit: commit + 1 };
 }

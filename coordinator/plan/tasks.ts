@@ -19,12 +19,12 @@ export function makeTask(of: {
   input: TaskInput;
   numerics: string;
 }): Task {
-  return {
+  const said = {
     formatVersion: 1,
-    task: nameTask(of),
     ...of,
     memoryBytes: LIMITS.taskMemoryBytes,
     deadlineMs: LIMITS.taskDeadlineMs,
     commit: 1,
-  };
+  } as const;
+  return { task: nameTask(said), ...said };
 }

@@ -27,14 +27,19 @@ export type Draft = Omit<Manifest, 'formatVersion' | 'version' | 'onnx' | 'golde
   readonly report: Readonly<Record<string, unknown>>;
 };
 
-/** Publishes a version, or finds the one that has the same train digest: `reused`, if another job made it. */
+/**
+ * Publishes a version, or finds the one that was trained alike or whose model.onnx has the same bytes (as after a
+ * change of our code or the engines that changed nothing): `reused`, if another job made it.
+ */
 export async function publishVersion(
   store: Store,
   draft: Draft,
 ): Promise<{ readonly manifest: Manifest; readonly reused: boolean }> {
   const { model } = draft;
   const newest = (await latestVersion(store, model))?.version ?? 0;
-  const same = await findTrained(store, model, { newest, trainDigest: draft.trainDigest });
+  const isSame = ({ trainDigest, onnx }: Manifest): boolean =>
+    trainDigest === draft.trainDigest || onnx.sha256 === draft.onnx.sha256;
+  const same = await findVersion(store, model, { newest, isSame });
   const found = (manifest: Manifest) => ({
     manifest,
     reused: manifest.lineage.job !== draft.lineage.job,
@@ -50,7 +55,7 @@ export async function publishVersion(
       return { manifest, reused: false };
     }
     const other = await readStored(store, entryKey(versionsPrefix(model), version), 'manifest');
-    if (other?.trainDigest === draft.trainDigest) return found(other);
+    if (other && isSame(other)) return found(other);
   }
 }
 
@@ -98,15 +103,15 @@ const refOf = (model: string, blob: Manifest['onnx']): BlobRef => ({
   ...blob,
 });
 
-/** The version that this training made, looked for from the newest, a page at a time. */
-async function findTrained(
+/** The newest such version, a page at a time. */
+async function findVersion(
   store: Store,
   model: string,
-  { newest, trainDigest }: { readonly newest: number; readonly trainDigest: string },
+  { newest, isSame }: { readonly newest: number; readonly isSame: (one: Manifest) => boolean },
 ): Promise<Manifest | undefined> {
   for (let before = newest + 1; before > 1; before -= LIMITS.pageRowsMax) {
     const page = await readVersions(store, model, { before, limit: LIMITS.pageRowsMax });
-    const same = page.find((manifest) => manifest.trainDigest === trainDigest);
+    const same = page.find(isSame);
     if (same) return same;
   }
   return undefined;

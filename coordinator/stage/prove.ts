@@ -7,6 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import { found } from '../../common/wire/view.ts';
+import { spread } from '../survey/choose.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';
@@ -26,7 +27,7 @@ export async function proveServing(
   }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
 ): Promise<Proof> {
   const stage = new StageRun(job, 'prove');
-  const parts = partsIn(prepared.parts, fitted.ranges.test).slice(0, LIMITS.proofRows);
+  const parts = spread(partsIn(prepared.parts, fitted.ranges.test), LIMITS.proofRows);
   const program: ProveProgram = {
     formatVersion: 1,
     kind: 'prove',

@@ -14,7 +14,7 @@ import { openJetStream } from '../../common/queue/jetstream.ts';
 import type { Program } from '../../common/stage/stages.ts';
 import { openStore } from '../../common/store/open.ts';
 import { createJson } from '../../common/store/store.ts';
-import { nameTask, programKey, type Task } from '../../common/wire/task.ts';
+import { programKey } from '../../common/wire/task.ts';
 import { runTasks } from '../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../coordinator/dispatch/workers.ts';
 import { findNats, startNats } from '../support/nats.ts';
@@ -81,12 +81,8 @@ describe.skipIf(!findNats())('with nats-server', () => {
     };
     const digest = digestOf(program);
     await createJson(store, programKey(digest), program);
-    const base = { ...makeTask('x'), stage: 'evaluate', program: digest, numerics: readNumerics() };
-    const task: Task = {
-      ...base,
-      stage: 'evaluate',
-      task: nameTask({ ...base, stage: 'evaluate' }),
-    };
+    const over = { stage: 'evaluate', program: digest, numerics: readNumerics() } as const;
+    const task = makeTask('x', over);
     const signal = new AbortController().signal;
     await expect(
       runTasks({

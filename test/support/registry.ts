@@ -7,14 +7,22 @@ import type { Draft } from '../../coordinator/registry/version.ts';
 
 export const MODEL_BYTES = new TextEncoder().encode('onnx bytes');
 
+/** Another training gives another file. */
+const bytesOf = ({ trainDigest }: Partial<Draft>): Uint8Array =>
+  trainDigest === undefined ? MODEL_BYTES : new TextEncoder().encode(`onnx bytes ${trainDigest}`);
+
 /** A draft whose model.onnx lies in the store. */
-export async function makeDraft(store: Store, change: Partial<Draft> = {}): Promise<Draft> {
-  const sha256 = sha256Hex(MODEL_BYTES);
+export async function makeDraft(
+  store: Store,
+  change: Partial<Draft> = {},
+  bytes = bytesOf(change),
+): Promise<Draft> {
+  const sha256 = sha256Hex(bytes);
   const key = `parts/evaluate/t/${sha256}.onnx`;
-  await store.create(key, MODEL_BYTES);
+  await store.create(key, bytes);
   return {
     model: 'flight-delay',
-    onnx: { key, sha256, bytes: MODEL_BYTES.length },
+    onnx: { key, sha256, bytes: bytes.length },
     golden: { formatVersion: 1, rows: [{ row: { distance: 100 }, prediction: 0.25 }] },
     report: { formatVersion: 1, epochs: [] },
     signature: {

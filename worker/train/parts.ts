@@ -4,7 +4,7 @@
 //
 //   part   | group 0 | group 1 | … | group n | footer |      a digest each (PartRef.groups)
 //   lanes            └── rows ──┘                            + the footer, once
-import { mkdir, rename, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { mapParallel } from '../../common/parallel.ts';
 import { fetchSegments, type Segment } from '../../common/store/segments.ts';
@@ -70,14 +70,7 @@ export class Parts {
   }
 
   async #fetchWhole(part: PartRef): Promise<number> {
-    const path = this.#pathOf(part);
-    try {
-      await fetchVerified(this.#setup.store, part, `${path}.partial`);
-      await rename(`${path}.partial`, path);
-    } catch (error) {
-      await rm(`${path}.partial`, { force: true });
-      throw error;
-    }
+    await fetchVerified(this.#setup.store, part, this.#pathOf(part));
     return part.bytes;
   }
 

@@ -151,6 +151,17 @@ describe('decodeTask()', () => {
     expect(decodeTask(bytesOf({ ...forged, task: nameTask(forged) })).program).toBe(forged.program);
   });
 
+  test.each<[string, Partial<Task>]>([
+    ['more memory', { memoryBytes: 2 ** 40 }],
+    ['another deadline', { deadlineMs: 1 }],
+    ['a part of other rows', { input: { kind: 'part', part: { ...part, rows: 2 } } }],
+    ['a part that lies elsewhere', { input: { kind: 'part', part: { ...part, key: 'x/y' } } }],
+  ])('refuses %s under the id of a task', (_what, over) => {
+    const task = named({ input: { kind: 'part', part } });
+    expect(() => decodeTask(bytesOf({ ...task, ...over }))).toThrow(`is the name of`);
+    expect(decodeTask(bytesOf({ ...task, commit: 2 })).commit).toBe(2);
+  });
+
   test.each<[string, unknown]>([
     ['a digest that is a path', { ...part, sha256: '../../../home/x/.bashrc' }],
     ['a key that leaves the store', { ...part, key: 'parts/../../x' }],

@@ -42,6 +42,16 @@ test('publishVersion() gives a train digest one version, whichever job asks', as
   expect([again.manifest.version, other.manifest.version]).toEqual([1, 1]);
 });
 
+test('publishVersion() gives the bytes of one model one version, however they came about', async () => {
+  const store = memoryStore();
+  const first = await publishVersion(store, await makeDraft(store));
+  const trainDigest = sha256Hex('the same, trained by newer code');
+  const lineage = { ...first.manifest.lineage, job: 'j-2' as never };
+  const again = await makeDraft(store, { trainDigest, lineage }, MODEL_BYTES);
+  expect(await publishVersion(store, again)).toEqual({ manifest: first.manifest, reused: true });
+  expect((await latestVersion(store, 'flight-delay'))!.version).toBe(1);
+});
+
 test('publishVersion() by racers leaves no gap and no double', async () => {
   const store = memoryStore();
   const drafts = await Promise.all(
