@@ -420,7 +420,12 @@ export type Evidence = {
   } | null;
   policy: GatePolicy;
   verdict: 'accepted' | 'refused';
-  /** one line a check, with its figures */
+  /** what was checked, with its figures */
+  checks: readonly {
+    passed: boolean;
+    words: string;
+  }[];
+  /** the same as lines */
   reasons: readonly string[];
 };
 

@@ -171,7 +171,7 @@ type Evidence = {
   readonly champion: object | null;
   readonly comparison: Comparison | null;
   readonly policy: { readonly change?: { readonly min: number } | undefined };
-  readonly reasons: readonly string[];
+  readonly checks: readonly { readonly passed: boolean; readonly words: string }[];
 };
 type Comparison = {
   readonly metric: string;
@@ -189,9 +189,8 @@ export function gateLines(gate: Gate, style: Style): string[] {
   const head = `${environment}/${alias}  ${word}`;
   const comparison = evidence?.comparison ?? null;
   const isWorse = comparison !== null && changeFailed(comparison, evidence);
-  const failed = (evidence?.reasons ?? [])
-    .filter((reason) => isRefused && reason.startsWith('failed: '))
-    .map((reason) => reason.slice('failed: '.length));
+  const checks = isRefused ? (evidence?.checks ?? []) : [];
+  const failed = checks.flatMap(({ passed, words }) => (passed ? [] : words));
   const others = isWorse ? failed.slice(0, -1) : failed; // the comparison says the last in figures
   if (comparison) {
     return [

@@ -70,6 +70,8 @@ export type TestSetDefinition = {
 };
 
 /** What a version showed before an alias moved to it, or did not. */
+export type Check = { readonly passed: boolean; readonly words: string };
+
 export type Evidence = {
   readonly testset: {
     readonly snapshot: Digest;
@@ -86,7 +88,9 @@ export type Evidence = {
     | null;
   readonly policy: GatePolicy;
   readonly verdict: 'accepted' | 'refused';
-  /** One line a check, in words with figures. */
+  /** What was checked, in order: in words with figures. */
+  readonly checks: readonly Check[];
+  /** The same as lines. */
   readonly reasons: readonly string[];
 };
 

@@ -2,7 +2,9 @@
 // In: parsed JSON of an older form. Out: the same object in today's form, yet unchecked: stored.ts does that.
 // Why no step from each form to the next: there are two so far.
 import { digestOf } from '../ids.ts';
+import { readFact } from '../stage/former.ts';
 import { checkFilledJob } from './job/job.ts';
+import type { JobEvent } from './view.ts';
 
 /** A stored object before its shape is known. */
 export type Older = Readonly<Record<string, unknown>>;
@@ -34,6 +36,32 @@ export const triggerForms = {
   },
   2: (entry: Older): unknown => entry,
 };
+
+/** What checks had to say stood in lines alone, "failed: " before those that did. */
+const readEvidence = (evidence: unknown): unknown => {
+  if (typeof evidence !== 'object' || evidence === null || 'checks' in evidence) return evidence;
+  const { reasons, verdict } = evidence as { reasons?: readonly string[]; verdict?: string };
+  const checks = (reasons ?? []).map((line) => {
+    const [, word, words] = /^(passed|failed): (.*)$/s.exec(line) ?? [];
+    return word
+      ? { passed: word === 'passed', words }
+      : { passed: verdict === 'accepted', words: line };
+  });
+  return { ...evidence, checks };
+};
+const withEvidence = (holder: Older): unknown =>
+  'evidence' in holder ? { ...holder, evidence: readEvidence(holder.evidence) } : holder;
+/** Entries of aliases. */
+export const evidenceForms = { 1: withEvidence };
+
+/** Findings had a kind of their own each; a gate's has evidence. */
+const readEvent = (value: Older): unknown => {
+  const event: JobEvent = readFact(value as unknown as JobEvent);
+  if (event.kind !== 'found' || event.stage !== 'gate') return event;
+  const { gate } = event.value as { readonly gate?: Older };
+  return gate ? { ...event, value: { gate: withEvidence(gate) } } : event;
+};
+export const eventForms = { 1: readEvent };
 
 /** `profile` in the lineage is numerics: who reads versions alone never asked for it, so the number stayed. */
 export const manifestForms = {

@@ -6,18 +6,25 @@
 // A number goes up only where an older program would misread the new form; both are then named in `forms`.
 import Type, { type TSchema } from 'typebox';
 import { GristmillError } from '../errors.ts';
-import { readFact } from '../stage/former.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from './explain.ts';
 import type { JobSpec } from './job/job.ts';
 import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from './model.ts';
-import { manifestForms, type Older, planForms, specForms, triggerForms } from './older.ts';
+import {
+  eventForms,
+  evidenceForms,
+  manifestForms,
+  type Older,
+  planForms,
+  specForms,
+  triggerForms,
+} from './older.ts';
 import type { Plan, Snapshot } from './plan.ts';
 import type { Checkpoint } from './round.ts';
 import type { Task } from './task.ts';
 import type { Firing, TriggerCall, TriggerEntry } from './trigger.ts';
-import type { IndexEntry, JobEvent, StoredSpec } from './view.ts';
+import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from './view.ts';
 
 /** What each kind of object is in today's form. */
 export type Stored = {
@@ -26,6 +33,7 @@ export type Stored = {
   readonly plan: Omit<Plan, 'prepare'> & { readonly prepare: readonly Task[] | null };
   readonly index: IndexEntry;
   readonly event: JobEvent;
+  readonly ends: IndexCheckpoint;
   readonly snapshot: Snapshot;
   readonly manifest: Manifest;
   readonly gate: GateEntry;
@@ -200,8 +208,13 @@ const STORED = {
   },
   event: {
     what: "an entry of a job's journal",
-    forms: { 1: (value) => readFact(value as unknown as JobEvent) },
+    forms: eventForms,
     schema: Type.Object({ at: Moment, kind: Text }),
+  },
+  ends: {
+    what: 'a checkpoint of the index of jobs',
+    forms: asIs,
+    schema: Type.Object({ upTo: Count, open: Type.Array(Count) }),
   },
   snapshot: { what: 'a snapshot', forms: asIs, schema: SnapshotSchema },
   manifest: { what: 'the manifest of a version', forms: manifestForms, schema: ManifestSchema },
@@ -222,7 +235,7 @@ const STORED = {
   },
   alias: {
     what: 'an entry of an alias',
-    forms: asIs,
+    forms: evidenceForms,
     schema: Type.Object({
       kind: Text,
       version: orNull(Count),

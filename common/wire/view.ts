@@ -111,6 +111,13 @@ export type IndexEntry = {
   readonly after?: JobId;
 };
 
+/** jobs/checkpoints/<n>.json: of the submissions up to `upTo`, all are over but those in `open`. */
+export type IndexCheckpoint = {
+  readonly formatVersion: 1;
+  readonly upTo: number;
+  readonly open: readonly number[];
+};
+
 /** jobs/<job>/spec.json: durable before the submit is answered. */
 export type StoredSpec = {
   readonly formatVersion: 1;

@@ -277,7 +277,7 @@ function sendRefusal(
   entry: Entry<AliasEntry>,
 ): FastifyReply {
   const { candidate, evidence, version } = entry.value;
-  const failed = evidence?.reasons.filter((reason) => reason.startsWith('failed')).join('; ');
+  const failed = evidence?.checks.flatMap(({ passed, words }) => (passed ? [] : words)).join('; ');
   const stays = version === null ? 'it serves no version' : `it stays at version ${version}`;
   const message = `Cannot move ${place.alias} to version ${candidate}: the gate of ${place.model} in ${place.environment} refused it (${failed ?? 'no reason'}); ${stays}`;
   withEtag(reply, entry.n);

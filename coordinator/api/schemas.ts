@@ -43,7 +43,10 @@ export const Evidence = Type.Object(
     ),
     policy: Policy,
     verdict: words(['accepted', 'refused']),
-    reasons: Type.Array(Type.String(), { description: 'one line a check, with its figures' }),
+    checks: Type.Array(Type.Object({ passed: Type.Boolean(), words: Type.String() }), {
+      description: 'what was checked, with its figures',
+    }),
+    reasons: Type.Array(Type.String(), { description: 'the same as lines' }),
   },
   { title: 'Evidence', description: 'what a version showed on the test set of the model' },
 );

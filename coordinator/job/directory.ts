@@ -11,20 +11,14 @@ import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { appendNext, type Entry, entryKey, readHead } from '../../common/store/journal.ts';
+import { appendNext, type Entry, entryKey } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { readStored, readStoredAfter } from '../../common/wire/stored.ts';
-import type { IndexEntry } from '../../common/wire/view.ts';
+import { readStored, readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
+import type { IndexCheckpoint, IndexEntry } from '../../common/wire/view.ts';
 import { type JobEntry, JobRecord } from './record.ts';
 import { INDEX_PREFIX, loadSpec } from './submit.ts';
 
 export const CHECKPOINT_PREFIX = 'jobs/checkpoints';
-
-export type Checkpoint = {
-  readonly formatVersion: 1;
-  readonly upTo: number;
-  readonly open: readonly number[];
-};
 
 export type PageOf = {
   /** Submissions before this number, newest first; or after it. Neither: the newest. */
@@ -52,7 +46,7 @@ export class Directory {
   readonly #remembered = new Map<JobId, JobRecord>();
   #lastIndex = 0;
   #reading: Promise<void> = Promise.resolve();
-  #checkpoint: Entry<Checkpoint> | undefined;
+  #checkpoint: Entry<IndexCheckpoint> | undefined;
   /** Jobs that have become over since the last checkpoint. */
   #settledSince = 0;
 
@@ -72,7 +66,7 @@ export class Directory {
 
   /** Reads the newest checkpoint, the jobs it leaves open, and what was submitted after it. */
   async start(): Promise<void> {
-    this.#checkpoint = await readHead<Checkpoint>(this.#store, CHECKPOINT_PREFIX);
+    this.#checkpoint = await readStoredHead(this.#store, CHECKPOINT_PREFIX, 'ends');
     const { upTo, open } = this.#checkpoint?.value ?? { upTo: 0, open: [] };
     const entries = await mapParallel(open, LIMITS.journalsParallel, async (n) => ({
       n,
@@ -114,7 +108,7 @@ export class Directory {
   async writeCheckpoint(): Promise<void> {
     if (this.#settledSince < LIMITS.checkpointEnds) return;
     this.#settledSince = 0;
-    const value: Checkpoint = {
+    const value: IndexCheckpoint = {
       formatVersion: 1,
       upTo: this.#lastIndex,
       open: [...this.#openNumbers.keys()],

@@ -23,6 +23,7 @@ import {
   shownErrors,
 } from '../../common/wire/explain.ts';
 import {
+  type Check,
   type Evidence,
   type GateEntry,
   type GatePolicy,
@@ -142,7 +143,7 @@ export type Hearing = {
 };
 
 /** Pure: the same figures, the same verdict, and a reader can follow each line of it. */
-export function judge(hearing: Hearing): Pick<Evidence, 'verdict' | 'reasons'> {
+export function judge(hearing: Hearing): Pick<Evidence, 'verdict' | 'checks' | 'reasons'> {
   const { policy, challenger } = hearing;
   const checks = [
     ...Object.entries(policy.min ?? {}).map(([name, min]) =>
@@ -153,14 +154,13 @@ export function judge(hearing: Hearing): Pick<Evidence, 'verdict' | 'reasons'> {
     ),
     ...(policy.change ? [changeCheck(policy.change, hearing)] : []),
   ];
-  if (checks.length === 0) checks.push({ passed: true, reason: 'the gate asks for nothing' });
+  if (checks.length === 0) checks.push({ passed: true, words: 'the gate asks for nothing' });
   return {
     verdict: checks.every(({ passed }) => passed) ? 'accepted' : 'refused',
-    reasons: checks.map(({ passed, reason }) => `${passed ? 'passed' : 'failed'}: ${reason}`),
+    checks,
+    reasons: checks.map(({ passed, words }) => `${passed ? 'passed' : 'failed'}: ${words}`),
   };
 }
-
-type Check = { readonly passed: boolean; readonly reason: string };
 
 function bound(
   name: string,
@@ -173,26 +173,26 @@ function bound(
       : [(v: number) => v <= limit.atMost, `at most ${limit.atMost}`];
   if (value === undefined) {
     const why = isMetric(name) ? `a ${ownersOf(name)} metric` : 'unknown';
-    return { passed: false, reason: `${name} was not measured (${why}), needed ${wanted}` };
+    return { passed: false, words: `${name} was not measured (${why}), needed ${wanted}` };
   }
-  return { passed: passes(value), reason: `${name} is ${figure(value)}, needed ${wanted}` };
+  return { passed: passes(value), words: `${name} is ${figure(value)}, needed ${wanted}` };
 }
 
 function changeCheck(
   { metric, min, confidence }: NonNullable<GatePolicy['change']>,
   { champion, comparison, incomparable }: Hearing,
 ): Check {
-  if (!champion) return { passed: true, reason: 'there is no champion to compare with' };
+  if (!champion) return { passed: true, words: 'there is no champion to compare with' };
   if (!comparison || comparison.metric !== metric) {
     const why = incomparable ?? `no comparison by ${metric}`;
-    return { passed: false, reason: `not compared with champion ${champion.version}: ${why}` };
+    return { passed: false, words: `not compared with champion ${champion.version}: ${why}` };
   }
   const { change, low } = comparison;
   const against = `${signed(change)} against champion ${champion.version}`;
   const sure = `with ${+(confidence * 100).toFixed(2)} % confidence above ${signed(low)}`;
   return {
     passed: low >= min,
-    reason: `${metric} ${against}, ${sure}, needed above ${signed(min)}`,
+    words: `${metric} ${against}, ${sure}, needed above ${signed(min)}`,
   };
 }
 

@@ -352,6 +352,7 @@ function refusal(of: {
     comparison: null,
     policy: of.policy,
     verdict: 'refused',
+    checks: [{ passed: false, words: of.why }],
     reasons: [of.why],
   };
 }

@@ -77,9 +77,9 @@ test('watchLines() says of a refused version why, once, and that it is not serve
       evidence: {
         ...gate!.evidence!,
         comparison: { ...gate!.evidence!.comparison!, change: -0.003, low: -0.005, high: -0.001 },
-        reasons: [
-          'failed: auc is 0.6, needed at least 0.7',
-          'failed: auc −0.003 against champion 1',
+        checks: [
+          { passed: false, words: 'auc is 0.6, needed at least 0.7' },
+          { passed: false, words: 'auc −0.003 against champion 1' },
         ],
       },
     },

@@ -178,6 +178,7 @@ export function makeView(n: number, decision: Decision, error: JobView['error'])
                   },
             policy: {},
             verdict: decision === 'refused' ? 'refused' : 'accepted',
+            checks: [],
             reasons: [`auc ${metrics.auc.toFixed(4)} is at least 0.65`],
           },
         },

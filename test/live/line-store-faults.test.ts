@@ -107,6 +107,19 @@ describe.skipIf(!minio)(`the line on a faulty S3 store (SEED=${seed})`, () => {
     ]);
   });
 
+  test('a store that is full is named, is no failure of the job, and is waited for', async () => {
+    await survives(async (line, job) => {
+      await line.until(job, ({ stages }) => stages.some(({ stage }) => stage === 'prepare'));
+      proxy.set({ fault: { kind: 'status', status: 507 }, method: 'PUT' });
+      const { waiting } = await line.until(job, (view) => view.waitingFor?.code === 'STORE_FULL');
+      expect(waiting).toMatch(/^the store is full: Cannot create .*expected free space$/);
+      const ready = await fetch(`${line.coordinatorUrl}/readyz`);
+      expect(ready.status).toBe(503);
+      expect(await ready.json()).toMatchObject({ code: 'STORE_FULL' });
+      proxy.set();
+    });
+  });
+
   test('lake and store on S3', async () => {
     await using line = await startLine({
       workers: 2,

@@ -140,7 +140,8 @@ async function serve(exchange: Exchange, fault: Fault | undefined): Promise<void
 
 function answerStatus(response: http.ServerResponse, status: number): void {
   response.writeHead(status, { 'content-type': 'application/xml' });
-  response.end('<?xml version="1.0"?><Error><Code>InternalError</Code></Error>');
+  const code = status === 507 ? 'XMinioStorageFull' : 'InternalError';
+  response.end(`<?xml version="1.0"?><Error><Code>${code}</Code></Error>`);
 }
 
 /** Sends the request on, host header and all (it is signed), and waits for the answer's head. */

@@ -134,3 +134,25 @@ test('parseStoredAs() refuses bytes that are no JSON', () => {
     expect.objectContaining({ code: 'FORMAT_UNKNOWN' }),
   );
 });
+
+test('evidence of an older gate: what stood before a colon says which checks failed', () => {
+  const evidence = {
+    verdict: 'refused',
+    reasons: ['passed: auc is 0.7', 'failed: mse is 9', 'there are no rows to judge by'],
+  };
+  const at = { kind: 'refused', version: null, candidate: 1, by: {}, at: 1, formatVersion: 1 };
+  const { evidence: read } = parseStoredAs('alias', 'a', jsonBytes({ ...at, evidence }));
+  expect(read).toMatchObject({
+    ...evidence,
+    checks: [
+      { passed: true, words: 'auc is 0.7' },
+      { passed: false, words: 'mse is 9' },
+      { passed: false, words: 'there are no rows to judge by' },
+    ],
+  });
+  const fact = { kind: 'gate', environment: 'dev', alias: 'champion', decision: 'refused', at: 1 };
+  const told = parseStoredAs('event', 'e', jsonBytes({ ...fact, formatVersion: 1, evidence }));
+  expect(told).toMatchObject({
+    value: { gate: { evidence: { checks: [{ passed: true }, {}, {}] } } },
+  });
+});

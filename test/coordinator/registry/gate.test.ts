@@ -27,7 +27,7 @@ const compared = (change: number, low: number): Hearing['comparison'] => ({
 test('judge() lets the first version pass by the floor alone', () => {
   expect(
     judge({ policy: POLICY, challenger: { auc: 0.687 }, champion: null, comparison: null }),
-  ).toEqual({
+  ).toMatchObject({
     verdict: 'accepted',
     reasons: [
       'passed: auc is 0.687, needed at least 0.65',
@@ -38,7 +38,7 @@ test('judge() lets the first version pass by the floor alone', () => {
 
 test('judge() decides by the lower bound of the change, not by the change', () => {
   const hearing = { policy: POLICY, challenger: { auc: 0.69 }, champion };
-  expect(judge({ ...hearing, comparison: compared(0.004, 0.0031) })).toEqual({
+  expect(judge({ ...hearing, comparison: compared(0.004, 0.0031) })).toMatchObject({
     verdict: 'accepted',
     reasons: [
       'passed: auc is 0.69, needed at least 0.65',
@@ -47,6 +47,7 @@ test('judge() decides by the lower bound of the change, not by the change', () =
   });
   const unsure = judge({ ...hearing, comparison: compared(0.004, -0.01) });
   expect(unsure.verdict).toBe('refused');
+  expect(unsure.checks.map(({ passed }) => passed)).toEqual([true, false]);
   expect(unsure.reasons[1]).toBe(
     'failed: auc +0.004 against champion 1, with 95 % confidence above −0.01, needed above −0.002',
   );
@@ -73,7 +74,7 @@ test('judge() refuses what was not measured or not compared', () => {
 
 test('judge() of an empty policy accepts and says so', () => {
   const hearing = { policy: {}, challenger: {}, champion, comparison: null };
-  expect(judge(hearing)).toEqual({
+  expect(judge(hearing)).toMatchObject({
     verdict: 'accepted',
     reasons: ['passed: the gate asks for nothing'],
   });
