@@ -668,6 +668,14 @@ export type CoordinatorCalls = {
     };
     answer: JobView;
   };
+  /** Let a job go on under the numerics that live workers have */
+  repinJob: {
+    path: {
+      /** the job, as its Location says */
+      id: string;
+    };
+    answer: JobView;
+  };
   /** Follow a job (server-sent events) */
   jobEvents: {
     path: {
@@ -946,6 +954,7 @@ export const COORDINATOR = {
   submitJob: ['POST', '/v1/jobs'],
   job: ['GET', '/v1/jobs/{id}'],
   cancelJob: ['POST', '/v1/jobs/{id}/cancel'],
+  repinJob: ['POST', '/v1/jobs/{id}/repin'],
   jobEvents: ['GET', '/v1/jobs/{id}/events'],
   jobSchema: ['GET', '/schemas/job.v1.json'],
   dataset: ['GET', '/v1/schema'],

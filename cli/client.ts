@@ -50,6 +50,8 @@ export type Client = {
   listJobs(page: { readonly limit: number; readonly before?: number }): Promise<JobPage>;
   job(id: string): Promise<JobView>;
   cancelJob(id: string): Promise<JobView>;
+  /** Lets a job go on that waits for numerics nobody has. */
+  repinJob(id: string): Promise<JobView>;
   /** From behind fact `after` (0: from the start) until the job has ended; the last news is its last view. */
   followJob(id: string, options?: { readonly after?: number }): AsyncIterable<JobNews>;
   /** All of them, page by page. */
@@ -129,6 +131,7 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
     listJobs: ({ limit, before }) => ask('listJobs', { query: pageOf(limit, before) }),
     job: (id) => ask('job', { path: { id } }),
     cancelJob: (id) => ask('cancelJob', { path: { id } }),
+    repinJob: (id) => ask('repinJob', { path: { id } }),
     followJob: (id, { after = 0 } = {}) => followJob(coordinator, id, { ...options, after }),
     async models() {
       const models: ModelLine[] = [];

@@ -193,6 +193,16 @@ export const COMMANDS: readonly Command[] = [
     load: async () => ({ run: (await import('./commands/job.ts')).cancel }),
   },
   {
+    path: ['job', 'repin'],
+    summary: 'Let a job go on that waits for numerics nobody has any more, after an upgrade',
+    details: `It is planned again from the same rows, under the numerics that most live workers have; what it had computed
+is computed anew. A job that waits for nothing of this kind is refused.`,
+    arguments: ids,
+    asks: ['coordinator'],
+    example: 'gristmill job repin j-7f3a',
+    load: async () => ({ run: (await import('./commands/job.ts')).repin }),
+  },
+  {
     path: ['model', 'list'],
     summary: 'List models and what their aliases serve',
     asks: ['coordinator'],

@@ -34,6 +34,8 @@ export function factLines(fact: JobFact, style: Style): string[] {
       return fact.error
         ? [...errorLines(fact.error, { style })]
         : one('job', stateWords(fact.state, style));
+    case 'repinned':
+      return one('job', `goes on under ${fact.numerics}`);
     case 'stage':
       return one(fact.view.stage, doneWords(fact.view));
     case 'found':

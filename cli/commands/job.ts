@@ -1,4 +1,4 @@
-// gristmill job: submit, list, show, watch, logs, cancel.
+// gristmill job: submit, list, show, watch, logs, cancel, repin.
 // In: a file or an id. Out: what the coordinator says of jobs; exit codes that a script can branch on.
 // Why following is one loop: a terminal repaints, a log gets a line a fact, --json a line an event, of the same news.
 import { GristmillError } from '../../common/errors.ts';
@@ -97,6 +97,15 @@ export const cancel: Run = async (context, [given = '']) => {
   const view = await client.cancelJob(id);
   if (out.isJson) out.json(view);
   out.line(`Cancelling ${id}; what it has computed stays and is used again.`);
+  return EXIT.done;
+};
+
+export const repin: Run = async (context, [given = '']) => {
+  const { client, out } = context;
+  const { id } = await findJob(context, given);
+  const view = await client.repinJob(id);
+  if (out.isJson) out.json(view);
+  out.line(`${id} goes on, with the same rows, under the numerics that live workers have.`);
   return EXIT.done;
 };
 

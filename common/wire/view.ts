@@ -23,6 +23,8 @@ export type JobEvent = { readonly formatVersion: 1; readonly at: number } & JobF
 
 export type JobFact =
   | { readonly kind: 'state'; readonly state: JobState; readonly error?: WireError }
+  /** From here on it is computed under these numerics: nobody has those it was planned for. */
+  | { readonly kind: 'repinned'; readonly repin: number; readonly numerics: string }
   | { readonly kind: 'stage'; readonly view: StageView }
   | ({ readonly kind: 'found' } & Finding);
 

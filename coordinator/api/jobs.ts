@@ -102,6 +102,19 @@ export const jobRoutes = ({ jobs, clock }: Pick<ApiDeps, 'jobs' | 'clock'>): rea
   },
 
   {
+    name: 'repinJob',
+    method: 'POST',
+    path: '/v1/jobs/{id}/repin',
+    tag: 'jobs',
+    summary: 'Let a job go on under the numerics that live workers have',
+    description:
+      'For a job that waits for numerics that nobody has any more, after an upgrade (waitingFor.code OTHER_NUMERICS): it is planned again from its snapshot, so from the same rows. What it had computed under the others is not used. Any other job is refused (409).',
+    params: jobPath,
+    answers: { 202: shared('JobView') },
+    handle: async (request, reply) => reply.code(202).send(await jobs.repin(jobOf(request))),
+  },
+
+  {
     name: 'jobEvents',
     method: 'GET',
     path: '/v1/jobs/{id}/events',

@@ -42,4 +42,9 @@ export type Jobs = {
   figures(): JobFigures;
   /** Throws NOT_FOUND; CONFLICT where the job has ended already. */
   cancel(job: JobId): Promise<JobView>;
+  /**
+   * Lets a job that waits for numerics nobody has go on, with the same rows, under those that live workers have.
+   * Throws NOT_FOUND; CONFLICT where it does not wait for that.
+   */
+  repin(job: JobId): Promise<JobView>;
 };

@@ -98,7 +98,8 @@ export class Lookout {
       standings,
       jobOf: (run) => jobOf(run, all),
     };
-    kept.held = hold(kept.held, kept.met ?? whyWaiting(seen), { now: clock.now(), nowMs });
+    const found = kept.met ?? withRemedy(whyWaiting(seen), kept.record.id);
+    kept.held = hold(kept.held, found, { now: clock.now(), nowMs });
     const said = kept.held && isSaid(kept.held, nowMs) ? kept.held.waiting : null;
     const shown = kept.record.progress.waiting;
     const isSame =
@@ -106,6 +107,12 @@ export class Lookout {
     if (!isSame) kept.record.show({ waiting: said });
   }
 }
+
+/** The one reason that does not pass by itself once somebody starts what is missing. */
+const withRemedy = (reason: Reason | null, job: JobId): Reason | null =>
+  reason?.code === 'OTHER_NUMERICS'
+    ? { ...reason, words: `${reason.words}; to go on under that: gristmill job repin ${job}` }
+    : reason;
 
 const lookAt = ({ standings }: Kept): Standing[] => [...standings].map((look) => look());
 

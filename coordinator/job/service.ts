@@ -9,6 +9,7 @@ import type { JobId } from '../../common/ids.ts';
 import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
 import type { WaitingCode } from '../../common/wire/waiting.ts';
+import { chooseNumerics } from '../dispatch/workers.ts';
 import type { JobContext, Machinery } from '../stage/context.ts';
 import { runJob } from '../stage/line.ts';
 import type { JobStanding } from '../trigger/triggers.ts';
@@ -28,7 +29,13 @@ const RIDDEN_OUT: Readonly<Partial<Record<Code, WaitingCode>>> = {
   QUEUE_UNAVAILABLE: 'QUEUE_AWAY',
 };
 
-type Running = { readonly controller: AbortController; readonly done: Promise<void> };
+type Running = {
+  readonly controller: AbortController;
+  readonly done: Promise<void>;
+};
+
+/** Why an attempt ends that begins again at once. */
+const AGAIN = new GristmillError('CANCELLED', 'The job begins again under other numerics');
 
 export class JobService implements Jobs {
   readonly #machinery: Machinery;
@@ -38,6 +45,8 @@ export class JobService implements Jobs {
   /** Jobs that run here. */
   readonly #running = new Map<JobId, Running>();
   readonly #ended = new Map<JobState, number>();
+  /** What ends a running job's attempt, to begin again. */
+  readonly #attempts = new Map<JobId, AbortController>();
   #closing = false;
 
   constructor(machinery: Machinery, { jobsAtOnce }: { jobsAtOnce: number }) {
@@ -118,6 +127,26 @@ export class JobService implements Jobs {
     return record.view;
   }
 
+  async repin(job: JobId): Promise<JobView> {
+    const record = await this.#directory.require(job);
+    const { state, waiting, waitingFor } = record.view;
+    const cannot = (why: string): GristmillError =>
+      new GristmillError(
+        'CONFLICT',
+        `Cannot repin job ${job}: ${why}, expected one that waits for numerics that no live worker has`,
+      );
+    if (record.isEnded) throw cannot(`it ${ENDED_WORDS[state]}`);
+    if (waitingFor?.code !== 'OTHER_NUMERICS')
+      throw cannot(waiting === null ? 'it does not stand still' : `it waits: ${waiting}`);
+    const numerics = chooseNumerics(this.#machinery.workers.live());
+    if (numerics === undefined) throw cannot('no worker is alive');
+    const repin = repinsOf(record).length + 1;
+    await record.journal.record({ kind: 'repinned', repin, numerics });
+    this.#machinery.log.info('job repinned', { job, numerics });
+    this.#attempts.get(job)?.abort(AGAIN);
+    return record.view;
+  }
+
   figures(): JobFigures {
     const open = [...this.#directory.open];
     return { states: countStates(open), ended: this.#ended, waiting: countWaiting(open) };
@@ -183,10 +212,13 @@ export class JobService implements Jobs {
     const { clock, log } = this.#machinery;
     const post = this.#lookout.add(job);
     for (let attempt = 0; ; attempt++) {
+      const again = new AbortController();
+      this.#attempts.set(job.id, again);
       try {
-        await this.#runOnce(job, post, signal);
+        await this.#runOnce(job, post, AbortSignal.any([signal, again.signal]));
         break;
       } catch (error) {
+        if (error === AGAIN) continue;
         const { code, message } = toWireError(error);
         const waits = RIDDEN_OUT[code];
         if (this.#closing || signal.aborted || !waits) {
@@ -200,6 +232,7 @@ export class JobService implements Jobs {
     }
     post.leave();
     this.#running.delete(job.id);
+    this.#attempts.delete(job.id);
     const { state } = job.view;
     if (job.isEnded) this.#ended.set(state, (this.#ended.get(state) ?? 0) + 1);
     job.touch();
@@ -220,6 +253,7 @@ export class JobService implements Jobs {
       log.info('job succeeded', { job: job.id, name: job.entry.name });
     } catch (error) {
       if (this.#closing) return;
+      if (signal.reason === AGAIN) throw AGAIN;
       const wire = toWireError(error);
       if (RIDDEN_OUT[wire.code] && !signal.aborted) throw error;
       const cancelled = signal.aborted || wire.code === 'CANCELLED';
@@ -244,6 +278,7 @@ export class JobService implements Jobs {
       id,
       spec: stored.spec,
       signal,
+      repins: repinsOf(job),
       stand: post.stand,
       record: (fact) => job.journal.record(fact).then(post.goOn),
       show: (stage: StageView) => {
@@ -254,6 +289,9 @@ export class JobService implements Jobs {
     };
   }
 }
+
+const repinsOf = ({ journal }: JobRecord): readonly string[] =>
+  journal.entries.flatMap(({ value }) => (value.kind === 'repinned' ? value.numerics : []));
 
 const ENDED_WORDS: Partial<Record<JobState, string>> = {
   succeeded: 'has succeeded',

@@ -59,6 +59,8 @@ function apply(view: JobView, event: JobEvent): JobView {
   switch (event.kind) {
     case 'state':
       return applyState(view, event);
+    case 'repinned':
+      return view;
     case 'stage':
       return { ...view, stages: [...view.stages, event.view] };
     case 'found':

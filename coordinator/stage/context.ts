@@ -45,6 +45,8 @@ export type TaskContext = Machinery & {
 export type JobContext<S extends JobSpec = JobSpec> = TaskContext & {
   readonly id: JobId;
   readonly spec: S;
+  /** Numerics that it was told to go on under, each in place of those before; none: those of its first plan hold. */
+  readonly repins: readonly string[];
   showTraining(training: TrainingView): void;
 };
 

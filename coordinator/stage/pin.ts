@@ -18,11 +18,18 @@ import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.t
 import { checkSpec, prepareProgram } from './check.ts';
 import type { JobContext } from './context.ts';
 
-export const planKey = (job: JobId): string => `jobs/${job}/plan.json`;
+/** The first plan, and one for each time that a job was told to go on under other numerics. */
+export const planKey = (job: JobId, repins = 0): string =>
+  repins === 0 ? `jobs/${job}/plan.json` : `jobs/${job}/plan-${repins + 1}.json`;
 
 export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; plan: Plan }> {
   const existing = await readStored(job.store, planKey(job.id), 'plan');
-  if (existing) return carryOn(job, existing, await loadSnapshot(job.store, existing.snapshot));
+  if (existing) {
+    const snapshot = await loadSnapshot(job.store, existing.snapshot);
+    return job.repins.length === 0
+      ? carryOn(job, existing, snapshot)
+      : planAgain(job, existing, snapshot);
+  }
 
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
   const digest = await saveSnapshot(job.store, snapshot);
@@ -56,6 +63,22 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
     }),
   );
   return carryOn(job, won, pinned);
+}
+
+/** The same rows under the numerics that the job was last told to go on under. */
+async function planAgain(
+  job: JobContext,
+  first: Stored['plan'],
+  snapshot: Snapshot,
+): Promise<{ snapshot: Snapshot; plan: Plan }> {
+  const key = planKey(job.id, job.repins.length);
+  const existing = await readStored(job.store, key, 'plan');
+  if (existing) return carryOn(job, existing, snapshot);
+  const numerics = job.repins.at(-1)!;
+  const plan = { ...first, numerics, prepare: null };
+  const made = await carryOn(job, plan, snapshot);
+  await createJson(job.store, key, made.plan);
+  return made;
 }
 
 /** A plan that is there holds; tasks that an older program planned have other names now and are made anew. */

@@ -11,6 +11,7 @@ import type { JobFact, StageView } from '../../common/wire/view.ts';
 export function describeFact(fact: JobFact, view: { readonly trainRows: number | null }): string[] {
   switch (fact.kind) {
     case 'state':
+    case 'repinned':
       return [];
     case 'stage':
       return [entry(fact.view.stage, describeStage(fact.view, view))];

@@ -75,6 +75,12 @@ export function fakeJobs(): FakeJobs {
         state.listeners -= 1;
       }
     },
+    async repin(job) {
+      throw new GristmillError(
+        'CONFLICT',
+        `Cannot repin job ${find(job).view.id}: it does not stand still`,
+      );
+    },
     figures: () => ({ states: new Map(), ended: new Map(), waiting: [] }),
     async cancel(job) {
       if (find(job).view.state === 'succeeded') {
