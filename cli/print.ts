@@ -2,6 +2,7 @@
 // In: values. Out: text on standard output, errors on standard error; with --json nothing but JSON.
 // Why `style` is a parameter of everything: colours are for terminals, and NO_COLOR is obeyed in one place.
 import { styleText } from 'node:util';
+import { duration } from '../common/words/figures.ts';
 import { makeScreen, type Screen } from './screen.ts';
 import { cut, harmless, pad, type Stream, widthOf } from './text.ts';
 
@@ -80,39 +81,9 @@ export function tableLines({ head, rows, right = [] }: Table, style: Style): str
   return [style('dim', lineOf(head)), ...rows.map(lineOf)];
 }
 
-export const whole = (n: number): string => Math.round(n).toLocaleString('en-US');
-export const count = (n: number, noun: string): string =>
-  `${whole(n)} ${noun}${n === 1 ? '' : 's'}`;
-
-export function size(bytes: number): string {
-  if (bytes >= 1e9) return `${(bytes / 1e9).toFixed(1)} GB`;
-  if (bytes >= 1e6) return `${(bytes / 1e6).toFixed(1)} MB`;
-  if (bytes >= 1e3) return `${(bytes / 1e3).toFixed(1)} kB`;
-  return `${bytes} B`;
-}
-
-/** 0.8 s, 41 s, 3 min 5 s, 2 h 10 min, 4 d. */
-export function duration(seconds: number): string {
-  if (seconds < 10) return `${Math.max(0, seconds).toFixed(1)} s`;
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  if (whole < 86_400) return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
-  return `${Math.floor(whole / 86_400)} d`;
-}
-
 export const age = (at: number, now: number): string =>
   now - at < 10_000 ? 'now' : `${duration((now - at) / 1000)} ago`;
 
 /** 2026-11-23 03:15:00Z: as in the coordinator's record, and sorted as text. */
 export const moment = (at: number): string =>
   `${new Date(at).toISOString().slice(0, 19).replace('T', ' ')}Z`;
-
-/** Three digits that matter, never more than a person compares. */
-export function figure(value: number): string {
-  const size = Math.abs(value);
-  if (value === 0) return '0';
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(3);
-  if (size >= 1000) return whole(value);
-  return value.toFixed(size >= 100 ? 1 : size >= 10 ? 2 : size >= 1 ? 3 : 4);
-}

@@ -2,10 +2,12 @@
 // In: a JobView. Out: lines, section by section.
 // Why not the frame of `watch`: what was found is read once and compared, not glanced at.
 import { metricTitle } from '../common/metric/metrics.ts';
+import { duration, figure, whole } from '../common/words/figures.ts';
+import { snapshotWords, splitWords } from '../common/words/found.ts';
 import type { JobView } from './api.ts';
 import { errorLines } from './failure.ts';
-import { age, duration, figure, moment, type Style, tableLines, whole } from './print.ts';
-import { gateLines, snapshotWords, splitWords } from './watch.ts';
+import { age, moment, type Style, tableLines } from './print.ts';
+import { gateLines } from './watch.ts';
 
 export function showLines(view: JobView, style: Style, now: number): string[] {
   return [

@@ -2,16 +2,24 @@
 // In: a JobView. Out: lines; for a log, the lines that one fact is worth.
 // Why pure: what a terminal shows is read in a test from recorded views, without a cluster.
 import { metricTitle } from '../common/metric/metrics.ts';
-import { mainMetric } from '../common/objective/objectives.ts';
 import { type Findings, STAGES, type Stage } from '../common/stage/stages.ts';
 import type { JobFact } from '../common/wire/view.ts';
+import { count, duration, figure, signed, whole } from '../common/words/figures.ts';
+import {
+  epochWords,
+  evaluationWords,
+  proofWords,
+  publishedWords,
+  rowsWords,
+  snapshotWords,
+  tellFound,
+} from '../common/words/found.ts';
 import type { JobView } from './api.ts';
 import { EXIT } from './context.ts';
 import { errorLines } from './failure.ts';
-import { count, duration, figure, type Style, size, whole } from './print.ts';
+import type { Style } from './print.ts';
 
 type StageView = JobView['stages'][number];
-type Figures = Readonly<Record<string, number>>;
 const BAR = 8;
 const LABEL = 9;
 
@@ -43,27 +51,11 @@ export function factLines(fact: JobFact, style: Style): string[] {
   }
 }
 
-type Said = { readonly [F in keyof Findings]: (found: NonNullable<Findings[F]>) => Lines };
-type Lines = readonly (readonly [label: string, text: string])[];
-
-/** Each finding in words; the gate has lines of its own. */
-const FOUND: Omit<Said, 'gate'> = {
-  snapshot: (found) => [['snapshot', snapshotWords(found)]],
-  rows: (found) => [['rows', rowsWords(found)]],
-  split: (found) => [['split', splitWords(found)]],
-  features: (found) => [['features', found.map(({ name }) => name).join(', ')]],
-  epochs: (found) => found.map((one) => ['epoch', `${one.epoch}  ${epochWords(one)}`]),
-  evaluation: (found) => [['test', evaluationWords(found)]],
-  proof: (found) => [['proof', proofWords(found)]],
-  published: (found) => [['publish', publishedWords(found)]],
-};
-
-/** A finding that this program does not know has no line. */
+/** The gate has lines of its own, with colours. */
 function foundLines(name: string, value: unknown, style: Style): string[] {
-  if (value === null) return [];
-  if (name === 'gate') return gateLines(value as NonNullable<Findings['gate']>, style);
-  const say = (FOUND as Readonly<Record<string, (found: never) => Lines>>)[name];
-  return (say?.(value as never) ?? []).map(([label, text]) => entry(label, text, style));
+  if (name === 'gate' && value !== null)
+    return gateLines(value as NonNullable<Findings['gate']>, style);
+  return tellFound(name, value).map(({ label, line }) => entry(label, line, style));
 }
 
 /** 0 accepted or done, 1 failed or cancelled, 3 refused by the gate. */
@@ -219,65 +211,6 @@ function changeWords(
 
 const changeFailed = ({ low }: Comparison, evidence: Evidence | null): boolean =>
   low < (evidence?.policy.change?.min ?? Number.NEGATIVE_INFINITY);
-
-export const signed = (value: number): string =>
-  `${value < 0 ? '−' : '+'}${figure(Math.abs(value))}`;
-
-export const snapshotWords = (of: NonNullable<JobView['snapshot']>): string =>
-  `${count(of.objects, 'object')}, ${count(of.rowGroups, 'row group')}, ${size(of.bytes)}`;
-
-/** 2,497,778 rows   1,204 dropped (filter 1,200, require 4): rules of a kind together; `show` has each. */
-export function rowsWords({ rowsIn, rowsOut, dropped }: NonNullable<JobView['rows']>): string {
-  const kinds = new Map<string, number>();
-  for (const [rule, n] of Object.entries(dropped)) {
-    const kind = rule.replace(/\(.*$/s, '');
-    if (n > 0) kinds.set(kind, (kinds.get(kind) ?? 0) + n);
-  }
-  const said = [...kinds].map(([kind, n]) => `${kind} ${whole(n)}`).join(', ');
-  return `${count(rowsOut, 'row')}   ${whole(rowsIn - rowsOut)} dropped${said ? ` (${said})` : ''}`;
-}
-
-export const splitWords = ({ train, validation, test }: NonNullable<JobView['split']>): string =>
-  `${whole(train)} rows to train on, ${whole(validation)} for validation, ${whole(test)} for the test`;
-
-export function epochWords({
-  loss,
-  validationLoss,
-  validationAuc,
-}: Omit<JobView['epochs'][number], 'epoch'>): string {
-  return [
-    `loss ${figure(loss)}`,
-    ...(validationAuc === null
-      ? validationLoss === null
-        ? []
-        : [`validation loss ${figure(validationLoss)}`]
-      : [`validation AUC ${figure(validationAuc)}`]),
-  ].join('   ');
-}
-
-function evaluationWords({
-  metrics,
-  baseline,
-  rows,
-}: {
-  metrics: Figures;
-  baseline: Figures;
-  rows: number;
-}): string {
-  const main = mainMetric(metrics);
-  const other = Object.keys(metrics).find((name) => name !== main);
-  return [
-    `${metricTitle(main)} ${figure(metrics[main]!)} (baseline ${figure(baseline[main]!)})`,
-    ...(other === undefined ? [] : [`${metricTitle(other)} ${figure(metrics[other]!)}`]),
-    count(rows, 'row'),
-  ].join('   ');
-}
-
-const proofWords = ({ rows, maxDifference }: { rows: number; maxDifference: number }): string =>
-  `${count(rows, 'raw row')} as served: ${maxDifference === 0 ? 'not one bit of difference' : `differ by at most ${maxDifference.toExponential(1)}`}`;
-
-const publishedWords = ({ model, version, reused }: NonNullable<JobView['published']>): string =>
-  `${model} version ${version}${reused ? ' (it was there already: same data, same job)' : ''}`;
 
 const stateWords = (state: string, style: Style): string =>
   state === 'succeeded'

@@ -4,11 +4,12 @@
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
+import { duration } from '../../common/words/figures.ts';
 import type { JobView } from '../api.ts';
 import { type ClientError, isOver } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf } from '../input.ts';
-import { age, duration, moment } from '../print.ts';
+import { age, moment } from '../print.ts';
 import { showLines, stateOf } from '../show.ts';
 import { cut } from '../text.ts';
 import { exitOfJob, factLines, watchLines } from '../watch.ts';

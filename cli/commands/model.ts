@@ -5,11 +5,12 @@
 import { GristmillError } from '../../common/errors.ts';
 import { metricTitle } from '../../common/metric/metrics.ts';
 import { parseStrictJson } from '../../common/wire/json.ts';
+import { figure, size } from '../../common/words/figures.ts';
 import type { AliasView, GatePolicy } from '../api.ts';
 import type { AliasPlace } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf } from '../input.ts';
-import { age, figure, size } from '../print.ts';
+import { age } from '../print.ts';
 
 type Environments = Readonly<Record<string, Readonly<Record<string, number | null>>>>;
 

@@ -2,10 +2,10 @@
 // In: a model's name and rows as JSON. Out: a prediction a row, with the version that made it.
 // Why two shapes of a file: an array is what people have, {"instances": […]} is what services send.
 import { GristmillError } from '../../common/errors.ts';
+import { count } from '../../common/words/figures.ts';
 import { ClientError, type Row } from '../client.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf, readJson } from '../input.ts';
-import { count } from '../print.ts';
 
 const LOADING_MS_MAX = 15_000;
 

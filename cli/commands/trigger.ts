@@ -3,10 +3,11 @@
 // Why a file has the name in it: a folder of triggers is applied with one command.
 import { GristmillError } from '../../common/errors.ts';
 import { checkName } from '../../common/ids.ts';
+import { duration } from '../../common/words/figures.ts';
 import type { FiringView, Trigger, TriggerView } from '../api.ts';
 import { type Context, EXIT, type Run } from '../context.ts';
 import { nameOf, readJson } from '../input.ts';
-import { age, duration, moment, type Style } from '../print.ts';
+import { age, moment, type Style } from '../print.ts';
 
 export const apply: Run = async (context, files) => {
   const { client, out } = context;

@@ -1,8 +1,10 @@
 // gristmill workers.
 // In: heartbeats as the coordinator heard them. Out: a line a worker.
 // Why numerics stand there: workers of unlike numerics do not share a job's tasks.
+
+import { count, size } from '../../common/words/figures.ts';
 import { EXIT, type Run } from '../context.ts';
-import { age, count, size } from '../print.ts';
+import { age } from '../print.ts';
 
 export const run: Run = async ({ client, out, clock }) => {
   const workers = await client.workers();

@@ -2,7 +2,8 @@
 // In: a dataset, the choice. Out: lines that fit the terminal. Pure.
 // Why wrapped and not cut: the end of a reason is its figures.
 import type { DatasetView } from '../../common/wire/survey.ts';
-import { type Style, size, whole } from '../print.ts';
+import { size, whole } from '../../common/words/figures.ts';
+import type { Style } from '../print.ts';
 import { cut, pad, widthOf } from '../text.ts';
 import type { Reasons } from './choose.ts';
 import type { ColumnChoice } from './columns.ts';

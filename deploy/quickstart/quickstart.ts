@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { JobInput } from '../../common/wire/job/job.ts';
+import { size, whole } from '../../common/words/figures.ts';
 import { getMinio, getNatsServer } from '../binaries.mjs';
 import { home, root } from '../bootstrap.mjs';
 import { type Cluster, startCluster } from '../cluster/cluster.ts';
@@ -12,7 +13,7 @@ import { makeLake } from './lake.ts';
 import type { Options } from './options.ts';
 import type { Screen } from './screen.ts';
 import { type StoryFigures, tellStory } from './story.ts';
-import { entry, seconds, size, whole } from './words.ts';
+import { entry, seconds } from './words.ts';
 
 export type QuickstartFigures = StoryFigures & {
   readonly rows: number;

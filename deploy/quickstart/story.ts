@@ -10,11 +10,12 @@ import type { Metrics } from '../../common/stage/terms.ts';
 import type { JobInput } from '../../common/wire/job/job.ts';
 import type { GatePolicy } from '../../common/wire/model.ts';
 import type { JobFact, StageView } from '../../common/wire/view.ts';
+import { whole } from '../../common/words/figures.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { JobError, runJob } from './follow.ts';
 import { type Lake, landFiles, SOURCE_ROWS } from './lake.ts';
 import type { Screen } from './screen.ts';
-import { describeFact, describeProgress, entry, whole } from './words.ts';
+import { describeFact, describeProgress, entry } from './words.ts';
 
 export type Addresses = Pick<
   Cluster,

@@ -1,8 +1,9 @@
 // Figures, tables, cuts and the painted screen.
 import { expect, test } from 'vitest';
-import { age, duration, figure, makeOutput, size, styleOf, tableLines } from '../../cli/print.ts';
+import { age, makeOutput, styleOf, tableLines } from '../../cli/print.ts';
 import { makeScreen } from '../../cli/screen.ts';
 import { widthOf } from '../../cli/text.ts';
+import { duration, figure, size } from '../../common/words/figures.ts';
 
 const stream = (more: object = {}) => {
   const written: string[] = [];

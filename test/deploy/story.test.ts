@@ -106,7 +106,7 @@ test.each<[Decision[], number | null, string]>([
 test('tellStory() goes on behind the last fact when a stream of events breaks', async () => {
   const { text } = await tell({ decisions: ['accepted', 'accepted'], cut: true });
   expect(text.match(/ {2}snapshot /g)).toHaveLength(2);
-  expect(text.match(/ {2}published /g)).toHaveLength(2);
+  expect(text.match(/ {2}publish /g)).toHaveLength(2);
 });
 
 test('tellStory() asks less of a model that saw few rows, and says so', async () => {

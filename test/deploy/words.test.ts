@@ -4,7 +4,7 @@ import { expect, test } from 'vitest';
 import { found } from '../../common/wire/view.ts';
 import { parseOptions } from '../../deploy/quickstart/options.ts';
 import { makeScreen } from '../../deploy/quickstart/screen.ts';
-import { describeFact, describeProgress, size } from '../../deploy/quickstart/words.ts';
+import { describeFact, describeProgress } from '../../deploy/quickstart/words.ts';
 import { makeView } from './fake-cluster.ts';
 
 test('describeFact() counts dropped rows by rule and leaves out rules that dropped none', () => {
@@ -19,7 +19,7 @@ test('describeFact() counts dropped rows by rule and leaves out rules that dropp
 test('describeFact() gives training its samples a second, and puts metrics beside the baseline', () => {
   const view = makeView(1, 'accepted', null);
   expect(describeFact({ kind: 'stage', view: view.stages[2]! }, { trainRows: 1_000_000 })).toEqual([
-    '  train      735 rounds, 2.5 s (CPU 4.0 s), 400,000 samples/s',
+    '  train      735 steps, 2.5 s (CPU 4.0 s), 400,000 samples/s',
   ]);
   const [own, baseline] = describeFact(found('evaluate', { evaluation: view.evaluation }), {
     trainRows: null,
@@ -48,7 +48,7 @@ test('describeProgress() shows the stage at work, rounds for training, and why a
   };
   const rounds = { ...view.stages[2]!, tasks: { done: 10, total: 40, reused: 0 } };
   expect(describeProgress({ ...view, stages: [rounds], training })).toEqual({
-    text: 'train: round 10 of 40, loss 0.5000, 400,000 rows/s',
+    text: 'train: step 10 of 40, loss 0.5000, 400,000 rows/s',
     share: 0.25,
   });
 });
@@ -91,15 +91,6 @@ test('parseOptions() takes the four flags and names what it cannot take', () => 
   expect(() => parseOptions(['--rows', 'all'])).toThrow('Cannot use --rows NaN');
   expect(() => parseOptions(['--store', 's3'])).toThrow('expected file or minio');
   expect(() => parseOptions(['--fast'])).toThrow("Unknown option '--fast'");
-});
-
-test('size() has one digit and a unit', () => {
-  expect([512, 8_159, 13_500_000, 2e9].map(size)).toEqual([
-    '0.5 kB',
-    '8.2 kB',
-    '13.5 MB',
-    '2.0 GB',
-  ]);
 });
 
 test('describeFact() says each edge of the split once, in words', () => {
