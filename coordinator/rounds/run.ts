@@ -10,7 +10,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
-import type { TrainProgram, TrainResult } from '../../common/stage/train.ts';
+import type { TrainFigures, TrainProgram, TrainResult } from '../../common/stage/train.ts';
 import { append, readHead } from '../../common/store/journal.ts';
 import { getJson, type Store } from '../../common/store/store.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
@@ -44,13 +44,20 @@ export type TrainingOptions = {
   readonly signal: AbortSignal;
   readonly log: Log;
   readonly onProgress: (progress: TrainingProgress) => void;
+  /** Each epoch as it ends, from 1, once a call; a run that is taken up tells them from the first. */
+  readonly onEpoch: (epoch: number, figures: EpochFigures) => Promise<void>;
   readonly stand?: Stand | undefined;
 };
+
+export type EpochFigures = TrainFigures['epochs'][number];
 
 /** Returns at once where the result exists. Throws the run's error, or CANCELLED when the signal aborts. */
 export async function runTraining(options: TrainingOptions): Promise<Descriptor<TrainResult>> {
   const found = await readResult(options);
-  if (found) return found;
+  if (found) {
+    await tellEpochs(options, 0, found.result.epochs);
+    return found;
+  }
   const shell = new TrainingShell(options, await openMembers(options));
   const stop = options.workers.onHeartbeat((heartbeat) => shell.onHeartbeat(heartbeat));
   const leave = options.stand?.(() => shell.standing());
@@ -79,18 +86,40 @@ async function openMembers(options: TrainingOptions): Promise<Members> {
     numerics,
     lanes: program.lanes,
     recorded: (await readHead<Generation>(store, generationsOf(digest)))?.value,
-    checkpoint: await newestCheckpoint(store, digest),
+    checkpoint: (await newestCheckpoint(store, digest))?.checkpoint,
     nowMs: clock.monotonicMs(),
   });
 }
 
+async function tellEpochs(
+  { onEpoch }: TrainingOptions,
+  told: number,
+  epochs: readonly EpochFigures[],
+): Promise<number> {
+  for (let i = told; i < epochs.length; i++) await onEpoch(i + 1, epochs[i]!);
+  return Math.max(told, epochs.length);
+}
+
+/** A checkpoint with the epochs that ended before it; earlier programs kept those in its bytes alone. */
+type StoredCheckpoint = Checkpoint & {
+  readonly formatVersion: 1;
+  readonly epochs?: readonly EpochFigures[];
+};
+
 /** checkpoints/<run>/<round>.json says which bytes <round>.bin must have. */
-export async function newestCheckpoint(store: Store, run: RunId): Promise<Checkpoint | undefined> {
+export async function newestCheckpoint(
+  store: Store,
+  run: RunId,
+): Promise<
+  { readonly checkpoint: Checkpoint; readonly epochs: readonly EpochFigures[] } | undefined
+> {
   const names = await store.listNames(`checkpoints/${run}/`);
   const rounds = names.flatMap((name) => name.match(/^(\d+)\.json$/)?.[1] ?? []).map(Number);
   if (rounds.length === 0) return undefined;
   const round = rounds.reduce((a, b) => Math.max(a, b));
-  return getJson<Checkpoint & { formatVersion: 1 }>(store, `checkpoints/${run}/${round}.json`);
+  const stored = await getJson<StoredCheckpoint>(store, `checkpoints/${run}/${round}.json`);
+  if (!stored) return undefined;
+  return { checkpoint: { round, blob: stored.blob }, epochs: stored.epochs ?? [] };
 }
 
 class TrainingShell {
@@ -101,6 +130,8 @@ class TrainingShell {
   #pending: Promise<void> = Promise.resolve();
   #failure: unknown;
   #ticks = 0;
+  /** Epochs that were told. */
+  #told = 0;
   #pace: { readonly rows: number; readonly atMs: number } | undefined;
 
   constructor(options: TrainingOptions, members: Members) {
@@ -116,7 +147,10 @@ class TrainingShell {
       await this.#pending;
       if (this.#failure) throw this.#failure;
       const result = await this.#lookForResult();
-      if (result) return result;
+      if (result) {
+        await this.#tell(result.result.epochs);
+        return result;
+      }
       await this.#refreshCheckpoint();
       this.#take({ kind: 'tick', nowMs: clock.monotonicMs() });
       this.#report();
@@ -180,20 +214,34 @@ class TrainingShell {
     return isDone || this.#ticks++ % LOOK_TICKS === 0 ? readResult(this.#options) : undefined;
   }
 
+  /** Now and then, and once somebody has gone past the end of an epoch that was not told. */
   async #refreshCheckpoint(): Promise<void> {
-    if (this.#ticks % LOOK_TICKS !== 0) return;
-    const checkpoint = await newestCheckpoint(this.#options.store, this.#options.digest);
-    if (checkpoint) this.#take({ kind: 'checkpoint', checkpoint });
+    const { store, digest, program } = this.#options;
+    const ended = scheduleOf(program).epochsBefore(this.#foremost()?.round ?? 0);
+    if (this.#ticks % LOOK_TICKS !== 0 && ended <= this.#told) return;
+    const newest = await newestCheckpoint(store, digest);
+    if (!newest) return;
+    this.#take({ kind: 'checkpoint', checkpoint: newest.checkpoint });
+    await this.#tell(newest.epochs);
+  }
+
+  async #tell(epochs: readonly EpochFigures[]): Promise<void> {
+    this.#told = await tellEpochs(this.#options, this.#told, epochs);
+  }
+
+  /** The status of who is furthest. */
+  #foremost(): RunStatus | undefined {
+    return [...this.#statuses.values()].reduce<RunStatus | undefined>(
+      (a, b) => (a && a.round >= b.round ? a : b),
+      undefined,
+    );
   }
 
   #report(): void {
     const { program, clock } = this.#options;
     const schedule = scheduleOf(program);
     const statuses = [...this.#statuses.values()];
-    const first = statuses.reduce<RunStatus | undefined>(
-      (a, b) => (a && a.round >= b.round ? a : b),
-      undefined,
-    );
+    const first = this.#foremost();
     const round = first?.round ?? 0;
     const rows = schedule.rowsBefore(round);
     const owners = [...new Set(this.members.laneOwner)];

@@ -44,9 +44,6 @@ export async function trainModel(job: TrainingContext, given: Given): Promise<Tr
   const unit = OBJECTIVES[given.label.kind].lossUnit(fitted.labelScale ?? UNSCALED);
   const result = await runRounds(job, stage, { program, trainDigest, plan, unit });
   const epochs = result.epochs.map((epoch) => ({ ...epoch, loss: epoch.loss * unit }));
-  for (const [index, epoch] of epochs.entries()) {
-    await job.record(found('train', { epochs: [{ epoch: index + 1, ...epoch }] }));
-  }
   const { checkpoint } = result;
   const assemble = assembleProgram({ program, model, features, fitted: fitted.values, checkpoint });
   const { results } = await stage.compute<AssembleResult>({
@@ -102,6 +99,8 @@ async function runRounds(
         job.showTraining(shown);
         stage.count({ done: view.round, total: view.rounds, reused: 0, rows, cpuSeconds });
       },
+      onEpoch: (epoch, { loss, ...figures }) =>
+        job.record(found('train', { epochs: [{ epoch, loss: loss * unit, ...figures }] })),
     }),
   );
   const { rounds, rows } = result;

@@ -44,6 +44,8 @@ export type ToHost =
       readonly kind: 'save';
       readonly run: RunId;
       readonly round: number;
+      /** Those that have ended before it. */
+      readonly epochs: TrainFigures['epochs'];
       readonly bytes: Uint8Array;
     }
   | {

@@ -179,6 +179,7 @@ class Training {
           kind: 'save',
           run: this.run,
           round: action.round,
+          epochs: this.#state!.epochs,
           bytes: this.#state!.encode(),
         });
         break;

@@ -100,7 +100,7 @@ export class HostedRun {
         this.#guard(() => this.#bring(message.need, message.lanes));
         break;
       case 'save':
-        this.#guard(() => this.#save(message.round, message.bytes));
+        this.#guard(() => this.#save(message));
         break;
       case 'load':
         this.#guard(() => this.#load(message.load, message.checkpoint));
@@ -183,8 +183,8 @@ export class HostedRun {
     this.#post({ kind: 'brought', run: this.digest, need });
   }
 
-  /** checkpoints/<run>/<round>.bin, then the JSON beside it that says which bytes it must have. */
-  async #save(round: number, bytes: Uint8Array): Promise<void> {
+  /** checkpoints/<run>/<round>.bin, then the JSON beside it: which bytes it must have, and the epochs before it. */
+  async #save({ round, epochs, bytes }: Extract<ToHost, { kind: 'save' }>): Promise<void> {
     const { store } = this.#options;
     const key = this.#checkpointKey(round);
     const checkpoint: Checkpoint = { round, blob: refOf(key, bytes) };
@@ -193,6 +193,7 @@ export class HostedRun {
       await createJson(store, `checkpoints/${this.digest}/${round}.json`, {
         formatVersion: 1,
         ...checkpoint,
+        epochs,
       });
     });
     this.#post({ kind: 'saved', run: this.digest, checkpoint });

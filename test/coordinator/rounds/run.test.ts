@@ -1,0 +1,154 @@
+// One training as the coordinator sees it: checkpoints and a result in a store, heartbeats, a clock moved by hand.
+import { expect, test } from 'vitest';
+import { type Digest, type RunId, taskIdOfRun, type WorkerId } from '../../../common/ids.ts';
+import { LIMITS } from '../../../common/limits.ts';
+import { silentLog } from '../../../common/log.ts';
+import { createMemoryQueue } from '../../../common/queue/memory.ts';
+import type { TrainProgram } from '../../../common/stage/train.ts';
+import { memoryStore } from '../../../common/store/memory.ts';
+import { createJson } from '../../../common/store/store.ts';
+import type { Heartbeat } from '../../../common/wire/event.ts';
+import { commitKey } from '../../../common/wire/task.ts';
+import {
+  type EpochFigures,
+  newestCheckpoint,
+  runTraining,
+} from '../../../coordinator/rounds/run.ts';
+import { createTestClock } from '../../support/clock.ts';
+
+const RUN = 'a'.repeat(64) as RunId;
+const EPOCHS: readonly EpochFigures[] = [0.7, 0.6, 0.5].map((loss) => ({
+  loss,
+  validationLoss: loss + 0.1,
+  validationAuc: 0.6,
+}));
+/** Three epochs of four steps and a measure: rounds 5, 10 and 15 end them. */
+const program = {
+  steps: 4,
+  epochs: 3,
+  batchRows: 8,
+  lanes: 2,
+  laneRows: [16, 16],
+} as unknown as TrainProgram;
+
+function startTrial(epochs = EPOCHS) {
+  const [store, clock, over] = [memoryStore(), createTestClock(), new AbortController()];
+  const told: [number, EpochFigures][] = [];
+  const heard: ((heartbeat: Heartbeat) => void)[] = [];
+  const start = () =>
+    runTraining({
+      program,
+      digest: RUN,
+      numerics: 'p',
+      queue: createMemoryQueue(clock),
+      store,
+      clock,
+      workers: {
+        live: () => [],
+        onHeartbeat(handler) {
+          heard.push(handler);
+          return () => {};
+        },
+      },
+      signal: over.signal,
+      log: silentLog,
+      onProgress: () => {},
+      onEpoch: async (epoch, figures) => void told.push([epoch, figures]),
+    });
+  return {
+    store,
+    clock,
+    told,
+    over,
+    start,
+    save: (round: number, ended?: number) =>
+      createJson(store, `checkpoints/${RUN}/${round}.json`, {
+        formatVersion: 1,
+        round,
+        blob: { key: `checkpoints/${RUN}/${round}.bin`, sha256: 'b'.repeat(64), bytes: 1 },
+        ...(ended === undefined ? {} : { epochs: epochs.slice(0, ended) }),
+      }),
+    finish: () =>
+      createJson(store, commitKey('train', taskIdOfRun(RUN), 1), {
+        formatVersion: 1,
+        result: { rounds: 15, rows: 96, epochs, checkpoint: { key: 'k', sha256: 's', bytes: 1 } },
+      }),
+    /** A worker says that it stands before this round. */
+    at(round: number, phase: 'running' | 'done' = 'running') {
+      const run = { run: RUN, generation: 0, round, lanesLoaded: [], phase, rows: 0, loss: 0 };
+      const worker = 'w-a' as WorkerId;
+      for (const hear of heard) hear({ worker, numerics: 'p', threads: 1, runs: [run] } as never);
+    },
+  };
+}
+
+const second = LIMITS.heartbeatMs;
+const numbered = (count: number): [number, EpochFigures][] =>
+  EPOCHS.slice(0, count).map((figures, i) => [i + 1, figures]);
+
+test('runTraining() tells an epoch within a second of its checkpoint, and each once', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  await trial.clock.advance(second);
+  trial.at(6);
+  await trial.clock.advance(second);
+  expect(trial.told).toEqual([]); // not saved yet
+  await trial.save(5, 1);
+  await trial.clock.advance(second);
+  expect(trial.told).toEqual(numbered(1));
+  await trial.clock.advance(20 * second);
+  expect(trial.told).toEqual(numbered(1));
+  await trial.save(10, 2);
+  trial.at(11);
+  await trial.clock.advance(second);
+  expect(trial.told).toEqual(numbered(2));
+  await trial.finish();
+  trial.at(15, 'done');
+  await trial.clock.advance(second);
+  await running;
+  expect(trial.told).toEqual(numbered(3));
+});
+
+test('runTraining() does not look at checkpoints every second while no epoch ends', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  await trial.clock.advance(second);
+  trial.at(3);
+  await trial.clock.advance(second);
+  const before = trial.store.lists;
+  await trial.clock.advance(50 * second);
+  expect(trial.store.lists - before).toBeLessThanOrEqual(11);
+  const ended = expect(running).rejects.toMatchObject({ code: 'CANCELLED' });
+  trial.over.abort();
+  await trial.clock.advance(second);
+  await ended;
+});
+
+test('runTraining() that takes a run up tells its epochs from the first, also those whose checkpoints it never saw', async () => {
+  const trial = startTrial();
+  await trial.save(10, 2);
+  const running = trial.start();
+  await trial.clock.advance(second);
+  trial.at(12);
+  await trial.clock.advance(second);
+  expect(trial.told).toEqual(numbered(2));
+  await trial.finish();
+  trial.at(15, 'done');
+  await trial.clock.advance(second);
+  await running;
+  expect(trial.told).toEqual(numbered(3));
+  await trial.start();
+  expect(trial.told.slice(3)).toEqual(numbered(3)); // a result that was there
+});
+
+test('newestCheckpoint() reads what earlier programs wrote, without epochs', async () => {
+  const trial = startTrial();
+  expect(await newestCheckpoint(trial.store, RUN)).toBeUndefined();
+  await trial.save(9);
+  await trial.save(10);
+  const blob = { key: `checkpoints/${RUN}/10.bin`, sha256: 'b'.repeat(64) as Digest, bytes: 1 };
+  expect(await newestCheckpoint(trial.store, RUN)).toEqual({
+    checkpoint: { round: 10, blob },
+    epochs: [],
+  });
+});
