@@ -168,6 +168,7 @@ export const LIMITS = {
   slicePageCharactersMax: 1024 * KiB, // text of a slice's values that a scoring task holds and a result states
   partialInlineBytes: 64 * KiB, // a larger partial lies beside its descriptor as <sha256>.bin
   sliceValuesMax: 1000, // the largest slices of a column; reports stay readable and below a megabyte
+  vocabularyCharactersMax: 32 * 1024 * KiB, // of all values that are counted: a merge holds two sides of this
   vocabularyMax: 100_000, // above this many distinct values a vocabulary would need a shuffle
 
   // store

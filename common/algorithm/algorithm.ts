@@ -5,7 +5,7 @@
 //   round:   state.shared ─▶ partials: a lane's sum from its rows ─▶ merge along the tree ─▶ state.step(root)
 //
 // An algorithm is bound to a program. What rounds there are is told apart (Schedule), as the coordinator asks it too.
-// Statistics, which no round needs, are merged left to right: mergeInOrder.
+// Statistics, which no round needs, are merged left to right, as their tasks' results come.
 import type { TrainFigures } from '../stage/train.ts';
 
 /** Numbers that merge by being added: they travel, and lie in shared memory, as they are. */
@@ -72,8 +72,3 @@ export const bytesOfSum = ({ numbers, length }: SumShape): number =>
 
 export const viewSum = ({ numbers }: SumShape, buffer: ArrayBufferLike): Sum =>
   numbers === 'float32' ? new Float32Array(buffer) : new Float64Array(buffer);
-
-/** Merges left to right: for parts, whose number is not a power of two. */
-export function mergeInOrder<P>(partials: readonly P[], merge: (left: P, right: P) => P): P {
-  return partials.slice(1).reduce(merge, partials[0]!);
-}

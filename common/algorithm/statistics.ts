@@ -72,7 +72,9 @@ export function mergeFit(left: FitPartial, right: FitPartial): FitPartial {
   return {
     moments: zip(left.moments, right.moments, mergeMoments),
     quantiles: zip(left.quantiles, right.quantiles, (a, b) => mergeCounts(a, b, (x, y) => x - y)),
-    frequent: zip(left.frequent, right.frequent, (a, b) => mergeCounts(a, b, compareUtf8)),
+    frequent: zip(left.frequent, right.frequent, (a, b) =>
+      checkVocabulary(mergeCounts(a, b, compareUtf8)),
+    ),
     missing: zip(left.missing, right.missing, (a, b) => a + b),
     counts: left.counts && right.counts ? mergeSplitCounts(left.counts, right.counts) : null,
   };
@@ -175,18 +177,32 @@ function quantile(
 }
 
 function mostFrequent(counts: readonly (readonly [string, number])[], limit: number): string[] {
-  if (counts.length > LIMITS.vocabularyMax) {
-    throw new GristmillError(
-      'PLAN_TOO_LARGE',
-      `Cannot fit a vocabulary: ${counts.length} distinct values, expected at most ${LIMITS.vocabularyMax}`,
-    );
-  }
   // `counts` is in UTF-8 order and sort is stable, so ties stay in that order
-  return [...counts]
+  return [...checkVocabulary(counts)]
     .sort(([, a], [, b]) => b - a)
     .slice(0, limit)
     .map(([value]) => value);
 }
+
+/**
+ * Merging only adds values, so what is too much in one place is too much in the end: it is refused where it is met, and
+ * no place holds more than this of each side.
+ */
+export function checkVocabulary<T extends readonly (readonly [string, number])[]>(counts: T): T {
+  if (counts.length > LIMITS.vocabularyMax) throw tooMany(counts.length);
+  const characters = counts.reduce((sum, [value]) => sum + value.length, 0);
+  if (characters <= LIMITS.vocabularyCharactersMax) return counts;
+  throw new GristmillError(
+    'PLAN_TOO_LARGE',
+    `Cannot fit a vocabulary: ${counts.length} distinct values have ${characters} characters, expected at most ${LIMITS.vocabularyCharactersMax}; shorten or hash them`,
+  );
+}
+
+const tooMany = (found: number): GristmillError =>
+  new GristmillError(
+    'PLAN_TOO_LARGE',
+    `Cannot fit a vocabulary: at least ${found} distinct values, expected at most ${LIMITS.vocabularyMax}`,
+  );
 
 /** Order of UTF-8 bytes, as DuckDB's; JavaScript's own is UTF-16's. */
 export const compareUtf8 = (a: string, b: string): number =>

@@ -4,8 +4,8 @@
 // Flow: job → snapshot → plan → prepare → [fit] → train → evaluate → prove → publish → gate → predictions
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { mergeInOrder } from '../../common/algorithm/algorithm.ts';
 import {
+  checkVocabulary,
   compareUtf8,
   type FitPartial,
   fittedValues,
@@ -55,11 +55,12 @@ export const runFitMerge: Runner<FitMergeProgram> = async (prepared) => {
   if (prepared.input.kind !== 'results') {
     throw new GristmillError('INTERNAL', `Cannot merge ${prepared.input.kind}, expected results`);
   }
-  const partials: FitPartial[] = [];
+  let sum: FitPartial | undefined; // one side and one partial at a time: all at once are fanIn vocabularies
   for (const { task } of prepared.input.tasks) {
-    partials.push(await openPartial(prepared, prepared.json[task]!.result as PartialResult));
+    const partial = await openPartial(prepared, prepared.json[task]!.result as PartialResult);
+    sum = sum ? mergeFit(sum, partial) : partial;
   }
-  const sum = mergeInOrder(partials, mergeFit);
+  if (!sum) throw new GristmillError('INTERNAL', 'Cannot merge 0 partials, expected at least 1');
   if (!prepared.program.final) return sealPartial(prepared, sum, 0);
   const result: FitResult = {
     fitted: fittedValues(prepared.program.statistics, sum),
@@ -123,13 +124,13 @@ async function countValues(
   for (const { id, sql } of statistics.filter((s) => s.kind === 'frequent')) {
     const counts: [string, number][] = [];
     await duck.scan(
-      `SELECT v, count(*)::DOUBLE FROM (SELECT (${sql}) AS v FROM ${from}) WHERE v IS NOT NULL AND v <> '' GROUP BY v ORDER BY v`,
+      `SELECT v, count(*)::DOUBLE FROM (SELECT (${sql}) AS v FROM ${from}) WHERE v IS NOT NULL AND v <> '' GROUP BY v ORDER BY v LIMIT ${LIMITS.vocabularyMax + 1}`,
       ['string', 'float64'],
       (rows, [values, ns]) => {
         for (let i = 0; i < rows; i++) counts.push([values![i] as string, ns![i] as number]);
       },
     );
-    frequent[id] = counts.sort(([a], [b]) => compareUtf8(a, b));
+    frequent[id] = checkVocabulary(counts).toSorted(([a], [b]) => compareUtf8(a, b));
   }
   return frequent;
 }

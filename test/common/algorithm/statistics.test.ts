@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { mergeInOrder } from '../../../common/algorithm/algorithm.ts';
 import {
+  checkVocabulary,
   compareUtf8,
   type FitPartial,
   fittedValues,
@@ -10,6 +10,7 @@ import {
   mergeFit,
   mergeMoments,
 } from '../../../common/algorithm/statistics.ts';
+import { LIMITS } from '../../../common/limits.ts';
 
 const empty: FitPartial = { moments: {}, quantiles: {}, frequent: {}, missing: {}, counts: null };
 
@@ -46,6 +47,28 @@ test('mergeMoments() of parts is the moments of the whole, also far from zero', 
   );
 });
 
+test('mergeFit() refuses a vocabulary as soon as it is too large, wherever that is met', () => {
+  const partial = (from: number, count: number, text = ''): FitPartial => ({
+    ...empty,
+    frequent: {
+      f: Array.from({ length: count }, (_, i) => [
+        `${String(from + i).padStart(6, '0')}${text}`,
+        1,
+      ]),
+    },
+  });
+  const both = mergeFit(partial(0, 60_000), partial(40_000, 60_000));
+  expect(both.frequent.f).toHaveLength(LIMITS.vocabularyMax);
+  expect(both.frequent.f![50_000]).toEqual(['050000', 2]);
+  expect(() => mergeFit(partial(0, 60_000), partial(40_000, 60_001))).toThrow(
+    'at least 100001 distinct values, expected at most 100000',
+  );
+  const long = partial(0, 2, 'x'.repeat(LIMITS.vocabularyCharactersMax / 2));
+  expect(() => checkVocabulary(long.frequent.f!)).toThrow(
+    '2 distinct values have 33554444 characters',
+  );
+});
+
 test('MomentsAccumulator leaves out NaN and infinities', () => {
   expect(momentsOf([1, Number.NaN, 3, Number.POSITIVE_INFINITY])).toEqual([2, 2, 2]);
 });
@@ -63,7 +86,7 @@ test('quantile of merged histograms is the disc quantile of truncated values, in
         maxLength: 6,
       }),
       (parts) => {
-        const merged = fittedValues([statistic], mergeInOrder(parts.map(partial), mergeFit));
+        const merged = fittedValues([statistic], parts.map(partial).reduce(mergeFit));
         const sorted = parts.flat().sort((a, b) => a - b);
         expect(merged).toEqual({ q: { numbers: [sorted[Math.ceil(sorted.length / 2) - 1]! + 0] } });
       },

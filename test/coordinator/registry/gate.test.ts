@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import type { GristmillError } from '../../../common/errors.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
+import type { GatePolicy } from '../../../common/wire/model.ts';
 import {
   checkPolicy,
   defaultPolicy,
@@ -126,4 +127,55 @@ test('checkPolicy() knows which metrics the model has, once there is one', () =>
   expect(() => checkPolicy(policy, 'binary')).toThrow(
     'Cannot set the gate: /max/mse is a regression metric, but the model is binary: expected auc, logLoss, brier or accuracy',
   );
+});
+
+test('judge() lets pass what is exactly at its limit, and nothing beyond', () => {
+  const passes = (policy: GatePolicy, of: Partial<Hearing>): boolean =>
+    judge({ policy, challenger: {}, champion: null, comparison: null, ...of }).verdict ===
+    'accepted';
+  const floor = { min: { auc: 0.65 } };
+  expect(passes(floor, { challenger: { auc: 0.65 } })).toBe(true);
+  expect(passes(floor, { challenger: { auc: 0.6499 } })).toBe(false);
+  const ceiling = { max: { mse: 3 } };
+  expect(passes(ceiling, { challenger: { mse: 3 } })).toBe(true);
+  expect(passes(ceiling, { challenger: { mse: 3.0001 } })).toBe(false);
+  const { change } = POLICY;
+  expect(passes({ change }, { champion, comparison: compared(0, -0.002) })).toBe(true);
+  expect(passes({ change }, { champion, comparison: compared(0.1, -0.00201) })).toBe(false);
+  const both = { ...floor, ...ceiling };
+  expect(passes(both, { challenger: { auc: 0.7, mse: 4 } })).toBe(false);
+  expect(passes(both, { challenger: { auc: 0.6, mse: 2 } })).toBe(false);
+  expect(passes(both, { challenger: { auc: 0.7, mse: 2 } })).toBe(true);
+});
+
+test('judge() takes no comparison by another metric than the gate asks for', () => {
+  const comparison = { ...compared(0.1, 0.05)!, metric: 'brier' };
+  const hearing = { policy: { change: POLICY.change }, challenger: {}, champion, comparison };
+  expect(judge(hearing)).toEqual({
+    verdict: 'refused',
+    reasons: ['failed: not compared with champion 1: no comparison by auc'],
+  });
+});
+
+test('judge() writes signs and zero as they are', () => {
+  const reasons = (change: number, low: number) =>
+    judge({
+      policy: { change: POLICY.change },
+      challenger: {},
+      champion,
+      comparison: compared(change, low),
+    }).reasons[0];
+  expect(reasons(0, 0)).toContain('auc +0 against champion 1, with 95 % confidence above +0,');
+  expect(reasons(-0.001, -0.0015)).toContain(
+    'auc −0.001 against champion 1, with 95 % confidence above −0.0015,',
+  );
+});
+
+test('getGate() follows the newest version where nobody set one, and knows no model without any', async () => {
+  const store = memoryStore();
+  await expect(getGate(store, { model: 'm', environment: 'dev' })).rejects.toThrow(
+    'Cannot find the model m: none is published yet',
+  );
+  await putGate(store, { model: 'm', environment: 'dev', policy: {}, at: 1 });
+  expect(await getGate(store, { model: 'm', environment: 'dev' })).toEqual({ policy: {}, n: 1 });
 });
