@@ -1,6 +1,7 @@
 // Every command, once, as data: help, completion, parsing, docs and tests are derived from this table.
 // In: nothing. Out: COMMANDS.
 // Why `load`: what a command needs is read when it runs, so that --help is quick.
+import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../common/wire/environment.ts';
 import type { Run } from './context.ts';
 
 /** What a word of the command line names: the shell completes it. */
@@ -54,9 +55,9 @@ const environment: Option = {
   name: 'environment',
   value: 'NAME',
   help: 'the environment',
-  standard: 'dev',
+  standard: DEFAULT_ENVIRONMENT,
 };
-const alias: Option = { name: 'alias', value: 'NAME', help: 'the alias', standard: 'champion' };
+const alias: Option = { name: 'alias', value: 'NAME', help: 'the alias', standard: DEFAULT_ALIAS };
 const ids = [
   { name: 'JOB', help: 'the id that submit printed, or the start of one', names: 'job' },
 ] as const;

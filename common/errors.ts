@@ -25,7 +25,7 @@ export const CODES = {
     retry: false,
     status: 422,
     remedy:
-      'Correct the fields that "errors" points to; the schemas are at /schemas/job.v1.json and /schemas/trigger.v1.json',
+      'Correct the fields that "errors" points to; /docs explains each, and jobs and triggers have schemas at /schemas/job.v1.json and /schemas/trigger.v1.json',
   },
   IDEMPOTENCY_MISMATCH: {
     retry: false,
@@ -113,6 +113,7 @@ export const CODES = {
   },
   // data
   INPUT_EMPTY: { retry: false, status: 422, remedy: 'Check the dataset pattern and the lake' },
+  INPUT_PATTERN: { retry: false, status: 422, remedy: 'Write a shorter dataset pattern' },
   INPUT_OUTSIDE: { retry: false, status: 422, remedy: 'Name a dataset under the configured lake' },
   INPUT_CHANGED: {
     retry: false,
@@ -139,7 +140,8 @@ export const CODES = {
   SPLIT_EMPTY: {
     retry: false,
     status: 422,
-    remedy: 'Choose other durations or fractions, or filter out rows with wrong times',
+    remedy:
+      'Choose shorter durations ("6h", "30m") or fractions for validation and test, or filter out rows with wrong times',
   },
   LABEL_CONSTANT: {
     retry: false,
@@ -180,7 +182,7 @@ export const CODES = {
   TESTSET_INCOMPARABLE: {
     retry: false,
     status: 409,
-    remedy: 'Keep clean, label and split of the model, or use another model name',
+    remedy: 'Keep clean, label and split of the model, or publish to another model or environment',
   },
   MODEL_INVALID: {
     retry: false,
@@ -250,7 +252,8 @@ export const CODES = {
   STORE_UNAVAILABLE: {
     retry: true,
     status: 503,
-    remedy: 'Check that the object store runs at the address named',
+    remedy:
+      'Check that the object store runs at the address named, or that the folder named is there',
   },
   STORE_UNSAFE: {
     retry: false,

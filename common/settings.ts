@@ -2,6 +2,7 @@
 // In: nothing. Out: a table a process, and the names known to all; readConfig() makes a frozen object of an environment.
 // Why all in one file: one environment may serve several processes, so each must know the names of the others'; and
 // a new setting is written down once. What must agree across the cluster is not here: it travels in the plan.
+
 import { availableParallelism, tmpdir, totalmem } from 'node:os';
 import { join } from 'node:path';
 import {
@@ -17,6 +18,7 @@ import {
 } from './config.ts';
 import { CRASH_POINTS } from './crash.ts';
 import { NAME_PATTERN } from './ids.ts';
+import { DEFAULT_ENVIRONMENT } from './wire/environment.ts';
 
 const MiB = 1024 * 1024;
 
@@ -146,7 +148,7 @@ const gateway = {
   environment: text({
     name: 'GRISTMILL_ENVIRONMENT',
     help: 'whose aliases are served',
-    standard: 'dev',
+    standard: DEFAULT_ENVIRONMENT,
     reason: 'the one of a laptop',
     pattern: new RegExp(NAME_PATTERN),
     expected: '1–63 of a–z, 0–9 and "-"',

@@ -16,6 +16,7 @@ import { listPredictions, type Prediction } from '../common/predict/prediction.t
 import { parseRows } from '../common/predict/rows.ts';
 import type { Signature } from '../common/stage/terms.ts';
 import type { Store } from '../common/store/store.ts';
+import { DEFAULT_ALIAS } from '../common/wire/environment.ts';
 import { versionsPrefix } from '../common/wire/model.ts';
 import { Batcher } from './batcher.ts';
 import { versionKey } from './catalog.ts';
@@ -232,7 +233,7 @@ export class Gateway {
     const there = names.map((name) => String(Number.parseInt(name, 10)));
     const where = `model ${model}`;
     if (there.length > 0) return notFound({ kind: 'version', name: `${version}`, there, where });
-    return whyNoAlias(this.#follower.situation, { model, alias: 'champion' });
+    return whyNoAlias(this.#follower.situation, { model, alias: DEFAULT_ALIAS });
   }
 
   #samples(): readonly Sample[] {

@@ -62,6 +62,7 @@ const UNSERVABLE = /^(?:codes|numbers|prediction|(?:model|features)\/.*)?$/;
 function whyNot(column: ColumnView, { dataset, label }: ColumnContext): Outcome | undefined {
   const { name, type, kind, nulls, distinct } = column;
   if (label.columns.includes(name)) return leftOut('the label is made of it');
+  if (name.startsWith('__')) return leftOut('names that begin with "__" are reserved');
   if (kind === null) return leftOut(`no feature can read ${typeName(type)}`);
   if (UNSERVABLE.test(name)) return leftOut("a model's own value has this name");
   if (nulls >= dataset.sampledRows) return leftOut('always missing');

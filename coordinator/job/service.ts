@@ -20,7 +20,7 @@ import { Lookout, type Post } from './lookout.ts';
 import type { JobRecord } from './record.ts';
 import { type Candidate, schedule } from './schedule.ts';
 import { jobEvents } from './stream.ts';
-import { checkDataset, enlistJob, loadSpec, submitJob } from './submit.ts';
+import { checkRunnable, enlistJob, loadSpec, submitJob } from './submit.ts';
 
 /** Machinery that may be away for a while: a job waits for it and does not fail. */
 const RIDDEN_OUT: Readonly<Partial<Record<Code, WaitingCode>>> = {
@@ -73,7 +73,7 @@ export class JobService implements Jobs {
 
   /** For triggers: what a submit checks. */
   check(spec: JobSpec): Promise<void> {
-    return checkDataset(this.#machinery, spec);
+    return checkRunnable(this.#machinery, spec);
   }
 
   /** For triggers: once per name, and without a look at the dataset. */

@@ -9,6 +9,7 @@ import { createJson, type Store } from '../../common/store/store.ts';
 import { type JobSpec, parseJob } from '../../common/wire/job/job.ts';
 import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
+import { checkPublishes } from '../registry/testset.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';
 import { checkSpec } from '../stage/check.ts';
 import type { Machinery } from '../stage/context.ts';
@@ -30,7 +31,7 @@ export async function submitJob(
   const bodyDigest = digestOf(spec);
   const first = idempotencyKey === undefined ? undefined : await loadSpec(machinery.store, job);
   if (!first) {
-    await checkDataset(machinery, spec);
+    await checkRunnable(machinery, spec);
     await storeSpec(machinery, { job, spec, bodyDigest });
   }
   const kept = first ?? (await loadSpec(machinery.store, job));
@@ -44,11 +45,12 @@ export async function submitJob(
   return { job, created };
 }
 
-/** Whether the job can be run on its dataset as it is now: schema and SQL. */
-export async function checkDataset(
-  machinery: Pick<Machinery, 'lake' | 'readFooter' | 'child'>,
+/** Whether the job can be run as things are now: its model's test set, its dataset's schema, its SQL. */
+export async function checkRunnable(
+  machinery: Pick<Machinery, 'store' | 'lake' | 'readFooter' | 'child'>,
   spec: JobSpec,
 ): Promise<void> {
+  await checkPublishes(machinery.store, spec);
   const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter).catch(
     (error: unknown) => {
       throw CODES[toWireError(error).code].retry ? error : pointedAt('/dataset', error);

@@ -6,6 +6,7 @@ import { canonicalJson, type Digest, type JobId } from '../../common/ids.ts';
 import type { SplitRange } from '../../common/stage/terms.ts';
 import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { TrainingJob } from '../../common/wire/job/training.ts';
 import {
   type Manifest,
@@ -55,7 +56,13 @@ export async function moveTestset(
   }
 }
 
-/** For a check at submit: would this job's test rows be the model's? */
+/** At submit, and again before anything is computed: would this job's test rows be those of the model it publishes to? */
+export async function checkPublishes(store: Store, spec: JobSpec): Promise<void> {
+  if (spec.kind !== 'training' || !spec.publish) return;
+  await checkTestset(store, spec.publish, testsetDefinition(spec));
+}
+
+/** Throws TESTSET_INCOMPARABLE where the test set is fixed and another. */
 export async function checkTestset(
   store: Store,
   place: TestSetPlace,
@@ -76,7 +83,7 @@ function assertSame(
   const was = other.map((part) => `${part} ${canonicalJson(fixed[part])}`).join(', ');
   throw new GristmillError(
     'TESTSET_INCOMPARABLE',
-    `Cannot use this job for ${model} in ${environment}: its ${other.join(' and ')} differ from those of the model's test set, expected ${was}`,
+    `Cannot use this job for ${model} in ${environment}: its ${other.join(' and ')} differ from those of the model's test set, expected ${was}; versions that shall be compared are judged on one test set, so another one needs another model or environment`,
     {
       errors: other.map((part) => ({
         pointer: `/${part}`,

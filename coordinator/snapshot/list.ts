@@ -3,18 +3,18 @@
 // Why only below the lake: a spec never names an endpoint or a folder that the operator did not configure.
 // Flow: job → [snapshot] → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { posix } from 'node:path';
-import picomatch from 'picomatch';
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
+import { compileGlob } from './glob.ts';
 
 /** Lists what the pattern matches: `*` within a folder, `**` over folders, `?`, `{a,b}`, `{01..12}`, `[a-z]`. */
 export async function listDataset(lake: Store, dataset: string): Promise<readonly ObjectInfo[]> {
   const pattern = resolveDataset(dataset, lake.uri);
-  const isMatch = matcherOf(pattern);
+  const glob = compileGlob(pattern);
   const found: ObjectInfo[] = [];
   for await (const object of lake.list(fixedPrefix(pattern))) {
-    if (object.bytes === 0 || isHidden(object.key) || !isMatch(object.key)) continue;
+    if (object.bytes === 0 || isHidden(object.key) || !glob.matches(object.key)) continue;
     found.push(object);
     if (found.length > LIMITS.objectsMax) throw tooMany(dataset);
   }
@@ -43,40 +43,9 @@ export function resolveDataset(dataset: string, lakeUri: string): string {
   return normal.slice(root.length);
 }
 
-/**
- * Parentheses, `+` and `|` are part of names ("data (1).parquet"), not of patterns; `{01..12}` is written out first, as
- * picomatch, once it has met a range, takes the dots behind it for any character.
- */
-function matcherOf(pattern: string): (key: string) => boolean {
-  const plain = pattern.replace(RANGE, expandRange).replace(/[()+|]/g, '\\$&');
-  return picomatch(plain, {
-    dot: true,
-    nonegate: true,
-    noextglob: true,
-    posix: true,
-    strictSlashes: true,
-  });
-}
-
-const RANGE = /\{(?:(-?\d{1,9})\.\.(-?\d{1,9})|([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z]))\}/g;
-const RANGE_MAX = 10_000; // days of 27 years
-
-function expandRange(whole: string, ...edges: (string | undefined)[]): string {
-  const [from, to] = edges.slice(0, 6).filter((edge) => edge !== undefined) as [string, string];
-  const isLetters = /[a-z]/i.test(from);
-  const placeOf = (edge: string): number => (isLetters ? edge.charCodeAt(0) : Number(edge));
-  const [low, high] = [placeOf(from), placeOf(to)].sort((a, b) => a - b) as [number, number];
-  if (high - low >= RANGE_MAX) return whole;
-  const digits = /^-?0\d/m.test(`${from}\n${to}`) ? Math.max(from.length, to.length) : 0;
-  const wordOf = (value: number): string =>
-    isLetters ? String.fromCharCode(value) : String(value).padStart(digits, '0');
-  const words = Array.from({ length: high - low + 1 }, (_, i) => wordOf(low + i));
-  return words.length === 1 ? words[0]! : `{${words.join(',')}}`;
-}
-
 /** The folders of a pattern before its first special character: what has to be listed. */
 function fixedPrefix(pattern: string): string {
-  const special = pattern.search(/[*?[{]/);
+  const special = pattern.search(/[*?[{\\]/);
   if (special < 0) return pattern;
   return pattern.slice(0, pattern.lastIndexOf('/', special) + 1);
 }

@@ -4,6 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { passGate } from '../registry/hearing.ts';
+import { checkPublishes } from '../registry/testset.ts';
 import { checkSpec } from './check.ts';
 import { isTraining, type JobContext } from './context.ts';
 import { evaluateVersion } from './evaluate.ts';
@@ -15,6 +16,7 @@ import { publish } from './publish.ts';
 import { trainModel } from './train.ts';
 
 export async function runJob(job: JobContext): Promise<void> {
+  await checkPublishes(job.store, job.spec);
   const { snapshot, plan } = await pinPlan(job);
   const checked = await checkSpec(job, job.spec, snapshot.schema);
   const prepared = await prepareRows(job, plan);

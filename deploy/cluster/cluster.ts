@@ -6,12 +6,14 @@
 //   nats-server ◄── coordinator ◄── HTTP jobs
 //        ▲   ▲            │
 //        │   └─ workers ──┴──► store (file:// or MinIO) ◄── gateway ◄── HTTP predictions
+
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../../common/clock.ts';
 import { SETTINGS } from '../../common/settings.ts';
 import { openStore } from '../../common/store/open.ts';
+import { DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import { isCheckout, nodePath, root } from '../bootstrap.mjs';
 import { requestJson, untilReady } from './http.ts';
 import { isAlive } from './identity.ts';
@@ -140,7 +142,7 @@ class Parts {
       LAKE: at.lakeUri,
       NATS: natsUrl,
       HOST: '127.0.0.1',
-      ENVIRONMENT: this.#options.environment ?? 'dev',
+      ENVIRONMENT: this.#options.environment ?? DEFAULT_ENVIRONMENT,
     };
     const coordinatorUrl = urlOf('http', ports.coordinator);
     const gatewayUrl = urlOf('http', ports.gateway);

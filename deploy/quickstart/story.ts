@@ -2,11 +2,13 @@
 // In: a cluster, the lake's files, the example job. Out: words on a screen, and the figures behind them.
 // Why over HTTP alone: whatever it shows, anybody can do with curl.
 // Flow: [job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → alias → predictions]
+
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Client, createClient, type JobView } from '../../cli/client.ts';
 import type { Decision } from '../../common/stage/gate.ts';
 import type { Findings } from '../../common/stage/stages.ts';
 import type { Metrics } from '../../common/stage/terms.ts';
+import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import type { JobInput } from '../../common/wire/job/job.ts';
 import type { GatePolicy } from '../../common/wire/model.ts';
 import type { JobFact, StageView } from '../../common/wire/view.ts';
@@ -114,7 +116,7 @@ function gateFor(rows: number): GatePolicy {
 }
 
 async function setGate({ client, spec, screen, rows }: Teller, gate: GatePolicy): Promise<void> {
-  const { model, environment = 'dev' } = spec.publish!;
+  const { model, environment = DEFAULT_ENVIRONMENT } = spec.publish!;
   const path = `/v1/models/${model}/environments/${environment}/gate`;
   await client.setGate(model, environment, gate);
   const sample =
@@ -156,7 +158,7 @@ async function untilServed(
   { client, cluster, spec, screen, signal }: Teller,
   job: JobView,
 ): Promise<number | null> {
-  const { model, alias = 'champion' } = spec.publish!;
+  const { model, alias = DEFAULT_ALIAS } = spec.publish!;
   const wanted = job.decision === 'accepted' ? job.published!.version : undefined;
   const deadline = performance.now() + SERVED_MS_MAX;
   for (;;) {

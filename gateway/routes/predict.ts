@@ -1,9 +1,11 @@
 // Predictions over HTTP. In: {"instances": [{…}]}, raw rows. Out: {"predictions": […], "model": …, "version": n}.
 // Why three paths: an alias moves under its callers, a version never does, and most callers want the champion.
+
 import Type from 'typebox';
 import type { Route } from '../../common/http/route.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { LABEL_KINDS, OBJECTIVES } from '../../common/objective/objectives.ts';
+import { DEFAULT_ALIAS } from '../../common/wire/environment.ts';
 import type { Gateway, Target } from '../gateway.ts';
 
 type Body = { readonly instances: readonly unknown[] };
@@ -84,5 +86,5 @@ export const predictRoutes = (gateway: Gateway): readonly Route[] =>
 
 function targetOf({ name, version, alias }: Params): Target {
   if (version !== undefined) return { model: name, version: Number(version) };
-  return { model: name, alias: alias ?? 'champion' };
+  return { model: name, alias: alias ?? DEFAULT_ALIAS };
 }

@@ -5,6 +5,7 @@
 // A file names a thing where its code holds the name as a whole text ('auc'), as a member of its table, or imports the
 // thing's own file. Registries count; generated files, examples in prose and tests do not.
 import { expect, test } from 'vitest';
+import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import { DATE_PARTS } from '../../coordinator/compile/date-parts.ts';
 import { FITTED_CODES, FITTED_NUMBERS } from '../../coordinator/compile/fitted.ts';
 import { UNARY } from '../../coordinator/compile/unary.ts';
@@ -33,6 +34,13 @@ const KINDS: readonly Kind[] = [
     what: 'fitted function',
     names: Object.keys({ ...FITTED_NUMBERS, ...FITTED_CODES }),
     filesMax: 1,
+  },
+  { what: 'kind of trigger', names: ['cron'], filesMax: 2, own: /^coordinator\/trigger\/on\// },
+  {
+    what: 'default environment or alias',
+    names: [DEFAULT_ENVIRONMENT, DEFAULT_ALIAS],
+    filesMax: 1,
+    homonyms: /^deploy\/image\/|^common\/metric\/|^worker\/stage\/compare/, // a folder; a side of a comparison
   },
 ];
 

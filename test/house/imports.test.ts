@@ -74,7 +74,6 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   typebox:
     /^(common\/(wire|stage|http|model)|coordinator\/(api|registry|trigger)|gateway)\/.*\.ts$/,
   croner: /^coordinator\/trigger\/on\/cron\.ts$/,
-  picomatch: /^coordinator\/snapshot\/list\.ts$/,
   commander: /^cli\/program\.ts$/,
   ajv: /^(common\/wire|coordinator\/api)\/.*\.ts$/,
 };

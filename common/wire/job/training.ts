@@ -1,10 +1,12 @@
 // A training job: a label, a split and features make a model of the rows, which may be published.
 // In: its sections. Out: their schema, the checks across them, and a TrainingJob with every default filled in.
 // Why its own file: what only training needs stands nowhere else, so another kind of job is another file beside it.
+
 import Type, { type Static } from 'typebox';
 import type { FieldError } from '../../errors.ts';
 import { NAME_PATTERN } from '../../ids.ts';
 import { fillModel, ModelSchema, type ModelSpec } from '../../model/models.ts';
+import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../environment.ts';
 import { show } from '../explain.ts';
 import {
   Column,
@@ -102,10 +104,10 @@ export const Publish = Type.Object(
   {
     model: Name,
     environment: Type.Optional(
-      Type.String({ pattern: NAME_PATTERN, default: 'dev', description: nameRule }),
+      Type.String({ pattern: NAME_PATTERN, default: DEFAULT_ENVIRONMENT, description: nameRule }),
     ),
     alias: Type.Optional(
-      Type.String({ pattern: NAME_PATTERN, default: 'champion', description: nameRule }),
+      Type.String({ pattern: NAME_PATTERN, default: DEFAULT_ALIAS, description: nameRule }),
     ),
   },
   { ...closed, description: 'where the version goes: absent, the job ends with its evaluation' },
@@ -284,7 +286,13 @@ export function fillTraining(job: HeadInput & TrainingSections): TrainingJob {
       slices: [...(evaluate?.slices ?? [])],
     },
     ...(publish
-      ? { publish: { environment: 'dev', alias: 'champion', ...publish } satisfies PublishSpec }
+      ? {
+          publish: {
+            environment: DEFAULT_ENVIRONMENT,
+            alias: DEFAULT_ALIAS,
+            ...publish,
+          } satisfies PublishSpec,
+        }
       : {}),
   };
 }
