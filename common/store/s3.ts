@@ -14,6 +14,7 @@ import { LIMITS } from '../limits.ts';
 import type { StoreHealth } from './health.ts';
 import { changed, compareKeys, missing } from './keys.ts';
 import { explainS3, isAbsent, isTaken, PassingError, s3CodeOf } from './s3-errors.ts';
+import { PASSING_STATUS, type S3Small, smallObjects } from './s3-small.ts';
 import { uploadInParts } from './s3-upload.ts';
 import { type Patience, type Range, type RawStore, rideOut, settled } from './settle.ts';
 import type { Created, ObjectInfo, Store } from './store.ts';
@@ -47,7 +48,16 @@ export async function openS3Store(at: S3Address, options: S3StoreOptions = {}): 
   const { clock = systemClock, jitter = Math.random, health } = options;
   const patience = { clock, jitter, health };
   const { client, agent } = connect(at, options.timeoutMs ?? LIMITS.storeTimeoutMs);
-  const raw = rawS3Store(client, agent, at, patience);
+  const small = smallObjects({
+    endpoint: at.endpoint ?? new URL('https://s3.amazonaws.com'),
+    bucket: at.bucket,
+    agent,
+    timeoutMs: options.timeoutMs ?? LIMITS.storeTimeoutMs,
+    clock,
+    region: () => client.getBucketRegionAsync(at.bucket),
+    credentials: at.credentials,
+  });
+  const raw = rawS3Store({ client, small, agent }, at, patience);
   try {
     await rideOut(raw, patience, 'open', async () => {
       if (await client.bucketExists(at.bucket)) return;
@@ -114,11 +124,12 @@ function watchedRequest(request: Request, timeoutMs: number): Request {
   return watched as Request;
 }
 
-const PASSING_STATUS = new Set([408, 429, 499, 500, 502, 503, 504, 520]);
-
 function rawS3Store(
-  client: Client,
-  agent: http.Agent,
+  {
+    client,
+    small,
+    agent,
+  }: { readonly client: Client; readonly small: S3Small; readonly agent: http.Agent },
   at: S3Address,
   patience: Patience,
 ): RawStore {
@@ -130,15 +141,11 @@ function rawS3Store(
 
   const head = (key: string): Promise<ObjectInfo | undefined> =>
     orAbsent(async () => {
-      const { size, etag } = await client.statObject(bucket, root + key);
-      return { key, bytes: size, etag };
+      const headers = await small.head(root + key);
+      return { key, bytes: Number(headers['content-length']), etag: etagOf(headers) };
     });
-  const put = async (key: string, bytes: Uint8Array): Promise<Created> => {
-    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    return orTaken(() =>
-      client.putObject(bucket, root + key, buffer, buffer.length, { 'if-none-match': '*' }),
-    );
-  };
+  const put = (key: string, bytes: Uint8Array): Promise<Created> =>
+    orTaken(() => small.create(root + key, bytes));
   const page = async (prefix: string, after: string, delimiter: string) => {
     const options = { Delimiter: delimiter, MaxKeys: 1000 };
     const marker = after === '' ? '' : root + after;
@@ -151,9 +158,8 @@ function rawS3Store(
     get: (key) =>
       orAbsent(() =>
         readAlike(async () => {
-          const stream = await client.getObject(bucket, root + key);
-          const etag = etagOf(headersOf(stream));
-          return { etag, bytes: await readWhole(key, stream) };
+          const { headers, bytes } = await small.get(root + key);
+          return { etag: etagOf(headers), bytes };
         }),
       ),
     getRange: async (key, range) => {

@@ -7,10 +7,17 @@ import type { Program, Stage } from '../../common/stage/stages.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
 import { nameTask, programKey, type Task, type TaskInput } from '../../common/wire/task.ts';
 
-export async function saveProgram(store: Store, program: Program): Promise<Digest> {
+export const saveProgram = async (store: Store, program: Program): Promise<Digest> =>
+  (await storeProgram(store, program)).digest;
+
+/** `isNew`: nobody has stored it before, so no task of it can have a result yet. */
+export async function storeProgram(
+  store: Store,
+  program: Program,
+): Promise<{ readonly digest: Digest; readonly isNew: boolean }> {
   const digest = digestOf(program);
-  await createJson(store, programKey(digest), program);
-  return digest;
+  const created = await createJson(store, programKey(digest), program);
+  return { digest, isNew: created === 'created' };
 }
 
 export function makeTask(of: {

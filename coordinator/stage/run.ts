@@ -6,7 +6,7 @@ import type { Program, Stage } from '../../common/stage/stages.ts';
 import type { Attempt, Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
 import type { StageView } from '../../common/wire/view.ts';
 import { runTasks } from '../dispatch/offer.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
+import { makeTask, storeProgram } from '../plan/tasks.ts';
 import type { TaskContext } from './context.ts';
 
 export class StageRun {
@@ -37,21 +37,22 @@ export class StageRun {
     rowsOf: (result: R) => number = () => 0,
   ): Promise<{ readonly refs: readonly ResultRef[]; readonly results: readonly R[] }> {
     const stage = this.#stage;
-    const program = await saveProgram(this.#job.store, of.program);
+    const { digest: program, isNew } = await storeProgram(this.#job.store, of.program);
     const tasks = of.inputs.map((input) =>
       makeTask({ stage, program, input, numerics: of.numerics }),
     );
-    const descriptors = await this.run<R>(tasks, rowsOf);
+    const descriptors = await this.run<R>(tasks, rowsOf, { isNew });
     return {
       refs: tasks.map(({ task }) => ({ stage, task })),
       results: descriptors.map(({ result }) => result),
     };
   }
 
-  /** `rowsOf` tells how many rows a result stands for, for progress. */
+  /** `rowsOf` tells how many rows a result stands for, for progress; `isNew`: none can be there yet. */
   async run<R>(
     tasks: readonly Task[],
     rowsOf: (result: R) => number = () => 0,
+    { isNew = false }: { isNew?: boolean } = {},
   ): Promise<Descriptor<R>[]> {
     const before = { done: this.#done, reused: this.#reused };
     this.#total += tasks.length;
@@ -59,6 +60,7 @@ export class StageRun {
     let reusedBefore = 0;
     const found = await runTasks({
       tasks,
+      isNew,
       store,
       queue,
       clock,

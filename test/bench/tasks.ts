@@ -46,8 +46,7 @@ export const runBench: Bench = async ({ say, args }) => {
     say(`file://: ${describe(rate)}`);
     if (!fastest || rate.perSecond > fastest.perSecond) fastest = rate;
   }
-  const minio = await minioRate(nats, Math.ceil(count / 3));
-  if (minio) say(`MinIO: ${describe(minio)}`);
+  const minio = await minioRate(nats, { count: Math.ceil(count / 3), runs, say });
   const { perSecond, cpuMs } = fastest!;
   return {
     figures: {
@@ -59,9 +58,14 @@ export const runBench: Bench = async ({ say, args }) => {
       cpuMsDispatcher: cpuMs.dispatcher,
       cpuMsWorker: cpuMs.worker,
       cpuMsNats: cpuMs.nats,
+      cpuMsDispatcherMinio: minio?.cpuMs.dispatcher ?? null,
+      cpuMsWorkerMinio: minio?.cpuMs.worker ?? null,
       loadAverage: loadavg()[0]!,
     },
-    ratios: { ofRawNats: perSecond / raw },
+    ratios: {
+      ofRawNats: perSecond / raw,
+      minioOfFile: minio ? minio.perSecond / perSecond : null,
+    },
   };
 };
 
@@ -73,15 +77,25 @@ const describe = ({ perSecond, cpuMs: { dispatcher, worker, nats } }: Rate): str
   `${Math.round(perSecond)} tasks/s; CPU ms a task: dispatcher ${dispatcher.toFixed(3)}, ` +
   `worker ${worker.toFixed(3)}, nats ${nats.toFixed(3)}; load ${loadavg()[0]!.toFixed(1)}`;
 
-async function minioRate(nats: Nats, count: number): Promise<Rate | null> {
+async function minioRate(
+  nats: Nats,
+  { count, runs, say }: { count: number; runs: number; say: (line: string) => void },
+): Promise<Rate | null> {
   await using minio = await startMinio();
   if (!minio) return null;
-  return await taskRate(nats, {
-    uri: 's3://bench/tasks',
-    env: minio.env,
-    count,
-    numerics: 'minio',
-  });
+  let fastest: Rate | null = null;
+  for (let run = 0; run < runs; run++) {
+    const numerics = `minio-${run}`;
+    const rate = await taskRate(nats, {
+      uri: `s3://bench/${run}`,
+      env: minio.env,
+      count,
+      numerics,
+    });
+    say(`MinIO: ${describe(rate)}`);
+    if (!fastest || rate.perSecond > fastest.perSecond) fastest = rate;
+  }
+  return fastest;
 }
 
 type Place = {
@@ -109,7 +123,7 @@ async function taskRate(nats: Nats, { uri, env, count, numerics }: Place): Promi
   await runTasks({ ...common, tasks: [makeTask('warm', { numerics })] });
   const cpu = (): number[] => [ownCpuMs(), cpuMsOf(worker.pid), cpuMsOf(nats.pid())];
   const [before, start] = [cpu(), performance.now()];
-  const found = await runTasks({ ...common, tasks });
+  const found = await runTasks({ ...common, tasks, isNew: true }); // as a stage whose program is new
   const seconds = (performance.now() - start) / 1000;
   const spent = cpu().map((ms, i) => (ms - before[i]!) / count);
   const commits = await countCommits(store, tasks.slice(0, 100));

@@ -236,10 +236,17 @@ test('dispatchTasks() ends its source when the signal aborts', async () => {
 test('dispatchTasks() looks for no result where there can be none', async () => {
   const w = world(50);
   works(w);
-  const before = w.store.reads;
   await during(w.clock, runTasks({ ...w.run, isNew: true }));
-  expect(w.store.reads - before).toBe(50); // the descriptor, once its hint came
+  expect(w.store.writes).toBe(50); // the commit
+  expect(w.store.reads).toBe(50); // the descriptor, once its hint came
   expect(w.store.lists).toBe(0); // no task's failures, and nobody else's
+});
+
+test('dispatchTasks() and a worker make three calls of the store a task where results may be there', async () => {
+  const w = world(50);
+  works(w);
+  await during(w.clock, runTasks(w.run));
+  expect(w.store.writes + w.store.reads + w.store.lists).toBe(150);
 });
 
 test('dispatchTasks() takes a message out that the broker sits on', async () => {
