@@ -15,9 +15,10 @@ import { entryKey } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import { jsonBytes, type Store } from '../../common/store/store.ts';
 import type { Shard, Task } from '../../common/wire/task.ts';
+import type { IndexCheckpoint } from '../../common/wire/view.ts';
 import { dispatchTasks } from '../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../coordinator/dispatch/workers.ts';
-import { CHECKPOINT_PREFIX, type Checkpoint, Directory } from '../../coordinator/job/directory.ts';
+import { CHECKPOINT_PREFIX, Directory } from '../../coordinator/job/directory.ts';
 import { INDEX_PREFIX } from '../../coordinator/job/submit.ts';
 import { makeTask } from '../../coordinator/plan/tasks.ts';
 import type { Bench } from './bench.ts';
@@ -77,7 +78,7 @@ async function startOver(jobs: number): Promise<{ readonly calls: number; readon
   const store = memoryStore();
   for (let n = 1; n <= jobs; n++)
     await store.create(entryKey(INDEX_PREFIX, n), jsonBytes({ formatVersion: 1 }));
-  const checkpoint: Checkpoint = { formatVersion: 1, upTo: jobs, open: [] };
+  const checkpoint: IndexCheckpoint = { formatVersion: 1, upTo: jobs, open: [] };
   await store.create(entryKey(CHECKPOINT_PREFIX, 1), jsonBytes(checkpoint));
   const before = store.reads + store.lists;
   const startMs = performance.now();
