@@ -37,13 +37,22 @@ function headLines(view: JobView, style: Style, now: number): string[] {
       : '';
   return [
     `${style('bold', `job ${id}`)}  ${name}`,
-    field('state', stateOf({ state, decision }, style) + (view.waiting ? `: ${view.waiting}` : '')),
+    field('state', stateOf({ state, decision }, style)),
+    ...waitLines(view, style, now),
     field('submitted', `${moment(submittedAt)} (${age(submittedAt, now)})${took}`),
     ...(snapshot
       ? [field('snapshot', `${snapshotWords(snapshot)}, ${whole(snapshot.rows)} rows`)]
       : []),
     ...(snapshot ? [field('', style('dim', snapshot.digest))] : []),
   ];
+}
+
+/** For what it stands still, and for how long. */
+function waitLines({ waiting, waitingFor }: JobView, style: Style, now: number): string[] {
+  if (waiting === null) return [];
+  const forSeconds = waitingFor ? Math.max(0, (now - waitingFor.since) / 1000) : 0;
+  const so = forSeconds >= 1 ? ` (for ${duration(forSeconds)})` : '';
+  return [field('waits', style('yellow', waiting) + so)];
 }
 
 /** "succeeded, refused": both at a glance. */

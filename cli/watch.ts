@@ -34,6 +34,17 @@ export function watchLines(view: JobView, style: Style): string[] {
   return [...lines, ...endLines(view, style)];
 }
 
+/** What a log says where a job begins to stand still, or goes on: once, not with every view. */
+export function waitLines(
+  before: Pick<JobView, 'waiting'> | undefined,
+  view: Pick<JobView, 'waiting' | 'state'>,
+  style: Style,
+): string[] {
+  if ((before?.waiting ?? null) === view.waiting) return [];
+  if (view.waiting !== null) return [entry('waits', style('yellow', view.waiting), style)];
+  return view.state === 'running' ? [entry('waits', 'no more', style)] : [];
+}
+
 /** What a log says of a fact: one line, or none. */
 export function factLines(fact: JobFact, style: Style): string[] {
   const one = (label: string, text: string): string[] => [entry(label, text, style)];

@@ -12,7 +12,7 @@ import { nameOf } from '../input.ts';
 import { age, moment } from '../print.ts';
 import { showLines, stateOf } from '../show.ts';
 import { cut } from '../text.ts';
-import { exitOfJob, factLines, watchLines } from '../watch.ts';
+import { exitOfJob, factLines, waitLines, watchLines } from '../watch.ts';
 
 export const submit: Run<{ watch?: true; idempotencyKey?: string }> = async (
   context,
@@ -46,7 +46,7 @@ export const list: Run<{ limit: number }> = async ({ client, out, clock }, _args
     rows: page.jobs.map((job) => [
       job.id,
       job.name,
-      stateOf(job, out.style),
+      stateOf(job, out.style) + (job.waiting === null ? '' : ', waits'),
       job.published ? `${job.published.model} v${job.published.version}` : '',
       age(job.submittedAt, clock.now()),
       job.finishedAt === null ? '' : duration((job.finishedAt - job.submittedAt) / 1000),
@@ -124,10 +124,13 @@ async function follow(context: Context, id: string): Promise<number> {
   try {
     if (!out.isTerminal) out.line(`job ${id}`);
     for await (const news of client.followJob(id)) {
+      const before = last;
       if (news.kind === 'view') last = news.view;
       if (out.isJson && news.kind !== 'away') out.json(news);
       else if (news.kind === 'fact' && !out.isTerminal) {
         for (const line of factLines(news.event, out.style)) out.line(line);
+      } else if (news.kind === 'view' && !out.isTerminal) {
+        for (const line of waitLines(before, news.view, out.style)) out.line(line);
       }
       if (news.kind === 'away' && !wasAway && !(out.isTerminal && last))
         out.note(awayLine(news.error));

@@ -2,6 +2,7 @@
 // In: heartbeats as the coordinator heard them. Out: a line a worker.
 // Why numerics stand there: workers of unlike numerics do not share a job's tasks.
 
+import { sayParts, unlikeParts } from '../../common/wire/numerics.ts';
 import { count, size } from '../../common/words/figures.ts';
 import { EXIT, type Run } from '../context.ts';
 import { age } from '../print.ts';
@@ -11,8 +12,18 @@ export const run: Run = async ({ client, out, clock }) => {
   if (out.isJson) out.json({ workers });
   if (workers.length === 0) out.line('No worker is alive: start one with "gristmill worker".');
   if (workers.length === 0) return EXIT.done;
+  const unlike = unlikeParts(workers.map(({ numerics }) => numerics));
   out.table({
-    head: ['WORKER', 'HOST', 'THREADS', 'FREE', 'MEMORY', 'DOES', 'SINCE', 'NUMERICS'],
+    head: [
+      'WORKER',
+      'HOST',
+      'THREADS',
+      'FREE',
+      'MEMORY',
+      'DOES',
+      'SINCE',
+      ...(unlike.length > 0 ? ['NUMERICS'] : []),
+    ],
     right: [2, 3, 4],
     rows: workers.map((worker) => [
       worker.worker,
@@ -22,9 +33,10 @@ export const run: Run = async ({ client, out, clock }) => {
       size(worker.memoryBytes),
       doing(worker),
       age(worker.startedAt, clock.now()),
-      worker.numerics.slice(0, 12),
+      ...(unlike.length > 0 ? [sayParts(worker.numerics, unlike)] : []),
     ]),
   });
+  if (unlike.length === 0) out.line(out.style('dim', `Numerics of all: ${workers[0]!.numerics}`));
   return EXIT.done;
 };
 

@@ -5,6 +5,7 @@ import type { JobId, TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { StoreTrouble } from '../../common/store/health.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
+import { sayParts, unlikeParts } from '../../common/wire/numerics.ts';
 import { WAITING, type Waiting, type WaitingCode } from '../../common/wire/waiting.ts';
 
 /** What a job stands on at a moment. */
@@ -138,30 +139,11 @@ function whoIsThere(
   return { able, reason: reason('NO_WORKER', words) };
 }
 
-/** Names what differs: most parts of two numerics are the same. */
-export function numericsWords(wanted: string, there: readonly string[]): string {
-  const parts = partsOf(wanted);
-  const others = there.map(partsOf);
-  const differs = (name: string): boolean =>
-    others.some((other) => other.get(name) !== parts.get(name));
-  const names = [...new Set([...parts.keys(), ...others.flatMap((other) => [...other.keys()])])];
-  const say = (of: ReadonlyMap<string, string>): string =>
-    names
-      .filter(differs)
-      .map((name) => `${name} ${of.get(name) ?? 'none'}`)
-      .join(', ');
-  const have = [...new Set(others.map(say))].join(', or ');
-  return `no live worker has the numerics it was planned for: it wants ${say(parts)}; there is ${have}`;
+function numericsWords(wanted: string, there: readonly string[]): string {
+  const unlike = unlikeParts([wanted, ...there]);
+  const have = [...new Set(there.map((one) => sayParts(one, unlike)))].join(', or ');
+  return `no live worker has the numerics it was planned for: it wants ${sayParts(wanted, unlike)}; there is ${have}`;
 }
-
-/** "duckdb-1.5.6+code-1+cpu-avx2" → duckdb: 1.5.6, code: 1, cpu: avx2 */
-const partsOf = (numerics: string): ReadonlyMap<string, string> =>
-  new Map(
-    numerics.split('+').map((part) => {
-      const at = part.indexOf('-');
-      return at < 0 ? [part, ''] : [part.slice(0, at), part.slice(at + 1)];
-    }),
-  );
 
 function trainedBy(
   workers: readonly Heartbeat[],

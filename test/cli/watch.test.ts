@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import type { JobView } from '../../cli/api.ts';
 import { styleOf } from '../../cli/print.ts';
 import { showLines } from '../../cli/show.ts';
-import { exitOfJob, factLines, watchLines } from '../../cli/watch.ts';
+import { exitOfJob, factLines, waitLines, watchLines } from '../../cli/watch.ts';
 import { found } from '../../common/wire/view.ts';
 import recorded from './recorded-views.json' with { type: 'json' };
 
@@ -23,6 +23,11 @@ test('watchLines() of a queued job says that it waits for its turn', () => {
 test('watchLines() says why a job waits', () => {
   const waiting = { ...views.training, waiting: 'no worker is alive' };
   expect(lineOf(waiting, 'waits')).toBe('waits    no worker is alive');
+  const calm = views.training;
+  expect(waitLines(undefined, calm, plain)).toEqual([]);
+  expect(waitLines(calm, waiting, plain)).toEqual(['waits    no worker is alive']);
+  expect(waitLines(waiting, waiting, plain)).toEqual([]);
+  expect(waitLines(waiting, calm, plain)).toEqual(['waits    no more']);
 });
 
 test('watchLines() shows what prepare dropped, by rule', () => {
@@ -157,4 +162,11 @@ test('showLines() has a section for everything that a job found', () => {
     expect(text).toContain(part);
   }
   expect(showLines(views.failed, plain, 0).join('\n')).toContain('error ROWS_NONE');
+});
+
+test('showLines() says for what a job stands still, and for how long', () => {
+  const waitingFor = { code: 'NO_WORKER', since: 10_000 } as const;
+  const view = { ...views.training, waiting: 'no worker is alive', waitingFor };
+  expect(showLines(view, plain, 70_000)).toContain('waits      no worker is alive (for 1 min 0 s)');
+  expect(showLines(views.training, plain, 70_000).join('\n')).not.toContain('waits');
 });
