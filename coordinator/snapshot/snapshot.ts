@@ -18,15 +18,26 @@ const FOOTERS_AT_ONCE = 8;
 /** Footers kept in memory: new data costs only the footers that are new. */
 const FOOTERS_KEPT = 20_000;
 
-/** Remembers footers by key and etag. */
-export function cachedFooters(read: FooterReader): FooterReader {
+/**
+ * Remembers footers by key and etag. Where there are more, one by chance makes room: of the oldest or the longest unused, a
+ * scan of 20,001 objects again and again would find none, since each goes just before it is asked for.
+ */
+export function cachedFooters(read: FooterReader, keptMax = FOOTERS_KEPT): FooterReader {
   const kept = new Map<string, ReadFooter>();
+  const slots: string[] = [];
+  let chance = 1;
   return async (object) => {
     const name = `${object.etag} ${object.bytes} ${object.key}`;
     const known = kept.get(name);
     if (known) return known;
     const footer = await read(object);
-    if (kept.size >= FOOTERS_KEPT) kept.delete(kept.keys().next().value!);
+    if (!kept.has(name)) {
+      chance = (Math.imul(chance, 1_664_525) + 1_013_904_223) >>> 0;
+      const slot = slots.length < keptMax ? slots.length : Math.floor((chance / 2 ** 32) * keptMax);
+      const leaving = slots[slot];
+      if (leaving !== undefined) kept.delete(leaving);
+      slots[slot] = name;
+    }
     kept.set(name, footer);
     return footer;
   };

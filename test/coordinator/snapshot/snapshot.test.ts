@@ -64,3 +64,19 @@ test('takeSnapshot() reads each footer once while its object stays the same', as
   expect(digestOf(first)).not.toBe(digestOf(second));
   expect(digestOf(await takeSnapshot(lake, '*.parquet', read))).toBe(digestOf(second));
 });
+
+test('cachedFooters() keeps most of a scan that is a little larger than what it keeps', async () => {
+  let reads = 0;
+  const read = cachedFooters(async () => {
+    reads += 1;
+    return {} as never;
+  }, 200);
+  const scan = async (): Promise<void> => {
+    for (let i = 0; i < 201; i++) await read({ key: `k${i}`, etag: 'e', bytes: 1 } as never);
+  };
+  await scan();
+  expect(reads).toBe(201);
+  reads = 0;
+  for (let round = 0; round < 10; round++) await scan();
+  expect(reads).toBeLessThan(10 * 201 * 0.25);
+});
