@@ -162,3 +162,125 @@ test('Members leaves out workers of another numerics, and those that train anoth
   hear(members, beat(B, { run: 'other', phase: 'running' }), 0);
   expect(members.view().joining).toEqual([]);
 });
+
+/** A and B own two lanes each, both heard at 300. */
+function pair(): Members {
+  const members = running();
+  hear(members, beat(B), 200);
+  accept(members, hear(members, beat(B, { lanesLoaded: [2, 3] }), 300), 300);
+  hear(members, beat(A), 300);
+  return members;
+}
+
+test.each([
+  [LIMITS.heartbeatSilentMs - 1, undefined],
+  [LIMITS.heartbeatSilentMs, [A, A, A, A]],
+])('Members takes a worker for lost after a silence of %i ms or not', (silentMs, owners) => {
+  const members = pair();
+  hear(members, beat(A), 1000);
+  expect(recorded(members.on({ kind: 'tick', nowMs: 300 + silentMs }))).toEqual(owners);
+});
+
+test('Members begins at once when all that join are ready', () => {
+  const members = open();
+  hear(members, beat(A), 0);
+  hear(members, beat(B), 0);
+  expect(recorded(hear(members, beat(A, { lanesLoaded: [0, 1] }), 10))).toBeUndefined();
+  expect(recorded(hear(members, beat(B, { lanesLoaded: [2, 3] }), 20))).toEqual([A, A, B, B]);
+});
+
+test('Members waits from when somebody was ready, anew after nobody was', () => {
+  const members = open();
+  for (const worker of [A, B]) hear(members, beat(worker), 0);
+  const alive = (nowMs: number, lanesLoaded: number[]): readonly WorkerId[] | undefined => {
+    const beats = [beat(A, { lanesLoaded }), beat(B)];
+    return recorded(beats.flatMap((heartbeat) => hear(members, heartbeat, nowMs)));
+  };
+  for (let nowMs = 1000; nowMs <= 9000; nowMs += 1000) expect(alive(nowMs, [0, 1])).toBeUndefined();
+  expect(alive(10_000, [])).toBeUndefined();
+  const again = 11_000;
+  for (let nowMs = again; nowMs < again + LIMITS.joinPatienceMs; nowMs += 1000) {
+    expect(alive(nowMs, [0, 1])).toBeUndefined();
+  }
+  expect(alive(again + LIMITS.joinPatienceMs, [0, 1])).toEqual([A, A, A, A]);
+});
+
+test('Members decides nothing else while a generation is being recorded', () => {
+  const members = open();
+  hear(members, beat(A), 0);
+  const asked = hear(members, beat(A, { lanesLoaded: [0, 1, 2, 3] }), 100);
+  expect(asked.map(({ kind }) => kind)).toEqual(['record']);
+  expect(recorded(hear(members, beat(A, { lanesLoaded: [0, 1, 2, 3] }), 200))).toBeUndefined();
+  expect(hear(members, beat(A, { generation: 9 }), 300)).not.toContainEqual({ kind: 'read' });
+  expect(members.generation).toBe(0);
+  accept(members, asked, 400);
+  expect(members.generation).toBe(1);
+});
+
+test('Members takes no generation that is not newer', () => {
+  const members = pair();
+  for (const generation of [1, 2]) {
+    const record = { formatVersion: 1 as const, generation, laneOwner: [B, B, B, B] };
+    expect(members.on({ kind: 'recorded', record, nowMs: 400 })).toEqual([]);
+  }
+  expect(members.laneOwner).toEqual([A, A, B, B]);
+  expect(hear(members, beat(A, { generation: 2 }), 500)).not.toContainEqual({ kind: 'read' });
+});
+
+test('Members keeps the newest checkpoint', () => {
+  const members = open();
+  const at = (round: number, key: string): void => {
+    const blob = { key, sha256: 'd' as never, bytes: 1 };
+    expect(members.on({ kind: 'checkpoint', checkpoint: { round, blob } })).toEqual([]);
+  };
+  const keys = [
+    [0, 'a'],
+    [0, 'b'],
+    [5, 'c'],
+    [4, 'd'],
+  ].map(([round, key]) => {
+    at(round as number, key as string);
+    return members.view().checkpoint?.blob.key;
+  });
+  expect(keys).toEqual(['a', 'a', 'c', 'c']);
+});
+
+const memory = { code: 'MEMORY', message: 'm' };
+const failed = (worker: WorkerId): Heartbeat => beat(worker, { phase: 'failed', error: memory });
+
+test('Members goes on after the bad luck of one worker, and ends where all have it', () => {
+  const members = pair();
+  const first = hear(members, failed(A), 400);
+  expect(first).not.toContainEqual(expect.objectContaining({ kind: 'fail' }));
+  accept(members, first, 400);
+  expect(hear(members, failed(B), 500)).toContainEqual({ kind: 'fail', ...memory });
+});
+
+test('Members counts neither the silent nor those of another numerics when it asks whether all failed', () => {
+  const members = pair();
+  hear(members, beat('w-c' as WorkerId, undefined, { numerics: 'q' }), 400);
+  const late = 300 + LIMITS.heartbeatSilentMs; // B was heard at 300
+  const answers = hear(members, failed(A), late);
+  expect(answers).toContainEqual({ kind: 'fail', ...memory });
+});
+
+test.each([
+  ['running', []],
+  ['loading', []],
+  ['done', [{ worker: B, lanes: [0, 1, 2, 3] }]],
+  ['failed', [{ worker: B, lanes: [0, 1, 2, 3] }]],
+] as const)('Members has a worker whose other run is %s join: %j', (phase, joining) => {
+  const members = open();
+  hear(members, beat(B, { run: 'b'.repeat(64) as RunId, phase }), 0);
+  expect(members.view().joining).toEqual(joining);
+});
+
+test('Members gives a joiner with more threads more lanes', () => {
+  const members = open();
+  hear(members, beat(A, undefined, { threads: 3 }), 0);
+  hear(members, beat(B), 0);
+  expect(members.view().joining).toEqual([
+    { worker: A, lanes: expect.objectContaining({ length: 3 }) },
+    { worker: B, lanes: expect.objectContaining({ length: 1 }) },
+  ]);
+});
