@@ -284,3 +284,19 @@ test('Members gives a joiner with more threads more lanes', () => {
     { worker: B, lanes: expect.objectContaining({ length: 1 }) },
   ]);
 });
+
+test.each([
+  [LIMITS.heartbeatSilentMs - 1, undefined],
+  [LIMITS.heartbeatSilentMs, [A, A, A, A]],
+])('Members that took a run over waits %i ms for an owner or not', (nowMs, owners) => {
+  const members = open({ generation: 7, laneOwner: [A, A, B, B] });
+  hear(members, beat(A, { generation: 7 }), nowMs - 1);
+  expect(recorded(members.on({ kind: 'tick', nowMs }))).toEqual(owners);
+});
+
+test('Members leaves an owner that it has not heard yet its share when another joins', () => {
+  const members = open({ generation: 7, laneOwner: [A, A, B, B] });
+  hear(members, beat(A, { generation: 7 }), 100);
+  hear(members, beat('w-c' as WorkerId), 200);
+  expect(members.view().joining).toEqual([]); // four lanes for three: nobody may have more than two, and none is free
+});
