@@ -127,6 +127,8 @@ export const LIMITS = {
   waitingRowsMax: 20_000, // rows that wait for a seat, all models together: some 100 ms of work for one
   versionsOnDemandMax: 4, // versions held that no alias names; each costs its model's size per seat
   loadsWaitingMax: 16, // loads on demand that wait for their turn
+  lookupsOnDemandMax: 16, // versions asked for that are looked for in the store at once
+  refusalsKept: 1_000, // names of versions that are not there, remembered for discoverMs: clients make them up
   aliasPollMs: 500, // one head request an alias: a move is seen within this
   discoverMs: 2_000, // listing of models and aliases: a first publication is seen within this
   pollBackoffMsMax: 5_000, // between looks at a store that errs: it is back within this

@@ -1,6 +1,7 @@
 // The coordinator process: takes jobs over HTTP and sees them to their end, until SIGTERM.
-// In: GRISTMILL_* settings. Out: HTTP; records in the store; exit 0, or 1 with one clear error where it cannot start.
-// Why it can be killed at any time: everything it knows is in the store, and it reads that when it starts.
+// In: GRISTMILL_* settings. Out: HTTP; records in the store; exit 0, or with one clear error where it cannot start.
+// Why it can be killed at any time: everything it knows is in the store, and it reads that when it starts. It answers
+// before store, lake and queue are there, says which it waits for, and works once they are.
 import '../common/io-threads.ts';
 import { mkdir } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
@@ -10,11 +11,15 @@ import { listen } from '../common/http/listen.ts';
 import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
+import { withoutSecrets } from '../common/queue/jetstream/connection.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { queueLater } from '../common/queue/later.ts';
+import { seek } from '../common/seek.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
 import { watchStore } from '../common/store/health.ts';
+import { storeLater } from '../common/store/later.ts';
 import { openStore } from '../common/store/open.ts';
-import { selfTest } from '../common/store/store.ts';
+import { type Store, selfTest } from '../common/store/store.ts';
 import { buildServer } from './api/server.ts';
 import { triggerSamples } from './api/triggers.ts';
 import { watchWorkers } from './dispatch/workers.ts';
@@ -41,15 +46,34 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('starting', maskSettings(SETTINGS.coordinator, config));
   const tally = new Tally();
   const storeHealth = watchStore(clock, ({ code }) => tally.storeFailed(code));
-  const store = await openStore(config.store, process.env, { create: true, health: storeHealth });
-  await selfTest(store, newWorkerId());
-  const lake = await openStore(config.lake, process.env);
-  const queue = await openJetStream({
-    servers: config.nats,
-    source: sourceOf('GRISTMILL_NATS', process.env),
-    name: 'gristmill-coordinator',
-    log,
-  });
+  const openSafe = async (): Promise<Store> => {
+    const opened = await openStore(config.store, process.env, {
+      create: true,
+      health: storeHealth,
+    });
+    await selfTest(opened, newWorkerId());
+    return opened;
+  };
+  const natsUri = withoutSecrets(config.nats);
+  const source = sourceOf('GRISTMILL_NATS', process.env);
+  const common = { clock, log, signal: stop };
+  const sought = {
+    store: seek({ ...common, what: `the store at ${config.store}`, open: openSafe }),
+    lake: seek({
+      ...common,
+      what: `the lake at ${config.lake}`,
+      open: () => openStore(config.lake, process.env),
+    }),
+    queue: seek({
+      ...common,
+      what: `the queue at ${natsUri}`,
+      open: () =>
+        openJetStream({ servers: config.nats, source, name: 'gristmill-coordinator', log }),
+    }),
+  };
+  const store = storeLater(config.store, async () => sought.store.get());
+  const lake = storeLater(config.lake, async () => sought.lake.get());
+  const queue = queueLater(natsUri, sought.queue);
   await mkdir(config.scratch, { recursive: true });
   const child = startChild({
     thread: new URL('./thread.ts', import.meta.url),
@@ -84,6 +108,7 @@ async function run(stop: AbortSignal): Promise<void> {
       ...jobSamples(jobs.figures(), clock.now()),
     ],
     storeHealth,
+    waitsFor: () => sought.store.why() ?? sought.lake.why() ?? sought.queue.why(),
     workers,
     queue,
     clock,
@@ -93,10 +118,16 @@ async function run(stop: AbortSignal): Promise<void> {
     promote: (promotion) => promote(machinery, promotion),
   });
   log.info('listening', { address: await listen(app, config) });
-  await jobs.start();
-  triggers.start();
 
-  await untilAborted(stop);
+  const startJobs = async (): Promise<void> => {
+    await sought.store.found;
+    const open = () => jobs.start();
+    await seek({ ...common, what: 'the jobs in the store', open }).found;
+    triggers.start();
+  };
+  const works = Promise.all([startJobs(), sought.lake.found, sought.queue.found]);
+  works.then(() => log.info('working')).catch(() => {});
+  await Promise.race([works.then(() => untilAborted(stop)), untilAborted(stop)]);
   await triggers.close();
   await jobs.close();
   await app.close();

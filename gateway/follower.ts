@@ -1,6 +1,7 @@
 // Follows the aliases of one environment: what the store says becomes what is served.
 // In: alias heads, from the store or from scratch. Out: versions in the table of live ones; the catalog of what is where.
-// Why one swap at a time: a trial costs a process and a model's memory, and moves are rare.
+// Why one swap at a time: a trial costs a process and a model's memory, and moves are rare. What clients ask for on demand
+// stands in a line of its own: a move never waits behind it.
 // Flow: … → gate → alias → [swap] → predictions
 import type { Child } from '../common/child/host.ts';
 import type { Clock } from '../common/clock.ts';
@@ -8,6 +9,7 @@ import { GristmillError, toWireError } from '../common/errors.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import type { Store } from '../common/store/store.ts';
+import type { Manifest } from '../common/wire/model.ts';
 import {
   type Action,
   type Catalog,
@@ -19,6 +21,7 @@ import {
 } from './catalog.ts';
 import type { Files } from './files.ts';
 import type { Held, Live } from './live.ts';
+import { Loads } from './loads.ts';
 import type { Metrics } from './metrics.ts';
 import { fetchManifest, proveVersion } from './swap.ts';
 import { Watch } from './watch.ts';
@@ -45,12 +48,14 @@ export class Follower {
   #catalog: Catalog = EMPTY_CATALOG;
   #look: Situation['look'];
   #wake = new AbortController();
-  #trial: Child | undefined;
-  #loads: Promise<unknown> = Promise.resolve();
-  #loadsWaiting = 0;
+  readonly #swaps: Loads;
+  readonly #onDemand: Loads;
 
   constructor(options: FollowerOptions) {
     this.#options = options;
+    const { startChild } = options;
+    this.#swaps = new Loads({ startChild, waitingMax: 1 });
+    this.#onDemand = new Loads({ startChild, waitingMax: LIMITS.loadsWaitingMax });
     this.#watch = new Watch({
       ...options,
       onHead: (head) => this.#apply({ kind: 'head', head }),
@@ -77,28 +82,22 @@ export class Follower {
     void this.#watch.hint(model, alias);
   }
 
-  /** A version, proved and held in every seat; the caller owns one reference. One load at a time. */
-  load(of: Wanted): Promise<Held> {
-    const { model, version } = of;
-    if (this.#loadsWaiting >= LIMITS.loadsWaitingMax) {
-      throw new GristmillError(
-        'OVERLOADED',
-        `Cannot load ${model} version ${version}: ${this.#loadsWaiting} others wait, expected at most ${LIMITS.loadsWaitingMax}`,
-      );
-    }
-    this.#loadsWaiting += 1;
-    const load = this.#loads.then(() => this.#loadNow(of));
-    this.#loads = load.then(
-      () => this.#endLoad(),
-      () => this.#endLoad(),
-    );
-    return load;
+  /** What a version is, by the store or by scratch; NOT_FOUND where there is none. In no line. */
+  manifestOf(of: Wanted): Promise<Manifest> {
+    const { store, files } = this.#options;
+    return fetchManifest({ store, files }, of);
+  }
+
+  /** A version that a client asked for, proved and held in every seat; the caller owns one reference. */
+  load(manifest: Manifest): Promise<Held> {
+    const what = `${manifest.model} version ${manifest.version}`;
+    return this.#onDemand.run(what, (trial) => this.#hold(manifest, trial));
   }
 
   async close(): Promise<void> {
     this.#stop.abort();
     this.#wake.abort();
-    await this.#trial?.close();
+    await Promise.all([this.#swaps.close(), this.#onDemand.close()]);
   }
 
   /** A look that went well has told every alias there is: what scratch alone remembers is of the past. */
@@ -149,7 +148,9 @@ export class Follower {
     const { live, log, metrics, clock } = this.#options;
     const { model, alias, version } = action;
     const startedMs = clock.monotonicMs();
-    const held = await this.load(action);
+    const held = await this.#swaps.run(`${model} version ${version}`, async (trial) =>
+      this.#hold(await this.manifestOf(action), trial),
+    );
     const former = live.byAlias(model, alias);
     live.setAlias(model, alias, held);
     live.release(held); // the alias has its own reference
@@ -170,28 +171,14 @@ export class Follower {
     this.#apply({ kind: 'failed', model, version, error: toWireError(error), nowMs });
   }
 
-  async #loadNow(of: Wanted): Promise<Held> {
-    const { store, files, startChild, live } = this.#options;
-    const manifest = await fetchManifest({ store, files }, of);
-    const there = live.byVersion(of.model, of.version);
+  async #hold(manifest: Manifest, trial: () => Child): Promise<Held> {
+    const { store, files, live } = this.#options;
+    const there = live.byVersion(manifest.model, manifest.version);
     const isSame =
       there?.manifest.onnx.sha256 === manifest.onnx.sha256 &&
       there.manifest.golden.sha256 === manifest.golden.sha256;
     if (there && isSame) return live.take(there);
-    const trial = (): Child => {
-      this.#trial ??= startChild();
-      return this.#trial;
-    };
     return live.add(manifest, await proveVersion({ store, files, trial }, manifest));
-  }
-
-  /** The trial child lives as long as there are versions to try. */
-  async #endLoad(): Promise<void> {
-    this.#loadsWaiting -= 1;
-    if (this.#loadsWaiting > 0) return;
-    const trial = this.#trial;
-    this.#trial = undefined;
-    await trial?.close();
   }
 
   /** Writes down what is served, for a start without a store. */

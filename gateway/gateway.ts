@@ -17,13 +17,14 @@ import { parseRows } from '../common/predict/rows.ts';
 import type { Signature } from '../common/stage/terms.ts';
 import type { Store } from '../common/store/store.ts';
 import { DEFAULT_ALIAS } from '../common/wire/environment.ts';
-import { versionsPrefix } from '../common/wire/model.ts';
+import { type Manifest, versionsPrefix } from '../common/wire/model.ts';
 import { Batcher } from './batcher.ts';
 import { versionKey } from './catalog.ts';
 import type { Files } from './files.ts';
 import { Follower } from './follower.ts';
 import { type Held, Live } from './live.ts';
 import type { Metrics } from './metrics.ts';
+import { Refusals } from './refusals.ts';
 import { Seats } from './seats.ts';
 import { fetchBlob } from './swap.ts';
 import { notFound, whyNoAlias, whyNothing } from './words.ts';
@@ -75,7 +76,7 @@ export class Gateway {
   readonly #batcher: Batcher;
   readonly #live: Live;
   readonly #follower: Follower;
-  readonly #refused = new Map<string, { error: unknown; untilMs: number }>(); // loads on demand
+  readonly #refusals: Refusals; // of versions asked for on demand
   #isDraining = false;
 
   constructor(options: GatewayOptions) {
@@ -109,6 +110,12 @@ export class Gateway {
       onDemandMax: LIMITS.versionsOnDemandMax,
     });
     this.#follower = new Follower({ ...options, live: this.#live });
+    this.#refusals = new Refusals({
+      clock,
+      keepMs: LIMITS.discoverMs,
+      keptMax: LIMITS.refusalsKept,
+      lookupsMax: LIMITS.lookupsOnDemandMax,
+    });
     metrics.service.read(() => this.#samples());
   }
 
@@ -211,20 +218,27 @@ export class Gateway {
     return held;
   }
 
+  /** Looked for before it stands in line: what is not there is told at once, and for a while from memory. */
   async #loadOnDemand(model: string, version: number): Promise<Held> {
-    const { clock } = this.#options;
-    const key = versionKey(model, version);
-    const refused = this.#refused.get(key);
-    if (refused && refused.untilMs > clock.monotonicMs()) throw refused.error;
+    const name = versionKey(model, version);
+    this.#refusals.check(name);
     try {
-      return await this.#follower.load({ model, version, fromScratch: false });
+      const manifest = await this.#refusals.lookUp(`${model} version ${version}`, () =>
+        this.#manifestOf(model, version),
+      );
+      return await this.#follower.load(manifest);
     } catch (error) {
-      const { code } = toWireError(error);
-      if (code === 'NOT_FOUND') throw await this.#whyNoVersion(model, version);
-      if (code === 'OVERLOADED') throw error;
-      if (this.#refused.size >= LIMITS.loadsWaitingMax) this.#refused.clear();
-      this.#refused.set(key, { error, untilMs: clock.monotonicMs() + LIMITS.discoverMs });
+      this.#refusals.keep(name, error);
       throw error;
+    }
+  }
+
+  async #manifestOf(model: string, version: number): Promise<Manifest> {
+    try {
+      return await this.#follower.manifestOf({ model, version, fromScratch: false });
+    } catch (error) {
+      if (toWireError(error).code !== 'NOT_FOUND') throw error;
+      throw await this.#whyNoVersion(model, version);
     }
   }
 

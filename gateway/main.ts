@@ -10,6 +10,7 @@ import { LIMITS } from '../common/limits.ts';
 import { makeLog } from '../common/log.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import { storeLater } from '../common/store/later.ts';
 import { openStore } from '../common/store/open.ts';
 
 import { Files } from './files.ts';
@@ -17,7 +18,6 @@ import { Gateway } from './gateway.ts';
 import { followHints } from './hints.ts';
 import { Metrics } from './metrics.ts';
 import { makeServer } from './server.ts';
-import { openLater } from './store.ts';
 
 const clock = systemClock;
 const log = makeLog('gateway', clock);
@@ -33,7 +33,7 @@ async function run(stop: AbortSignal): Promise<void> {
     clock,
     log,
   };
-  const store = openLater(config.store, () => openStore(config.store, process.env));
+  const store = storeLater(config.store, () => openStore(config.store, process.env));
   const gateway = new Gateway({
     environment,
     store,

@@ -3,7 +3,8 @@
 // Why the common service for three answers: they count, refuse and time out as those of coordinator and gateway do.
 //
 //   GET /healthz   200 while the heartbeat ticks; it asks nobody, so a broker that is away restarts no worker
-//   GET /readyz    503 while starting or stopping, without the queue, or when child after child is lost
+//   GET /readyz    503 while starting (with what it waits for) or stopping, without the queue, when child after child is
+//                  lost, or with less memory than a task is planned with
 //   GET /metrics   the process, its threads and its tasks
 import type { Child } from '../common/child/host.ts';
 import type { Clock } from '../common/clock.ts';
@@ -22,10 +23,14 @@ export type Subject = {
   readonly worker: Pick<Worker, 'status' | 'beatMs'>;
   readonly queue: Pick<Queue, 'isConnected' | 'uri'>;
   readonly child: Pick<ChildWatch, 'lossesInARow' | 'lastLoss'>;
+  /** Why no task that is planned fits into its memory. */
+  readonly tooSmall?: string | undefined;
 };
 
 export type Probes = {
   readonly address: string;
+  /** Until it is shown: what it waits for. */
+  wait(why: () => GristmillError | undefined): void;
   show(subject: Subject): void;
   close(): Promise<void>;
 };
@@ -36,11 +41,12 @@ export async function openProbes(
   { clock, log }: { readonly clock: Clock; readonly log: Log },
 ): Promise<Probes> {
   let subject: Subject | undefined;
+  let why: () => GristmillError | undefined = () => undefined;
   const metrics = new Metrics('worker');
   metrics.read(() => samplesOf(subject));
   const app = await makeService({
     routes: [],
-    probes: { alive: () => checkAlive(subject, clock), ready: () => checkReady(subject) },
+    probes: { alive: () => checkAlive(subject, clock), ready: () => checkReady(subject, why()) },
     metrics,
     bodies: 'bytes',
     connectionsMax: LIMITS.probesMax,
@@ -49,6 +55,9 @@ export async function openProbes(
   });
   return {
     address: await listen(app, at),
+    wait(asked) {
+      why = asked;
+    },
     show(shown) {
       subject = shown;
     },
@@ -97,10 +106,13 @@ function checkAlive(subject: Subject | undefined, clock: Clock): string {
   );
 }
 
-function checkReady(subject: Subject | undefined): string {
+function checkReady(subject: Subject | undefined, why: GristmillError | undefined): string {
   if (!subject)
-    throw new GristmillError('NOT_WORKING', 'Cannot take tasks: the worker is starting');
-  const { queue, child } = subject;
+    throw why ?? new GristmillError('NOT_WORKING', 'Cannot take tasks: the worker is starting');
+  const { queue, child, tooSmall } = subject;
+  if (tooSmall !== undefined) {
+    throw new GristmillError('MEMORY', `Cannot take tasks: the worker is too small: ${tooSmall}`);
+  }
   const { draining, tasks, runs } = subject.worker.status();
   if (draining)
     throw new GristmillError('NOT_WORKING', 'Cannot take tasks: the worker is stopping');

@@ -1,5 +1,6 @@
 // The worker process: does tasks and takes part in training until SIGTERM.
-// In: GRISTMILL_* settings. Out: objects in the store; exit 0 after a drain, 1 with one clear error.
+// In: GRISTMILL_* settings. Out: objects in the store; exit 0 after a drain, with one clear error otherwise.
+// Why it waits for store, lake and queue: whatever starts first, all of a cluster is up once the last of it is.
 import '../common/io-threads.ts';
 import { rm } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
@@ -10,17 +11,19 @@ import { readNumerics } from '../common/engine/numerics.ts';
 import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
+import { withoutSecrets } from '../common/queue/jetstream/connection.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { seek } from '../common/seek.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
 import { watchStore } from '../common/store/health.ts';
 import { openStore } from '../common/store/open.ts';
-import { selfTest } from '../common/store/store.ts';
+import { type Store, selfTest } from '../common/store/store.ts';
 
 import { makeExecute } from './execute.ts';
 import { Fetcher } from './fetch.ts';
 import { openProbes, watchChild } from './health.ts';
 import { makeScratch } from './scratch.ts';
-import { startWorker } from './supervisor.ts';
+import { startWorker, whyTooSmall } from './supervisor.ts';
 import { startTrainingHost } from './train/host.ts';
 
 const clock = systemClock;
@@ -32,20 +35,38 @@ async function run(stop: AbortSignal): Promise<void> {
   const worker = newWorkerId();
   const numerics = readNumerics();
   log.info('starting', { worker, numerics, ...maskSettings(SETTINGS.worker, config) });
+  const memoryBytes = config.memoryMiB * 1024 * 1024;
+  const tooSmall = whyTooSmall(memoryBytes);
+  if (tooSmall !== undefined) log.warn('too small for the tasks that are planned', { tooSmall });
   const { host, port } = config;
   const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });
-  const memoryBytes = config.memoryMiB * 1024 * 1024;
   const storeHealth = watchStore(clock);
-  const store = await openStore(config.store, process.env, { health: storeHealth });
-  await selfTest(store, worker);
-  const lake = await openStore(config.lake, process.env);
-  const queue = await openJetStream({
-    servers: config.nats,
-    source: sourceOf('GRISTMILL_NATS', process.env),
-    name: `gristmill-${worker}`,
-    log,
-  });
+  const openSafe = async (): Promise<Store> => {
+    const opened = await openStore(config.store, process.env, { health: storeHealth });
+    await selfTest(opened, worker);
+    return opened;
+  };
+  const source = sourceOf('GRISTMILL_NATS', process.env);
+  const common = { clock, log, signal: stop };
+  const sought = {
+    store: seek({ ...common, what: `the store at ${config.store}`, open: openSafe }),
+    lake: seek({
+      ...common,
+      what: `the lake at ${config.lake}`,
+      open: () => openStore(config.lake, process.env),
+    }),
+    queue: seek({
+      ...common,
+      what: `the queue at ${withoutSecrets(config.nats)}`,
+      open: () => openJetStream({ servers: config.nats, source, name: `gristmill-${worker}`, log }),
+    }),
+  };
+  probes?.wait(() => sought.store.why() ?? sought.lake.why() ?? sought.queue.why());
+  const all = Promise.all([sought.store.found, sought.lake.found, sought.queue.found]);
+  await Promise.race([all, untilAborted(stop)]);
+  if (stop.aborted) return void (await probes?.close());
+  const [store, lake, queue] = await all;
   const scratch = await makeScratch(config.scratch, worker);
   const child = startChild({
     thread: new URL('./thread.ts', import.meta.url),
@@ -69,7 +90,7 @@ async function run(stop: AbortSignal): Promise<void> {
     training: startTrainingHost({ worker, queue, store, child, clock, scratch, log, numerics }),
     execute: watched.watching(makeExecute(child, new Fetcher({ store, lake, scratch }), clock)),
   });
-  probes?.show({ worker: running, queue, child: watched });
+  probes?.show({ worker: running, queue, child: watched, tooSmall });
   log.info('working', { worker });
 
   await untilAborted(stop);

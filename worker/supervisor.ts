@@ -106,7 +106,14 @@ const threadsTraining = (training: TrainingHost | undefined): number =>
   training?.threadsUsed() ?? 0;
 
 /** DuckDB takes its limit and some more: a child that holds more tasks than its memory is killed. */
-function slotsFor({ threads, memoryBytes }: WorkerOptions): number {
-  const each = LIMITS.taskMemoryBytes + LIMITS.taskOverheadBytes;
-  return Math.max(1, Math.min(threads, Math.floor(memoryBytes / each)));
+const TASK_BYTES = LIMITS.taskMemoryBytes + LIMITS.taskOverheadBytes;
+
+const slotsFor = ({ threads, memoryBytes }: WorkerOptions): number =>
+  Math.max(1, Math.min(threads, Math.floor(memoryBytes / TASK_BYTES)));
+
+/** Why a worker can do none of the tasks that are planned today; undefined where it can. */
+export function whyTooSmall(memoryBytes: number): string | undefined {
+  if (memoryBytes >= TASK_BYTES) return undefined;
+  const inMiB = (bytes: number): number => Math.floor(bytes / 2 ** 20);
+  return `it may use ${inMiB(memoryBytes)} MiB, and a task is planned with ${inMiB(TASK_BYTES)} MiB, expected GRISTMILL_MEMORY of at least that`;
 }

@@ -1,6 +1,7 @@
 // What the API stands on: interfaces that the coordinator's main fills in and tests fake.
 // In: nothing. Out: types. Why here: no route file knows who implements jobs, workers or promotion.
 import type { Clock } from '../../common/clock.ts';
+import type { GristmillError } from '../../common/errors.ts';
 import type { Sample } from '../../common/http/metrics.ts';
 import type { Log } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
@@ -32,6 +33,8 @@ export type ApiDeps = {
   readonly surveyDataset: SurveyDataset;
   /** Left out: whether the store answers is asked, and no more. */
   readonly storeHealth?: StoreHealth | undefined;
+  /** What it still waits for since its start; undefined once all is there. */
+  readonly waitsFor?: () => GristmillError | undefined;
   readonly clock: Clock;
   readonly log: Log;
   /** More lines for /metrics, asked at each scrape. */

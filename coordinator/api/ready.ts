@@ -7,10 +7,15 @@ import { LIMITS } from '../../common/limits.ts';
 import { selfTest } from '../../common/store/store.ts';
 import type { ApiDeps } from './deps.ts';
 
-type Deps = Pick<ApiDeps, 'registry' | 'queue' | 'clock' | 'storeHealth' | 'workers' | 'jobs'>;
+type Deps = Pick<
+  ApiDeps,
+  'registry' | 'queue' | 'clock' | 'storeHealth' | 'workers' | 'jobs' | 'waitsFor'
+>;
 
 export async function checkReady(deps: Deps): Promise<string> {
   const { queue, workers, jobs } = deps;
+  const why = deps.waitsFor?.();
+  if (why) throw why;
   if (!queue.isConnected()) {
     const message = `Cannot work: the queue at ${queue.uri} does not answer`;
     throw new GristmillError('QUEUE_UNAVAILABLE', message);

@@ -8,6 +8,7 @@ import { silentLog } from '../../common/log.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import { openProbes, type Subject, watchChild } from '../../worker/health.ts';
 import type { Executed } from '../../worker/loop.ts';
+import { whyTooSmall } from '../../worker/supervisor.ts';
 
 const status = (change: Partial<Heartbeat> = {}): Heartbeat =>
   ({ threads: 4, threadsFree: 3, tasks: ['t'], runs: [], draining: false, ...change }) as Heartbeat;
@@ -126,4 +127,22 @@ test('openProbes() says which port is taken', async () => {
     code: 'PORT_TAKEN',
     message: expect.stringContaining(String(port)),
   });
+});
+
+test('/readyz of a worker that waits says for what; of one that is too small, how much it needs', async () => {
+  const probes = await openProbes(at, still);
+  onTestFinished(() => probes.close());
+  const ask = async () => (await fetch(`${probes.address}/readyz`)).json();
+  probes.wait(() => new GristmillError('QUEUE_UNAVAILABLE', 'Waits for the queue at nats://here'));
+  expect(await ask()).toMatchObject({
+    code: 'QUEUE_UNAVAILABLE',
+    detail: 'Waits for the queue at nats://here',
+  });
+  const tooSmall = whyTooSmall(512 * 2 ** 20);
+  probes.show({ ...subject(), tooSmall });
+  expect(await ask()).toMatchObject({
+    code: 'MEMORY',
+    detail: expect.stringMatching(/may use 512 MiB, and a task is planned with 896 MiB/),
+  });
+  expect(whyTooSmall(LIMITS.taskMemoryBytes + LIMITS.taskOverheadBytes)).toBeUndefined();
 });

@@ -1,9 +1,9 @@
-// The store as the gateway needs it: one that need not be there yet.
+// A store that need not be there yet.
 // In: how to open it. Out: a Store whose every call opens it first, again after a failure.
-// Why: a gateway starts, and serves what scratch holds, while its store is away.
-import type { Store } from '../common/store/store.ts';
+// Why: a gateway serves what scratch holds, and a coordinator says what it waits for, while the store is away.
+import type { Store } from './store.ts';
 
-export function openLater(uri: string, open: () => Promise<Store>): Store {
+export function storeLater(uri: string, open: () => Promise<Store>): Store {
   let opened: Promise<Store> | undefined;
   const store = (): Promise<Store> => {
     opened ??= open().catch((error: unknown) => {
