@@ -2,7 +2,7 @@
 // In: the environment, flags, the cluster that runs here. Out: addresses of the services, each with where it came from;
 // whether colours are wanted; the version.
 // Why "where from": an address that nobody answers at is named with the flag or the setting to correct.
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Env, SettingName } from '../common/config.ts';
 import { GristmillError } from '../common/errors.ts';
@@ -63,6 +63,10 @@ export function wantsColours(env: Env, isTerminal: boolean): boolean {
   if (env.FORCE_COLOR !== undefined && env.FORCE_COLOR !== '') return env.FORCE_COLOR !== '0';
   return isTerminal && !env.NO_COLOR && env.TERM !== 'dumb';
 }
+
+/** What to type for this program: a checkout has no `gristmill` on the PATH, and a package has it for npx. */
+export const programIn = (folder: string): string =>
+  existsSync(join(folder, '..', 'package-lock.json')) ? 'npm run gristmill --' : 'npx gristmill';
 
 /** Of package.json, which lies one folder up in a checkout and two in the package. */
 export function readVersion(folder: string): string {

@@ -9,6 +9,8 @@ import type { Output } from './print.ts';
 export type Context = {
   /** The row's path in words: "job submit". */
   readonly command: string;
+  /** How this program is called here, for what to type next: "npx gristmill". */
+  readonly program: string;
   /** Typed calls to both services at the addresses that flags and settings name. */
   readonly client: Client;
   readonly out: Output;

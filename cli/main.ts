@@ -7,7 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { isAbsolute, join } from 'node:path';
 import { systemClock } from '../common/clock.ts';
 import { createClient } from './client.ts';
-import { readAddresses, readVersion, wantsColours } from './config.ts';
+import { programIn, readAddresses, readVersion, wantsColours } from './config.ts';
 import { type Context, EXIT } from './context.ts';
 import { exitOf, printError } from './failure.ts';
 import { readInput } from './input.ts';
@@ -52,6 +52,7 @@ async function run(parsed: Extract<Parsed, { kind: 'run' }>, out: Output): Promi
   const signal = command.ownsSignals ? new AbortController().signal : interrupt();
   const context: Context = {
     command: command.path.join(' '),
+    program: programIn(import.meta.dirname),
     client: createClient({ ...addresses, signal }),
     out,
     env: process.env,

@@ -55,7 +55,7 @@ async function look({ client }: Context, uri: string, label: string): Promise<Da
 }
 
 function tell(
-  { out }: Context,
+  { out, program }: Context,
   of: {
     readonly lines: readonly string[];
     readonly files: readonly string[];
@@ -67,8 +67,8 @@ function tell(
   out.line();
   out.line(`${out.style('green', 'Wrote')} ${of.files.join(' and ')}. Next:`);
   out.line();
-  out.line(`  gristmill job submit ${job} --watch`);
-  out.line(`  gristmill predict ${of.name} ${rows}`);
+  out.line(`  ${program} job submit ${job} --watch`);
+  out.line(`  ${program} predict ${of.name} ${rows}`);
 }
 
 async function checkFree(paths: readonly string[], folder: string): Promise<void> {

@@ -131,13 +131,21 @@ export const rollback: Run<{
   return EXIT.done;
 };
 
-/** The version that was served before the one that is. */
+/**
+ * The version that was served before the one that is. A move to a version that was held before undoes what came since, so a
+ * rollback after a rollback goes further back, and never forward again: 1, 2, 3, back to 2, back to 1, and no further.
+ */
 function versionBefore(history: readonly AliasView[], place: AliasPlace): number {
   const now = history[0]!.version;
-  const since = history.findIndex((one) => one.version !== now);
-  const before = since < 0 ? null : history[since]!.version;
-  if (before !== null) return before;
-  const message = `Cannot roll back ${aliasOf(place)}: it serves ${now === null ? 'no version' : `version ${now}`} and served none before, expected an alias that has moved`;
+  const held: number[] = [];
+  for (const { version } of [...history].reverse()) {
+    if (version === null) continue;
+    if (held.includes(version)) held.length = held.indexOf(version);
+    held.push(version);
+  }
+  const before = held.at(now === null ? -1 : -2);
+  if (before !== undefined) return before;
+  const message = `Cannot roll back ${aliasOf(place)}: it serves ${now === null ? 'no version' : `version ${now}`} and nothing is before it, expected an alias that has moved on ("--to N" goes to any version that it served)`;
   throw new GristmillError('USAGE', message);
 }
 

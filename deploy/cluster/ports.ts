@@ -4,6 +4,7 @@
 import { createServer, type Server } from 'node:net';
 import { GristmillError } from '../../common/errors.ts';
 import { requestJson } from './http.ts';
+import { listenerOf, listenerWords } from './listener.ts';
 
 export type Wanted = { readonly name: string; readonly flag: string; readonly port: number };
 
@@ -45,18 +46,21 @@ async function taken({ name, flag, port }: Wanted): Promise<GristmillError> {
   return new GristmillError('PORT_TAKEN', `${message} (${flag} N; 0 takes a free one)`);
 }
 
+/** A cluster by its title, any other program by its process. */
 async function whoListens(port: number): Promise<string> {
+  const listener = listenerWords(listenerOf(port));
   try {
     const url = `http://127.0.0.1:${port}/openapi.json`;
     const { info } = await requestJson<{ info?: { title?: string } }>(url, {
       signal: AbortSignal.timeout(ASK_MS),
     });
-    if (/gristmill/i.test(info?.title ?? ''))
-      return `another cluster's ${info?.title} answers there`;
+    if (/gristmill/i.test(info?.title ?? '')) {
+      return `another cluster's ${info?.title} answers there: ${listener}`;
+    }
   } catch {
     // it speaks something else
   }
-  return 'another program listens there';
+  return listener;
 }
 
 function listenAt(port: number): Promise<Server> {

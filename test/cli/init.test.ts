@@ -27,6 +27,7 @@ function world({ isJson = false, folder = tempFolder() } = {}) {
     },
     out: makeOutput({ stdout, stderr: stdout, isJson, hasColours: false }),
     folder,
+    program: 'gristmill',
     clock: systemClock,
   } as unknown as Context;
   const at = (path: string) => join(folder, path);
