@@ -4,6 +4,7 @@
 import { digestOf } from '../ids.ts';
 import { readFact } from '../stage/former.ts';
 import { checkFilledJob } from './job/job.ts';
+import { sameForAll } from './plan.ts';
 import type { JobEvent } from './view.ts';
 
 /** A stored object before its shape is known. */
@@ -21,7 +22,7 @@ export const planForms = {
   1: ({ profile, prepare: _, ...plan }: Older): unknown => ({
     ...plan,
     formatVersion: 2,
-    numerics: profile,
+    numerics: sameForAll(String(profile)),
     prepare: null,
   }),
   2: (plan: Older): unknown => plan,

@@ -1,6 +1,7 @@
 // A snapshot and a plan: what a dataset was at a moment, and the tasks that follow from it.
 // In: listings and footers; spec and snapshot. Out: snapshots/<digest>.json and jobs/<job>/plan.json.
 import type { Digest, JobId } from '../ids.ts';
+import { STAGE_NAMES, type Stage } from '../stage/stages.ts';
 import type { Shard, Task } from './task.ts';
 
 /** A column as Parquet and DuckDB see it: the DuckDB type, e.g. BIGINT, VARCHAR, TIMESTAMP. */
@@ -35,8 +36,13 @@ export type Plan = {
   readonly formatVersion: 2;
   readonly job: JobId;
   readonly snapshot: Digest;
-  readonly numerics: string;
+  /** By stage: what decides the bits of its tasks. They may be of different devices. */
+  readonly numerics: Readonly<Record<Stage, string>>;
   readonly prepare: readonly Task[];
 };
+
+/** Every stage under the same numerics. */
+export const sameForAll = (numerics: string): Plan['numerics'] =>
+  Object.fromEntries(STAGE_NAMES.map((stage) => [stage, numerics])) as Plan['numerics'];
 
 export type { Shard };

@@ -6,6 +6,7 @@
 // A number goes up only where an older program would misread the new form; both are then named in `forms`.
 import Type, { type TSchema } from 'typebox';
 import { GristmillError } from '../errors.ts';
+import { STAGE_NAMES } from '../stage/stages.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from './explain.ts';
@@ -197,7 +198,7 @@ const STORED = {
     schema: Type.Object({
       job: Job,
       snapshot: Hex,
-      numerics: Text,
+      numerics: Type.Object(Object.fromEntries(STAGE_NAMES.map((stage) => [stage, Text]))),
       prepare: orNull(Type.Array(TaskSchema)),
     }),
   },

@@ -57,10 +57,12 @@ export async function passGate(
     version,
     trained,
   }: { place: AliasPlace; plan: Plan; version: Manifest; trained: Trained },
-): Promise<void> {
+): Promise<Decision> {
   const { environment, alias } = place;
-  const tell = (decision: Decision, evidence: Evidence | null): Promise<void> =>
-    job.record(found('gate', { gate: { environment, alias, decision, evidence } }));
+  const tell = async (decision: Decision, evidence: Evidence | null): Promise<Decision> => {
+    await job.record(found('gate', { gate: { environment, alias, decision, evidence } }));
+    return decision;
+  };
   await moveTestset(job.store, place, {
     definition: testsetDefinition(job.spec),
     snapshot: plan.snapshot,
@@ -79,7 +81,7 @@ export async function passGate(
     decided ??
     (await holdHearing(job, {
       place,
-      numerics: plan.numerics,
+      numerics: plan.numerics.evaluate,
       candidate: version,
       model: trained.model,
       slices: job.spec.training.slices,

@@ -10,7 +10,7 @@ import type { PrepareProgram } from '../../common/stage/prepare.ts';
 import type { RawColumn } from '../../common/stage/terms.ts';
 import type { CleanRule } from '../../common/wire/job/head.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
-import type { Split } from '../../common/wire/job/training.ts';
+import type { Split, TrainingJob } from '../../common/wire/job/training.ts';
 import type { TestSetDefinition } from '../../common/wire/model.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import { findColumn } from '../compile/allowlist.ts';
@@ -49,6 +49,22 @@ export function checkSpec(
     features: training?.features ?? {},
     extra: training?.slices ?? [],
   });
+}
+
+/** What a training job's check has found beside. */
+export type CheckedTraining = CheckedSpec & {
+  readonly [K in 'label' | 'split' | 'features']: NonNullable<CheckedSpec[K]>;
+};
+
+export async function checkTraining(
+  machinery: Pick<Machinery, 'child'>,
+  spec: TrainingJob,
+  schema: readonly SchemaColumn[],
+): Promise<CheckedTraining> {
+  const checked = await checkSpec(machinery, spec, schema);
+  const { label, split, features } = checked;
+  if (label && split && features) return { ...checked, label, split, features };
+  throw new GristmillError('INTERNAL', 'Cannot check the job: the answer leaves out what it asked');
 }
 
 /** A model's test rows: its fixed clean, label and split, with the raw columns that versions read. */

@@ -9,7 +9,7 @@ import type { Queue } from '../../common/queue/queue.ts';
 import type { StoreHealth } from '../../common/store/health.ts';
 import type { Store } from '../../common/store/store.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
-import type { TrainingJob } from '../../common/wire/job/training.ts';
+import type { PublishSpec, TrainingJob } from '../../common/wire/job/training.ts';
 import type { JobFact, StageView, TrainingView } from '../../common/wire/view.ts';
 import type { Stand } from '../dispatch/waiting.ts';
 import type { Workers } from '../dispatch/workers.ts';
@@ -52,4 +52,8 @@ export type JobContext<S extends JobSpec = JobSpec> = TaskContext & {
 
 export type TrainingContext = JobContext<TrainingJob>;
 
+export type PublishingContext = JobContext<TrainingJob & { readonly publish: PublishSpec }>;
+
 export const isTraining = (job: JobContext): job is TrainingContext => job.spec.kind === 'training';
+export const isPublishing = (job: JobContext): job is PublishingContext =>
+  job.spec.kind === 'training' && job.spec.publish !== undefined;

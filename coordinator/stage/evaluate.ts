@@ -34,14 +34,14 @@ export async function evaluateVersion(
     parts,
     slices,
     where: fitted.ranges.test,
-    numerics: plan.numerics,
+    numerics: plan.numerics.evaluate,
   });
   const evaluation = await measure(stage, {
     scores,
     signature,
     slices,
     baseline: fitted.baseline,
-    numerics: plan.numerics,
+    numerics: plan.numerics.evaluate,
   });
   await stage.finish();
   const { metrics, baseline, rows } = evaluation;

@@ -52,7 +52,7 @@ export async function fitFeatures(
   const objective = OBJECTIVES[label.kind];
   const { split } = job.spec.training;
   const fitLevel = (level: Level): Promise<FitResult> =>
-    fitParts(stage, { numerics: plan.numerics, prepared, ...level });
+    fitParts(stage, { numerics: plan.numerics.fit, prepared, ...level });
 
   const ranges = await cutOffs(split, prepared, fitLevel);
   const counted = await fitLevel({

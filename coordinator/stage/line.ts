@@ -1,39 +1,144 @@
-// The whole line, top to bottom: one job from snapshot to alias.
-// In: a job's context. Out: facts in its journal; the version and the alias it ends in.
+// The lines that jobs run: each kind of job is a small graph of steps, as data, and one executor runs them all.
+// In: a job's context. Out: facts in its journal; what each step made.
 // Why it can be run again at any point: each step finds what it made before, by content or by name.
-// Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
+//
+//   pin ─► prepare ─► fit ─► train ─┬► evaluate ─┬► publish ─► gate
+//                                   └► prove ────┘
 import { GristmillError } from '../../common/errors.ts';
+import type { MetricsResult } from '../../common/stage/evaluate.ts';
+import type { Decision } from '../../common/stage/gate.ts';
+import type { Manifest } from '../../common/wire/model.ts';
 import { passGate } from '../registry/hearing.ts';
 import { checkPublishes } from '../registry/testset.ts';
-import { checkSpec } from './check.ts';
-import { isTraining, type JobContext } from './context.ts';
+import { type CheckedSpec, type CheckedTraining, checkSpec, checkTraining } from './check.ts';
+import {
+  isPublishing,
+  isTraining,
+  type JobContext,
+  type PublishingContext,
+  type TrainingContext,
+} from './context.ts';
 import { evaluateVersion } from './evaluate.ts';
-import { fitFeatures } from './fit.ts';
-import { pinPlan } from './pin.ts';
-import { prepareRows } from './prepare.ts';
-import { proveServing } from './prove.ts';
+import { type Fitted, fitFeatures } from './fit.ts';
+import { type Pinned, pinPlan } from './pin.ts';
+import { type PreparedRows, prepareRows } from './prepare.ts';
+import { type Proof, proveServing } from './prove.ts';
 import { publish } from './publish.ts';
-import { trainModel } from './train.ts';
+import { type Trained, trainModel } from './train.ts';
 
 export async function runJob(job: JobContext): Promise<void> {
   await checkPublishes(job.store, job.spec);
-  const { snapshot, plan } = await pinPlan(job);
-  const checked = await checkSpec(job, job.spec, snapshot.schema);
-  const prepared = await prepareRows(job, plan);
-  if (!isTraining(job)) return;
-  if (!checked.features || !checked.label) {
-    throw new GristmillError(
-      'INTERNAL',
-      'Cannot train: the spec has training and its check has no features',
-    );
-  }
-  const { features, label } = checked;
-  const fitted = await fitFeatures(job, { plan, prepared, features, label });
-  const trained = await trainModel(job, { plan, prepared, features, label, fitted });
-  const evaluation = await evaluateVersion(job, { plan, prepared, fitted, trained });
-  const proof = await proveServing(job, { plan, prepared, fitted, trained });
-  const { publish: target } = job.spec;
-  if (!target) return;
-  const version = await publish(job, { target, plan, fitted, trained, evaluation, proof });
-  await passGate(job, { place: target, plan, version, trained });
+  if (isPublishing(job)) await runLine(PUBLISHING, job);
+  else if (isTraining(job)) await runLine(TRAINING, job);
+  else await runLine(DATA, job);
 }
+
+/** A step is handed what the steps that it needs have made, and nothing else. */
+export type Step<Job, Made> = {
+  readonly step: keyof Made;
+  readonly needs: readonly (keyof Made)[];
+  readonly run: (job: Job, made: Made) => Promise<unknown>;
+};
+
+/** Holds a step to what it needs and makes. */
+export const stepsOf =
+  <Job, Made>() =>
+  <Name extends keyof Made, const Needs extends readonly (keyof Made)[]>(
+    step: Name,
+    needs: Needs,
+    run: (job: Job, made: Pick<Made, Needs[number]>) => Promise<Made[Name]>,
+  ): Step<Job, Made> => ({ step, needs, run });
+
+/** Runs each step once what it needs is there; one at a time, as a step's tasks fill the cluster by themselves. */
+export async function runLine<Job, Made>(
+  line: readonly Step<Job, Made>[],
+  job: Job,
+): Promise<Partial<Made>> {
+  const made: Partial<Made> = {};
+  for (const { step, run } of inOrder(line))
+    made[step] = (await run(job, made as Made)) as Made[typeof step];
+  return made;
+}
+
+/** Needs first, else as they stand; INTERNAL where a line has no such order. */
+export function inOrder<Job, Made>(line: readonly Step<Job, Made>[]): readonly Step<Job, Made>[] {
+  const ordered: Step<Job, Made>[] = [];
+  const waiting = [...line];
+  const isMade = (need: keyof Made): boolean => ordered.some(({ step }) => step === need);
+  while (waiting.length > 0) {
+    const next = waiting.findIndex(({ needs }) => needs.every(isMade));
+    if (next < 0) {
+      const steps = waiting.map(({ step }) => String(step)).join(', ');
+      throw new GristmillError('INTERNAL', `Cannot order ${steps}: none has all that it needs`);
+    }
+    ordered.push(...waiting.splice(next, 1));
+  }
+  return ordered;
+}
+
+type DataMade = { readonly pin: Pinned<CheckedSpec>; readonly prepare: PreparedRows };
+
+const data = stepsOf<JobContext, DataMade>();
+export const DATA = [
+  data('pin', [], (job) => pinPlan(job, (schema) => checkSpec(job, job.spec, schema))),
+  data('prepare', ['pin'], (job, { pin }) => prepareRows(job, pin.plan)),
+];
+
+type TrainingMade = {
+  readonly pin: Pinned<CheckedTraining>;
+  readonly prepare: PreparedRows;
+  readonly fit: Fitted;
+  readonly train: Trained;
+  readonly evaluate: MetricsResult;
+  readonly prove: Proof;
+};
+
+const training = stepsOf<TrainingContext, TrainingMade>();
+export const TRAINING = [
+  training('pin', [], (job) => pinPlan(job, (schema) => checkTraining(job, job.spec, schema))),
+  training('prepare', ['pin'], (job, { pin }) => prepareRows(job, pin.plan)),
+  training('fit', ['pin', 'prepare'], (job, { pin, prepare: prepared }) =>
+    fitFeatures(job, { plan: pin.plan, ...pin.checked, prepared }),
+  ),
+  training('train', ['pin', 'prepare', 'fit'], (job, { pin, prepare: prepared, fit: fitted }) =>
+    trainModel(job, { plan: pin.plan, ...pin.checked, prepared, fitted }),
+  ),
+  training('evaluate', ['pin', 'prepare', 'fit', 'train'], (job, made) =>
+    evaluateVersion(job, trainedOf(made)),
+  ),
+  training('prove', ['pin', 'prepare', 'fit', 'train'], (job, made) =>
+    proveServing(job, trainedOf(made)),
+  ),
+];
+
+const trainedOf = (made: Pick<TrainingMade, 'pin' | 'prepare' | 'fit' | 'train'>) => ({
+  plan: made.pin.plan,
+  prepared: made.prepare,
+  fitted: made.fit,
+  trained: made.train,
+});
+
+type PublishingMade = TrainingMade & { readonly publish: Manifest; readonly gate: Decision };
+
+const publishing = stepsOf<PublishingContext, PublishingMade>();
+export const PUBLISHING: readonly Step<PublishingContext, PublishingMade>[] = [
+  ...TRAINING,
+  publishing('publish', ['pin', 'fit', 'train', 'evaluate', 'prove'], (job, made) =>
+    publish(job, {
+      target: job.spec.publish,
+      plan: made.pin.plan,
+      fitted: made.fit,
+      trained: made.train,
+      evaluation: made.evaluate,
+      proof: made.prove,
+    }),
+  ),
+  publishing('gate', ['pin', 'train', 'publish'], (job, made) =>
+    passGate(job, {
+      place: job.spec.publish,
+      plan: made.pin.plan,
+      version: made.publish,
+      trained: made.train,
+    }),
+  ),
+];

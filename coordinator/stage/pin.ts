@@ -3,11 +3,11 @@
 // Why the plan is written before results are looked up: it is what garbage collection starts from.
 // Flow: job → [snapshot → plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
-import type { JobId } from '../../common/ids.ts';
+import type { Digest, JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { PrepareProgram } from '../../common/stage/prepare.ts';
 import { createJson } from '../../common/store/store.ts';
-import type { Plan, Snapshot } from '../../common/wire/plan.ts';
+import { type Plan, type Snapshot, sameForAll } from '../../common/wire/plan.ts';
 import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { Task } from '../../common/wire/task.ts';
 import { found } from '../../common/wire/view.ts';
@@ -15,33 +15,36 @@ import { chooseNumerics } from '../dispatch/workers.ts';
 import { cutShards } from '../plan/shards.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.ts';
-import { checkSpec, prepareProgram } from './check.ts';
+import { type CheckedSpec, prepareProgram } from './check.ts';
 import type { JobContext } from './context.ts';
 
 /** The first plan, and one for each time that a job was told to go on under other numerics. */
 export const planKey = (job: JobId, repins = 0): string =>
   repins === 0 ? `jobs/${job}/plan.json` : `jobs/${job}/plan-${repins + 1}.json`;
 
-export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; plan: Plan }> {
-  const existing = await readStored(job.store, planKey(job.id), 'plan');
-  if (existing) {
-    const snapshot = await loadSnapshot(job.store, existing.snapshot);
-    return job.repins.length === 0
-      ? carryOn(job, existing, snapshot)
-      : planAgain(job, existing, snapshot);
-  }
+export type Pinned<C extends CheckedSpec = CheckedSpec> = {
+  readonly snapshot: Snapshot;
+  readonly plan: Plan;
+  /** What the check of the spec found: once, and carried from here on. */
+  readonly checked: C;
+};
 
+export async function pinPlan<C extends CheckedSpec>(
+  job: JobContext,
+  check: (schema: Snapshot['schema']) => Promise<C>,
+): Promise<Pinned<C>> {
+  const existing = await readStored(job.store, planKey(job.id), 'plan');
+  if (existing) return (job.repins.length === 0 ? carryOn : planAgain)(job, existing, check);
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter);
   const digest = await saveSnapshot(job.store, snapshot);
+  const checked = await check(snapshot.schema);
   const numerics = await awaitNumerics(job);
-  const checked = await checkSpec(job, job.spec, snapshot.schema);
-  const program = prepareProgram(checked);
   const plan: Plan = {
     formatVersion: 2,
     job: job.id,
     snapshot: digest,
-    numerics,
-    prepare: await prepareTasks(job, { snapshot, program, numerics }),
+    numerics: sameForAll(numerics),
+    prepare: await tasksOf(job, { snapshot, checked, numerics }),
   };
   await createJson(job.store, planKey(job.id), plan);
   const won = await readStored(job.store, planKey(job.id), 'plan');
@@ -50,49 +53,53 @@ export async function pinPlan(job: JobContext): Promise<{ snapshot: Snapshot; pl
       'INTERNAL',
       `Cannot plan job ${job.id}: its plan is not in the store after it was written`,
     );
-  const pinned = won.snapshot === digest ? snapshot : await loadSnapshot(job.store, won.snapshot);
-  await job.record(
-    found('snapshot', {
-      snapshot: {
-        digest: won.snapshot,
-        objects: pinned.objects.length,
-        rowGroups: pinned.objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
-        rows: pinned.objects.reduce((sum, object) => sum + object.rows, 0),
-        bytes: pinned.objects.reduce((sum, object) => sum + object.bytes, 0),
-      },
-    }),
-  );
-  return carryOn(job, won, pinned);
+  const mine = won.snapshot === digest ? { snapshot, checked } : undefined;
+  const pinned = await carryOn(job, won, check, mine);
+  await job.record(found('snapshot', { snapshot: sizeOf(won.snapshot, pinned.snapshot) }));
+  return pinned;
 }
 
+const sizeOf = (digest: Digest, { objects }: Snapshot) => ({
+  digest,
+  objects: objects.length,
+  rowGroups: objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
+  rows: objects.reduce((sum, object) => sum + object.rows, 0),
+  bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
+});
+
 /** The same rows under the numerics that the job was last told to go on under. */
-async function planAgain(
+async function planAgain<C extends CheckedSpec>(
   job: JobContext,
   first: Stored['plan'],
-  snapshot: Snapshot,
-): Promise<{ snapshot: Snapshot; plan: Plan }> {
+  check: (schema: Snapshot['schema']) => Promise<C>,
+): Promise<Pinned<C>> {
   const key = planKey(job.id, job.repins.length);
   const existing = await readStored(job.store, key, 'plan');
-  if (existing) return carryOn(job, existing, snapshot);
-  const numerics = job.repins.at(-1)!;
-  const plan = { ...first, numerics, prepare: null };
-  const made = await carryOn(job, plan, snapshot);
+  if (existing) return carryOn(job, existing, check);
+  const numerics = sameForAll(job.repins.at(-1)!);
+  const made = await carryOn(job, { ...first, numerics, prepare: null }, check);
   await createJson(job.store, key, made.plan);
   return made;
 }
 
 /** A plan that is there holds; tasks that an older program planned have other names now and are made anew. */
-async function carryOn(
+async function carryOn<C extends CheckedSpec>(
   job: JobContext,
   stored: Stored['plan'],
-  snapshot: Snapshot,
-): Promise<{ snapshot: Snapshot; plan: Plan }> {
-  if (stored.prepare) return { snapshot, plan: { ...stored, prepare: stored.prepare } };
-  const program = prepareProgram(await checkSpec(job, job.spec, snapshot.schema));
-  const { numerics } = stored;
-  const prepare = await prepareTasks(job, { snapshot, program, numerics });
-  return { snapshot, plan: { ...stored, prepare } };
+  check: (schema: Snapshot['schema']) => Promise<C>,
+  known?: Pick<Pinned<C>, 'snapshot' | 'checked'>,
+): Promise<Pinned<C>> {
+  const snapshot = known?.snapshot ?? (await loadSnapshot(job.store, stored.snapshot));
+  const checked = known?.checked ?? (await check(snapshot.schema));
+  const numerics = stored.numerics.prepare;
+  const prepare = stored.prepare ?? (await tasksOf(job, { snapshot, checked, numerics }));
+  return { snapshot, checked, plan: { ...stored, prepare } };
 }
+
+const tasksOf = (
+  job: JobContext,
+  of: { readonly snapshot: Snapshot; readonly checked: CheckedSpec; readonly numerics: string },
+): Promise<Task[]> => prepareTasks(job, { ...of, program: prepareProgram(of.checked) });
 
 /** The numerics with the most threads alive; waits, visibly, for a first worker. */
 async function awaitNumerics(job: JobContext): Promise<string> {

@@ -41,7 +41,7 @@ export async function proveServing(
   };
   const inputs = parts.map(({ part, shard }) => ({ kind: 'replay', part, shard }) as const);
   const { results } = await stage.compute<ProveResult>(
-    { program, inputs, numerics: plan.numerics },
+    { program, inputs, numerics: plan.numerics.prove },
     ({ rows }) => rows,
   );
   await stage.finish();

@@ -56,10 +56,10 @@ export async function publish(
         snapshot: plan.snapshot,
         spec: job.spec,
         seed: job.spec.seed,
-        numerics: plan.numerics,
+        numerics: plan.numerics.train,
         createdAt: job.clock.now(),
       },
-      bitExact: isBitExact(plan.numerics),
+      bitExact: isBitExact(plan.numerics.train),
     }),
   );
   const published = { model, version: manifest.version, reused };

@@ -49,7 +49,7 @@ export async function trainModel(job: TrainingContext, given: Given): Promise<Tr
   const { results } = await stage.compute<AssembleResult>({
     program: assemble,
     inputs: [{ kind: 'none' }],
-    numerics: plan.numerics,
+    numerics: plan.numerics.train,
   });
   await stage.finish();
   return { trainDigest, model: results[0]!.model, signature: assemble.signature, epochs };
@@ -93,7 +93,7 @@ async function runRounds(
       ...job,
       program,
       digest,
-      numerics: of.plan.numerics,
+      numerics: of.plan.numerics.train,
       onProgress: ({ view, rows, cpuSeconds }) => {
         shown = { ...view, loss: view.loss === null ? null : view.loss * unit };
         job.showTraining(shown);

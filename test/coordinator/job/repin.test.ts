@@ -94,7 +94,7 @@ test('a job waits for numerics that nobody has, and is repinned to those that th
     await readStored(store, planKey(job), 'plan'),
     await readStored(store, planKey(job, 1), 'plan'),
   ];
-  expect([first!.numerics, second!.numerics]).toEqual([
+  expect([first!.numerics.prepare, second!.numerics.prepare]).toEqual([
     'duckdb-1.0.0+code-1',
     'duckdb-1.0.0+code-2',
   ]);
