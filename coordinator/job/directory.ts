@@ -13,7 +13,7 @@ import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { appendNext, type Entry, entryKey } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { readStored, readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
+import { readStored, readStoredAfter, readStoredHead } from '../../common/stored/stored.ts';
 import type { IndexCheckpoint, IndexEntry } from '../../common/wire/view.ts';
 import { type JobEntry, JobRecord } from './record.ts';
 import { INDEX_PREFIX, loadSpec } from './submit.ts';

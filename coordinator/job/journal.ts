@@ -5,7 +5,7 @@ import type { Clock } from '../../common/clock.ts';
 import { canonicalJson, type JobId } from '../../common/ids.ts';
 import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { readStoredAfter } from '../../common/wire/stored.ts';
+import { readStoredAfter } from '../../common/stored/stored.ts';
 import type { JobEvent, JobFact } from '../../common/wire/view.ts';
 
 export const journalPrefix = (job: JobId): string => `jobs/${job}/journal`;

@@ -6,8 +6,8 @@ import { CODES, GristmillError, pointedAt, toWireError } from '../../common/erro
 import { digestOf, type JobId, jobIdOf } from '../../common/ids.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
+import { readStored, type Stored } from '../../common/stored/stored.ts';
 import { type JobSpec, parseJob } from '../../common/wire/job/job.ts';
-import { readStored, type Stored } from '../../common/wire/stored.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { checkPublishes } from '../registry/testset.ts';
 import { fetchSchema } from '../snapshot/snapshot.ts';

@@ -7,9 +7,9 @@ import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import { readStoredAfter, readStoredHead } from '../../common/stored/stored.ts';
 import type { AliasMoved } from '../../common/wire/event.ts';
 import { type AliasEntry, aliasPrefix, type Evidence } from '../../common/wire/model.ts';
-import { readStoredAfter, readStoredHead } from '../../common/wire/stored.ts';
 import { folders, getVersion, requireModel } from './version.ts';
 
 export type AliasPlace = {

@@ -15,6 +15,7 @@ import {
 import type { Metrics } from '../../common/stage/terms.ts';
 import { appendNext } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import { readStoredHead } from '../../common/stored/stored.ts';
 import {
   escapePointer,
   explainSchema,
@@ -29,7 +30,6 @@ import {
   type GatePolicy,
   gatePrefix,
 } from '../../common/wire/model.ts';
-import { readStoredHead } from '../../common/wire/stored.ts';
 import { newestVersion } from './version.ts';
 
 const closed = { additionalProperties: false } as const;

@@ -6,6 +6,7 @@ import { canonicalJson, type Digest, type JobId } from '../../common/ids.ts';
 import type { SplitRange } from '../../common/stage/terms.ts';
 import { append, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import { readStoredHead } from '../../common/stored/stored.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { TrainingJob } from '../../common/wire/job/training.ts';
 import {
@@ -14,7 +15,6 @@ import {
   type TestSetEntry,
   testsetPrefix,
 } from '../../common/wire/model.ts';
-import { readStoredHead } from '../../common/wire/stored.ts';
 
 /** The part of a training job that defines its test rows. */
 export function testsetDefinition(

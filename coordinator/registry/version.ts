@@ -9,13 +9,13 @@ import { mapParallel } from '../../common/parallel.ts';
 import { append, entryKey } from '../../common/store/journal.ts';
 import { jsonBytes, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
+import { readStored, readStoredHead } from '../../common/stored/stored.ts';
 import {
   blobKey,
   type GoldenRows,
   type Manifest,
   versionsPrefix,
 } from '../../common/wire/model.ts';
-import { readStored, readStoredHead } from '../../common/wire/stored.ts';
 import { type BlobRef, copyKey } from '../../common/wire/task.ts';
 
 /** A version before it has a number. */

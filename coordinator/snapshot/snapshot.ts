@@ -6,8 +6,8 @@ import { GristmillError } from '../../common/errors.ts';
 import { type Digest, digestOf } from '../../common/ids.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { createJson, type ObjectInfo, type Store } from '../../common/store/store.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type { SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
-import { readStored } from '../../common/wire/stored.ts';
 import type { ReadFooter } from './footer.ts';
 import { listDataset } from './list.ts';
 

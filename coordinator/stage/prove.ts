@@ -7,7 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import { found } from '../../common/wire/view.ts';
-import { spread } from '../survey/choose.ts';
+import { spread } from '../plan/spread.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';

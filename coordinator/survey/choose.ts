@@ -5,16 +5,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Snapshot } from '../../common/wire/plan.ts';
 import type { Shard } from '../../common/wire/task.ts';
 import { cutShards } from '../plan/shards.ts';
-
-/** At most `max` items: the first, the last, and others evenly between. */
-export function spread<T>(items: readonly T[], max: number): readonly T[] {
-  if (items.length <= max) return items;
-  if (max === 1) return items.slice(0, 1);
-  return Array.from(
-    { length: max },
-    (_, i) => items[Math.round((i * (items.length - 1)) / (max - 1))]!,
-  );
-}
+import { spread } from '../plan/spread.ts';
 
 /** Few shards where they hold enough rows, more where row groups and files are tiny; bounded by bytes. */
 export function chooseShards(snapshot: Snapshot): readonly Shard[] {

@@ -12,12 +12,13 @@ import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';
 import { runTasks } from '../dispatch/offer.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
+import { spread } from '../plan/spread.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { listDataset } from '../snapshot/list.ts';
 import { snapshotOf } from '../snapshot/snapshot.ts';
 import { checkLabel, checkSchema, isOwnName } from '../stage/check.ts';
 import type { Machinery } from '../stage/context.ts';
-import { chooseShards, spread } from './choose.ts';
+import { chooseShards } from './choose.ts';
 import { mergeColumn, mergeLabel, mergeSample, type SurveyedColumn } from './merge.ts';
 import { makeTurns } from './turns.ts';
 

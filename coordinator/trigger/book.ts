@@ -8,8 +8,8 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import { append, entryKey } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
+import { readStored, readStoredAfter } from '../../common/stored/stored.ts';
 import { checkJob } from '../../common/wire/job/job.ts';
-import { readStored, readStoredAfter } from '../../common/wire/stored.ts';
 import {
   FIRING_KINDS,
   type Firing,

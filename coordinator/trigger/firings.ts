@@ -5,7 +5,7 @@ import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
-import { readStored } from '../../common/wire/stored.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type { Firing } from '../../common/wire/trigger.ts';
 import { isEnded } from '../job/view.ts';
 import { dayOf, firingKey, firingsPrefix, isCall, momentOf, slotOf } from './slots.ts';

@@ -8,7 +8,7 @@ import { canonicalJson } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
-import { readStored } from '../../common/wire/stored.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type {
   Firing,
   FiringView,

@@ -72,7 +72,7 @@ const DOORS: Readonly<Record<string, RegExp>> = {
   '@fastify/swagger': /^common\/http\/service\.ts$/,
   'prom-client': /^(common\/http|gateway)\/metrics\.ts$/,
   typebox:
-    /^(common\/(wire|stage|http|model)|coordinator\/(api|registry|trigger)|gateway)\/.*\.ts$/,
+    /^(common\/(wire|stage|stored|http|model)|coordinator\/(api|registry|trigger)|gateway)\/.*\.ts$/,
   croner: /^coordinator\/trigger\/on\/cron\.ts$/,
   commander: /^cli\/program\.ts$/,
   ajv: /^(common\/wire|coordinator\/api)\/.*\.ts$/,

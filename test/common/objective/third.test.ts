@@ -4,12 +4,6 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import {
-  addValidation,
-  summarizeValidation,
-  validationLength,
-  validationPartial,
-} from '../../../common/algorithm/validation.ts';
 import { systemClock } from '../../../common/clock.ts';
 import { openSession, type Session } from '../../../common/engine/onnx.ts';
 import { LIMITS } from '../../../common/limits.ts';
@@ -20,6 +14,12 @@ import type { Metric } from '../../../common/metric/metric.ts';
 import { METRICS, type MetricName } from '../../../common/metric/metrics.ts';
 import type { Objective } from '../../../common/objective/objective.ts';
 import { type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
+import {
+  addValidation,
+  summarizeValidation,
+  validationLength,
+  validationPartial,
+} from '../../../common/objective/validation.ts';
 import { int } from '../../../common/onnx/build.ts';
 import { encodeModel } from '../../../common/onnx/proto.ts';
 import { predictBatch } from '../../../common/predict/batch.ts';

@@ -10,7 +10,7 @@ import { CHANNELS } from '../../../common/queue/channels.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { jsonBytes } from '../../../common/store/store.ts';
-import { readStored } from '../../../common/wire/stored.ts';
+import { readStored } from '../../../common/stored/stored.ts';
 import type { JobView } from '../../../common/wire/view.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { JobService } from '../../../coordinator/job/service.ts';

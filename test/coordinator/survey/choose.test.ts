@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../common/limits.ts';
 import type { RowGroup, Snapshot } from '../../../common/wire/plan.ts';
-import { chooseShards, spread } from '../../../coordinator/survey/choose.ts';
+import { spread } from '../../../coordinator/plan/spread.ts';
+import { chooseShards } from '../../../coordinator/survey/choose.ts';
 
 const MiB = 1024 * 1024;
 

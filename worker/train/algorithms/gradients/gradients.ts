@@ -4,7 +4,7 @@
 import type { Algorithm } from '../../../../common/algorithm/algorithm.ts';
 import { addGradients, sumLength } from '../../../../common/algorithm/gradients.ts';
 import { gradientSchedule, roundPlan } from '../../../../common/algorithm/schedule.ts';
-import { addValidation, validationLength } from '../../../../common/algorithm/validation.ts';
+import { addValidation, validationLength } from '../../../../common/objective/validation.ts';
 import type { GradientsProgram } from '../../../../common/stage/train.ts';
 import type { LaneRows } from '../../rows.ts';
 import { Progress } from './progress.ts';

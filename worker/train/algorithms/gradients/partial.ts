@@ -11,10 +11,10 @@ import {
   roundPlan,
   stepRows,
 } from '../../../../common/algorithm/schedule.ts';
-import { addValidation, validationPartial } from '../../../../common/algorithm/validation.ts';
 import { type FeedTensor, openSession, type Session } from '../../../../common/engine/onnx.ts';
 import { GristmillError } from '../../../../common/errors.ts';
 import { OBJECTIVES } from '../../../../common/objective/objectives.ts';
+import { addValidation, validationPartial } from '../../../../common/objective/validation.ts';
 import type { GradientsProgram } from '../../../../common/stage/train.ts';
 import type { LaneRows, Rows } from '../../rows.ts';
 import { type Arena, makeArena } from '../../simd.ts';

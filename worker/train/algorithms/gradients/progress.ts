@@ -14,7 +14,7 @@ import {
 } from '../../../../common/algorithm/gradients.ts';
 import { type HeaderFormat, readHeaded, writeHeaded } from '../../../../common/algorithm/header.ts';
 import { roundCount, roundPlan } from '../../../../common/algorithm/schedule.ts';
-import { summarizeValidation } from '../../../../common/algorithm/validation.ts';
+import { summarizeValidation } from '../../../../common/objective/validation.ts';
 import type { GradientsProgram, TrainFigures } from '../../../../common/stage/train.ts';
 
 type History = {

@@ -3,9 +3,9 @@
 // Why no step from each form to the next: there are two so far.
 import { digestOf } from '../ids.ts';
 import { readFact } from '../stage/former.ts';
-import { checkFilledJob } from './job/job.ts';
-import { sameForAll } from './plan.ts';
-import type { JobEvent } from './view.ts';
+import { checkFilledJob } from '../wire/job/job.ts';
+import { sameForAll } from '../wire/plan.ts';
+import type { JobEvent } from '../wire/view.ts';
 
 /** A stored object before its shape is known. */
 export type Older = Readonly<Record<string, unknown>>;

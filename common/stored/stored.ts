@@ -9,9 +9,14 @@ import { GristmillError } from '../errors.ts';
 import { STAGE_NAMES } from '../stage/stages.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
-import { explainSchema, shownErrors } from './explain.ts';
-import type { JobSpec } from './job/job.ts';
-import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from './model.ts';
+import { explainSchema, shownErrors } from '../wire/explain.ts';
+import type { JobSpec } from '../wire/job/job.ts';
+import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from '../wire/model.ts';
+import type { Plan, Snapshot } from '../wire/plan.ts';
+import type { Checkpoint } from '../wire/round.ts';
+import type { Task } from '../wire/task.ts';
+import type { Firing, TriggerCall, TriggerEntry } from '../wire/trigger.ts';
+import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from '../wire/view.ts';
 import {
   eventForms,
   evidenceForms,
@@ -21,11 +26,6 @@ import {
   specForms,
   triggerForms,
 } from './older.ts';
-import type { Plan, Snapshot } from './plan.ts';
-import type { Checkpoint } from './round.ts';
-import type { Task } from './task.ts';
-import type { Firing, TriggerCall, TriggerEntry } from './trigger.ts';
-import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from './view.ts';
 
 /** What each kind of object is in today's form. */
 export type Stored = {

@@ -1,12 +1,12 @@
 import { expect, test } from 'vitest';
+import { metricsOf } from '../../../common/metric/measure.ts';
+import { OBJECTIVES } from '../../../common/objective/objectives.ts';
 import {
   addValidation,
   summarizeValidation,
   validationLength,
   validationPartial,
-} from '../../../common/algorithm/validation.ts';
-import { metricsOf } from '../../../common/metric/measure.ts';
-import { OBJECTIVES } from '../../../common/objective/objectives.ts';
+} from '../../../common/objective/validation.ts';
 import { Philox } from '../../../common/random.ts';
 
 /** Scores of a calibrated model: the label is drawn with the score as its probability. */

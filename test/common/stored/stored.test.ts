@@ -10,7 +10,7 @@ import {
   readStoredAfter,
   readStoredHead,
   type StoredKind,
-} from '../../../common/wire/stored.ts';
+} from '../../../common/stored/stored.ts';
 import { olderStore, recordedOf } from '../../support/older.ts';
 
 /** Which kind lies under which key. */

@@ -4,7 +4,7 @@
 // off by less than 1e-4, also for rare classes (tested). Exact figures come from common/metric.
 //
 //   [ loss sum | rows | what the objective adds … ]
-import { type LabelKind, OBJECTIVES } from '../objective/objectives.ts';
+import { type LabelKind, OBJECTIVES } from './objectives.ts';
 
 export type ValidationRows = {
   /** Predictions, row after row, as wide as the objective says. */
