@@ -3,7 +3,6 @@ import { expect, test } from 'vitest';
 import { digestOf } from '../../../common/ids.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { jsonBytes } from '../../../common/store/store.ts';
-import { sameForAll } from '../../../common/wire/plan.ts';
 import {
   parseStoredAs,
   readStored,
@@ -11,6 +10,7 @@ import {
   readStoredHead,
   type StoredKind,
 } from '../../../common/stored/stored.ts';
+import { sameForAll } from '../../../common/wire/plan.ts';
 import { olderStore, recordedOf } from '../../support/older.ts';
 
 /** Which kind lies under which key. */
