@@ -348,22 +348,38 @@ test.each([
     'STORE_UNAVAILABLE',
     'http://127.0.0.1:1 (from AWS_ENDPOINT_URL) says connect ECONNREFUSED',
   ],
-  [{ GRISTMILL_STOER: 'x' }, 'CONFIG_INVALID', 'expected GRISTMILL_STORE'],
-])(
-  'with %o coordinator and worker end with exit code 1 and say what to do',
-  async (env, code, words) => {
-    const ends = (['coordinator', 'worker'] as const).map((role) =>
-      endOf(line.start(`wrong-${role}`, role, env)),
+])('with %o coordinator and worker go on and say what they wait for', async (env, code, words) => {
+  for (const role of ['coordinator', 'worker'] as const) {
+    const port = String(await freePort());
+    const waits = await lineThat(
+      line.start(`early-${role}`, role, { ...env, GRISTMILL_PORT: port }),
+      {
+        has: 'waits for',
+      },
     );
-    for (const { exitCode, last } of await Promise.all(ends)) {
-      expect(exitCode).toBe(1);
-      const { remedy } = CODES[code as Code];
-      expect(last).toMatchObject({ level: 'error', message: 'cannot run', code, remedy });
-      expect(last.error).toMatch(/^Cannot .*expected/);
-      expect(last.error).toContain(words);
-    }
-  },
-);
+    expect(waits).toMatchObject({ level: 'warn', code });
+    expect(waits.error).toMatch(/^Cannot .*expected/);
+    expect(waits.error).toContain(words);
+    await line.kill(`early-${role}`);
+  }
+});
+
+test('with a wrong setting coordinator and worker end with exit code 2 and say what to do', async () => {
+  for (const role of ['coordinator', 'worker'] as const) {
+    const { exitCode, last } = await endOf(
+      line.start(`wrong-${role}`, role, { GRISTMILL_STOER: 'x' }),
+    );
+    expect(exitCode).toBe(2);
+    const { remedy } = CODES.CONFIG_INVALID;
+    expect(last).toMatchObject({
+      level: 'error',
+      message: 'cannot run',
+      code: 'CONFIG_INVALID',
+      remedy,
+    });
+    expect(last.error).toMatch(/^Cannot .*expected GRISTMILL_STORE/);
+  }
+});
 
 test('a gateway without store and NATS goes on, is not ready, and says what it lacks', async () => {
   const port = await freePort();
@@ -381,6 +397,24 @@ test('a gateway without store and NATS goes on, is not ready, and says what it l
   while (!/file:\/\/\/no\/such/.test(output) || !/127\.0\.0\.1:1 /.test(output)) await delay(50);
   await line.kill('lonely-gateway');
 });
+
+/** The first line of its log that has these words in its message. */
+function lineThat(
+  started: ChildProcess,
+  { has }: { readonly has: string },
+): Promise<Record<string, string>> {
+  return new Promise((resolve) => {
+    let output = '';
+    started.stderr!.on('data', (bytes: Buffer) => {
+      output += bytes.toString();
+      const lines = output.split('\n').slice(0, -1);
+      const found = lines
+        .map((text) => JSON.parse(text))
+        .find(({ message }) => message.includes(has));
+      if (found) resolve(found);
+    });
+  });
+}
 
 /** How a process ended and the last line of its log. */
 async function endOf(started: ChildProcess): Promise<{

@@ -11,7 +11,7 @@ import { type LabelKind, OBJECTIVES } from '../../../common/objective/objectives
 import { Philox } from '../../../common/random.ts';
 import type { Manifest } from '../../../common/wire/model.ts';
 import type { ResultRef } from '../../../common/wire/task.ts';
-import { compareVersions } from '../../../coordinator/registry/hearing.ts';
+import { compareVersions } from '../../../coordinator/hearing/hearing.ts';
 import { measure } from '../../../coordinator/stage/evaluate.ts';
 import { type Compute, groupsOf, mergeTree } from '../../../coordinator/stage/fan-in.ts';
 import type { Outcome, Prepared } from '../../../worker/stage/runner.ts';

@@ -22,6 +22,17 @@ import type { Plan } from '../../common/wire/plan.ts';
 import type { BlobRef, ResultRef } from '../../common/wire/task.ts';
 import { found } from '../../common/wire/view.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
+import {
+  type AliasPlace,
+  aliasHead,
+  aliasHistory,
+  decisionOf,
+  moveAlias,
+  type Registry,
+} from '../registry/alias.ts';
+import { getGate, judge } from '../registry/gate.ts';
+import { getTestset, moveTestset, testsetDefinition, whyNotScore } from '../registry/testset.ts';
+import { getVersion } from '../registry/version.ts';
 import { loadSnapshot } from '../snapshot/snapshot.ts';
 import { checkTestRows, prepareProgram } from '../stage/check.ts';
 import type { JobContext, Machinery, TaskContext, TrainingContext } from '../stage/context.ts';
@@ -32,17 +43,6 @@ import { prepareTasks } from '../stage/pin.ts';
 import { type PreparedPart, runPrepare } from '../stage/prepare.ts';
 import { StageRun } from '../stage/run.ts';
 import type { Trained } from '../stage/train.ts';
-import {
-  type AliasPlace,
-  aliasHead,
-  aliasHistory,
-  decisionOf,
-  moveAlias,
-  type Registry,
-} from './alias.ts';
-import { getGate, judge } from './gate.ts';
-import { getTestset, moveTestset, testsetDefinition, whyNotScore } from './testset.ts';
-import { getVersion } from './version.ts';
 
 /** How often an alias may move under a hearing before it is given up. */
 const HEARINGS_MAX = 5;

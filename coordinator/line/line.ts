@@ -4,76 +4,38 @@
 //
 //   pin ─► prepare ─► fit ─► train ─┬► evaluate ─┬► publish ─► gate
 //                                   └► prove ────┘
-import { GristmillError } from '../../common/errors.ts';
 import type { MetricsResult } from '../../common/stage/evaluate.ts';
 import type { Decision } from '../../common/stage/gate.ts';
 import type { Manifest } from '../../common/wire/model.ts';
-import { passGate } from '../registry/hearing.ts';
+import { passGate } from '../hearing/hearing.ts';
 import { checkPublishes } from '../registry/testset.ts';
-import { type CheckedSpec, type CheckedTraining, checkSpec, checkTraining } from './check.ts';
+import {
+  type CheckedSpec,
+  type CheckedTraining,
+  checkSpec,
+  checkTraining,
+} from '../stage/check.ts';
 import {
   isPublishing,
   isTraining,
   type JobContext,
   type PublishingContext,
   type TrainingContext,
-} from './context.ts';
-import { evaluateVersion } from './evaluate.ts';
-import { type Fitted, fitFeatures } from './fit.ts';
-import { type Pinned, pinPlan } from './pin.ts';
-import { type PreparedRows, prepareRows } from './prepare.ts';
-import { type Proof, proveServing } from './prove.ts';
-import { publish } from './publish.ts';
-import { type Trained, trainModel } from './train.ts';
+} from '../stage/context.ts';
+import { evaluateVersion } from '../stage/evaluate.ts';
+import { type Fitted, fitFeatures } from '../stage/fit.ts';
+import { type Pinned, pinPlan } from '../stage/pin.ts';
+import { type PreparedRows, prepareRows } from '../stage/prepare.ts';
+import { type Proof, proveServing } from '../stage/prove.ts';
+import { publish } from '../stage/publish.ts';
+import { type Trained, trainModel } from '../stage/train.ts';
+import { runLine, type Step, stepsOf } from './steps.ts';
 
 export async function runJob(job: JobContext): Promise<void> {
   await checkPublishes(job.store, job.spec);
   if (isPublishing(job)) await runLine(PUBLISHING, job);
   else if (isTraining(job)) await runLine(TRAINING, job);
   else await runLine(DATA, job);
-}
-
-/** A step is handed what the steps that it needs have made, and nothing else. */
-export type Step<Job, Made> = {
-  readonly step: keyof Made;
-  readonly needs: readonly (keyof Made)[];
-  readonly run: (job: Job, made: Made) => Promise<unknown>;
-};
-
-/** Holds a step to what it needs and makes. */
-export const stepsOf =
-  <Job, Made>() =>
-  <Name extends keyof Made, const Needs extends readonly (keyof Made)[]>(
-    step: Name,
-    needs: Needs,
-    run: (job: Job, made: Pick<Made, Needs[number]>) => Promise<Made[Name]>,
-  ): Step<Job, Made> => ({ step, needs, run });
-
-/** Runs each step once what it needs is there; one at a time, as a step's tasks fill the cluster by themselves. */
-export async function runLine<Job, Made>(
-  line: readonly Step<Job, Made>[],
-  job: Job,
-): Promise<Partial<Made>> {
-  const made: Partial<Made> = {};
-  for (const { step, run } of inOrder(line))
-    made[step] = (await run(job, made as Made)) as Made[typeof step];
-  return made;
-}
-
-/** Needs first, else as they stand; INTERNAL where a line has no such order. */
-export function inOrder<Job, Made>(line: readonly Step<Job, Made>[]): readonly Step<Job, Made>[] {
-  const ordered: Step<Job, Made>[] = [];
-  const waiting = [...line];
-  const isMade = (need: keyof Made): boolean => ordered.some(({ step }) => step === need);
-  while (waiting.length > 0) {
-    const next = waiting.findIndex(({ needs }) => needs.every(isMade));
-    if (next < 0) {
-      const steps = waiting.map(({ step }) => String(step)).join(', ');
-      throw new GristmillError('INTERNAL', `Cannot order ${steps}: none has all that it needs`);
-    }
-    ordered.push(...waiting.splice(next, 1));
-  }
-  return ordered;
 }
 
 type DataMade = { readonly pin: Pinned<CheckedSpec>; readonly prepare: PreparedRows };

@@ -1,13 +1,7 @@
 // The lines of jobs as data, and the executor that runs them.
 import { expect, test } from 'vitest';
-import {
-  DATA,
-  inOrder,
-  PUBLISHING,
-  runLine,
-  stepsOf,
-  TRAINING,
-} from '../../../coordinator/stage/line.ts';
+import { DATA, PUBLISHING, TRAINING } from '../../../coordinator/line/line.ts';
+import { inOrder, runLine, stepsOf } from '../../../coordinator/line/steps.ts';
 
 type Made = { readonly one: number; readonly two: string; readonly three: string };
 const step = stepsOf<string, Made>();
