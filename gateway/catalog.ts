@@ -13,6 +13,9 @@ export type AliasHead = {
   readonly version: number | null;
 };
 
+/** An entry that is there and says nothing to this program. */
+export type UnreadHead = Pick<AliasHead, 'model' | 'alias' | 'n'> & { readonly error: WireError };
+
 export type Served = {
   readonly version: number;
   /** The store was asked for the manifest that this was loaded from; not scratch alone. */
@@ -28,10 +31,13 @@ export type Catalog = {
   readonly heads: ReadonlyMap<string, AliasHead>; // by aliasKey
   readonly served: ReadonlyMap<string, Served>; // by aliasKey
   readonly failures: ReadonlyMap<string, LoadFailure>; // by versionKey
+  /** Aliases whose newest entry nobody here can read: what they had before is served on. */
+  readonly unread: ReadonlyMap<string, UnreadHead>; // by aliasKey
 };
 
 export type CatalogEvent =
   | { readonly kind: 'head'; readonly head: AliasHead }
+  | { readonly kind: 'unread'; readonly head: UnreadHead }
   | {
       readonly kind: 'swapped';
       readonly model: string;
@@ -61,7 +67,12 @@ export type Action =
     }
   | { readonly kind: 'withdraw'; readonly model: string; readonly alias: string };
 
-export const EMPTY_CATALOG: Catalog = { heads: new Map(), served: new Map(), failures: new Map() };
+export const EMPTY_CATALOG: Catalog = {
+  heads: new Map(),
+  served: new Map(),
+  failures: new Map(),
+  unread: new Map(),
+};
 export const aliasKey = (model: string, alias: string): string => `${model}/${alias}`;
 export const versionKey = (model: string, version: number): string => `${model}@${version}`;
 
@@ -93,6 +104,11 @@ export function onEvent(catalog: Catalog, event: CatalogEvent): Catalog {
   switch (event.kind) {
     case 'head':
       return onHead(catalog, event.head);
+    case 'unread': {
+      const { model, alias } = event.head;
+      const unread = new Map(catalog.unread).set(aliasKey(model, alias), event.head);
+      return { ...catalog, unread };
+    }
     case 'swapped': {
       const { model, alias, version, confirmed } = event;
       const served = new Map(catalog.served).set(aliasKey(model, alias), { version, confirmed });
@@ -103,7 +119,8 @@ export function onEvent(catalog: Catalog, event: CatalogEvent): Catalog {
     case 'absent': {
       const key = aliasKey(event.model, event.alias);
       const head = catalog.heads.get(key);
-      if (head?.n !== 0) return catalog; // the store has told one: a name that vanishes ends nothing
+      // the store has told one, or has one that nobody here can read: a name that vanishes ends nothing
+      if (head?.n !== 0 || catalog.unread.has(key)) return catalog;
       return { ...catalog, heads: new Map(catalog.heads).set(key, { ...head, version: null }) };
     }
     case 'withdrawn': {
@@ -131,7 +148,9 @@ function onHead(catalog: Catalog, head: AliasHead): Catalog {
   const heads = new Map(catalog.heads).set(key, head);
   const wanted = new Set([...heads.values()].map((h) => versionKey(h.model, h.version ?? 0)));
   const failures = new Map([...catalog.failures].filter(([version]) => wanted.has(version)));
-  return { ...catalog, heads, failures };
+  const unread = new Map(catalog.unread);
+  if ((unread.get(key)?.n ?? 0) < head.n) unread.delete(key);
+  return { ...catalog, heads, failures, unread };
 }
 
 const retryDelayMs = (count: number): number =>

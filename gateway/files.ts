@@ -13,6 +13,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GristmillError } from '../common/errors.ts';
 import type { Signature } from '../common/stage/terms.ts';
+import { parseStoredAs } from '../common/stored/stored.ts';
 import type { Manifest } from '../common/wire/model.ts';
 import { versionKey } from './catalog.ts';
 
@@ -98,7 +99,8 @@ export class Files {
   }
 
   readManifest(model: string, version: number): Promise<Manifest | undefined> {
-    return readJson<Manifest>(this.#manifestPath(model, version));
+    const path = this.#manifestPath(model, version);
+    return orNothing(async () => parseStoredAs('manifest', path, await readFile(path)));
   }
 
   writeManifest(manifest: Manifest): Promise<void> {
@@ -158,10 +160,13 @@ async function hashOf(path: string): Promise<string | undefined> {
   return hash.digest('hex');
 }
 
+const readJson = <T>(path: string): Promise<T | undefined> =>
+  orNothing(async () => JSON.parse(await readFile(path, 'utf8')) as T);
+
 /** What cannot be read or parsed is not there: scratch is a convenience, the store has it all. */
-async function readJson<T>(path: string): Promise<T | undefined> {
+async function orNothing<T>(read: () => Promise<T>): Promise<T | undefined> {
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as T;
+    return await read();
   } catch {
     return undefined;
   }

@@ -59,6 +59,7 @@ export class Follower {
     this.#watch = new Watch({
       ...options,
       onHead: (head) => this.#apply({ kind: 'head', head }),
+      onUnread: (head) => this.#apply({ kind: 'unread', head }),
       onLook: (error) => this.#onLook(error),
     });
   }

@@ -19,7 +19,7 @@ import type { Store } from '../common/store/store.ts';
 import { DEFAULT_ALIAS } from '../common/wire/environment.ts';
 import { type Manifest, versionsPrefix } from '../common/wire/model.ts';
 import { Batcher } from './batcher.ts';
-import { versionKey } from './catalog.ts';
+import { aliasKey, versionKey } from './catalog.ts';
 import type { Files } from './files.ts';
 import { Follower } from './follower.ts';
 import { type Held, Live } from './live.ts';
@@ -172,7 +172,7 @@ export class Gateway {
   get view(): GatewayView {
     const { environment, storeUri, look, catalog } = this.#follower.situation;
     const names = new Set([
-      ...[...catalog.heads.values()].map((head) => head.model),
+      ...[...catalog.heads.values(), ...catalog.unread.values()].map((head) => head.model),
       ...this.#live.versions.map(({ manifest }) => manifest.model),
     ]);
     return {
@@ -284,9 +284,17 @@ export class Gateway {
 
   #viewModel(name: string): ModelView {
     const { catalog } = this.#follower.situation;
-    const heads = [...catalog.heads.values()].filter((head) => head.model === name);
-    const aliases = heads.map(({ alias, version }) => {
-      const error = catalog.failures.get(versionKey(name, version ?? 0))?.error;
+    const known = [...catalog.heads.values(), ...catalog.unread.values()];
+    const heads = new Map(
+      known
+        .filter(({ model }) => model === name)
+        .map(({ alias }) => [aliasKey(name, alias), alias]),
+    );
+    const aliases = [...heads].map(([key, alias]) => {
+      const version = catalog.heads.get(key)?.version ?? null;
+      const error = (
+        catalog.unread.get(key) ?? catalog.failures.get(versionKey(name, version ?? 0))
+      )?.error;
       return {
         alias,
         version: this.#live.byAlias(name, alias)?.manifest.version ?? null,

@@ -4,13 +4,15 @@
 //
 //   models/<name>/environments/<env>/aliases/<alias>/<n>.json    known n: ask for n+1 (one request an alias)
 import type { Clock } from '../common/clock.ts';
+import { GristmillError, toWireError } from '../common/errors.ts';
 import { NAME_PATTERN } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { entryKey, readHead } from '../common/store/journal.ts';
 import type { Store } from '../common/store/store.ts';
+import { readStored } from '../common/stored/stored.ts';
 import { type AliasEntry, aliasPrefix } from '../common/wire/model.ts';
-import { type AliasHead, aliasKey } from './catalog.ts';
+import { type AliasHead, aliasKey, type UnreadHead } from './catalog.ts';
 
 export type WatchOptions = {
   readonly store: Store;
@@ -18,6 +20,8 @@ export type WatchOptions = {
   readonly clock: Clock;
   readonly log: Log;
   readonly onHead: (head: AliasHead) => void;
+  /** Of one alias: what it had before holds, and all others go on. */
+  readonly onUnread: (head: UnreadHead) => void;
   /** After each look: undefined where it went well. */
   readonly onLook: (error: unknown) => void;
 };
@@ -94,13 +98,29 @@ export class Watch {
   }
 
   async #readHead(model: string, alias: string): Promise<void> {
-    const { store, environment, onHead } = this.#options;
+    const { store, environment, onHead, onUnread, log } = this.#options;
     const key = aliasKey(model, alias);
     const prefix = aliasPrefix(model, environment, alias);
-    const head = await readHead<AliasEntry>(store, prefix, this.#known.get(key)?.n ?? 0);
+    const head = await readHead(store, prefix, this.#known.get(key)?.n ?? 0, readEntry);
     if (!head || head.n <= (this.#known.get(key)?.n ?? 0)) return;
     this.#known.set(key, { model, alias, n: head.n });
-    onHead({ model, alias, n: head.n, version: head.value.version });
+    const { n, value } = head;
+    if ('entry' in value) return onHead({ model, alias, n, version: value.entry.version });
+    log.error('alias not read, serving on', { model, alias, error: value.error });
+    onUnread({ model, alias, n, error: toWireError(value.error) });
+  }
+}
+
+type Read = { readonly entry: AliasEntry } | { readonly error: GristmillError };
+
+/** What another program wrote is a matter of this alias; anything else one of the store. */
+async function readEntry(store: Store, key: string): Promise<Read | undefined> {
+  try {
+    const entry = await readStored(store, key, 'alias');
+    return entry && { entry };
+  } catch (error) {
+    if (error instanceof GristmillError && error.code === 'FORMAT_UNKNOWN') return { error };
+    throw error;
   }
 }
 

@@ -17,6 +17,8 @@ export function whyNothing({ environment, storeUri, catalog, look }: Situation):
     new GristmillError(code, `No model answers yet: ${why}`);
   const [failure] = catalog.failures.values();
   if (failure) return none(failure.error.code, failure.error.message);
+  const [unread] = catalog.unread.values();
+  if (unread) return none(unread.error.code, unread.error.message);
   if ([...catalog.heads.values()].some(({ version }) => version !== null)) {
     return none('NOT_READY', 'the first version is being loaded');
   }
@@ -32,6 +34,12 @@ export function whyNoAlias(
 ): GristmillError {
   const heads = [...situation.catalog.heads.values()];
   const models = [...new Set(heads.map((head) => head.model))].sort();
+  const unread = situation.catalog.unread.get(aliasKey(model, alias));
+  if (unread)
+    return new GristmillError(
+      unread.error.code,
+      `Cannot predict with ${model} alias ${alias}: ${unread.error.message}`,
+    );
   if (!models.includes(model)) return whyNoModel(situation, model, models);
   const head = situation.catalog.heads.get(aliasKey(model, alias));
   if (!head) {

@@ -18,7 +18,7 @@ import type { Lease, TaskQueue } from '../common/queue/tasks.ts';
 import { recordFailure } from '../common/store/failures.ts';
 import type { Store } from '../common/store/store.ts';
 import { corruptOf } from '../common/store/verified.ts';
-import type { Task } from '../common/wire/task.ts';
+import { bytesHeld, type Task } from '../common/wire/task.ts';
 import { commit, fetchCommit } from './commit.ts';
 import type { Outcome } from './stage/runner.ts';
 
@@ -110,7 +110,7 @@ export function startLoop(options: LoopOptions): Loop {
 
   /** After how long somebody else, or we again, may have a task that we cannot take now. */
   function refusal(task: Task): number | undefined {
-    if (task.memoryBytes > options.memoryBytes) return LIMITS.leaseExtendMs;
+    if (bytesHeld(task) > options.memoryBytes) return LIMITS.leaseExtendMs;
     if (ids.has(task.task)) return LIMITS.leaseExtendMs; // our own lapsed lease
     if (pulls.signal.aborted || running.size >= options.capacity()) return 0;
     const othersUntilMs = failedHere.get(task.task) ?? 0;

@@ -37,7 +37,8 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('starting', { worker, numerics, ...maskSettings(SETTINGS.worker, config) });
   const memoryBytes = config.memoryMiB * 1024 * 1024;
   const tooSmall = whyTooSmall(memoryBytes);
-  if (tooSmall !== undefined) log.warn('too small for the tasks that are planned', { tooSmall });
+  if (tooSmall !== undefined)
+    log.warn('pulls no tasks: too small for those that are planned', { tooSmall });
   const { host, port } = config;
   const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });

@@ -11,6 +11,7 @@ import { CHANNELS } from '../common/queue/channels.ts';
 import type { StoreHealth } from '../common/store/health.ts';
 import type { Store } from '../common/store/store.ts';
 import type { Heartbeat } from '../common/wire/event.ts';
+import { bytesHeld } from '../common/wire/task.ts';
 import { type Execute, type LoopOptions, startLoop } from './loop.ts';
 import type { TrainingHost } from './train/host.ts';
 
@@ -106,10 +107,11 @@ const threadsTraining = (training: TrainingHost | undefined): number =>
   training?.threadsUsed() ?? 0;
 
 /** DuckDB takes its limit and some more: a child that holds more tasks than its memory is killed. */
-const TASK_BYTES = LIMITS.taskMemoryBytes + LIMITS.taskOverheadBytes;
+const TASK_BYTES = bytesHeld({ memoryBytes: LIMITS.taskMemoryBytes });
 
+/** None where no planned task fits: what is not pulled slows nobody, and a worker that holds it for a while does. */
 const slotsFor = ({ threads, memoryBytes }: WorkerOptions): number =>
-  Math.max(1, Math.min(threads, Math.floor(memoryBytes / TASK_BYTES)));
+  Math.min(threads, Math.floor(memoryBytes / TASK_BYTES));
 
 /** Why a worker can do none of the tasks that are planned today; undefined where it can. */
 export function whyTooSmall(memoryBytes: number): string | undefined {

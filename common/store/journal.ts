@@ -75,6 +75,9 @@ export async function append<T extends { formatVersion: number }>(
   return (await createJson(store, entryKey(prefix, n), value)) === 'created';
 }
 
+/** What the last entry says is of no matter to who writes the next: it may be one that nobody can read. */
+const isThere = async (): Promise<true> => true;
+
 /** Appends at the head, whoever else appends: for logs, where order among writers does not matter. */
 export async function appendNext<T extends { formatVersion: number }>(
   store: Store,
@@ -82,7 +85,7 @@ export async function appendNext<T extends { formatVersion: number }>(
   value: T,
   known = 0,
 ): Promise<number> {
-  for (let n = (await readHead(store, prefix, known))?.n ?? 0; ; ) {
+  for (let n = (await readHead(store, prefix, known, isThere))?.n ?? 0; ; ) {
     n += 1;
     if (await append(store, prefix, n, value)) return n;
   }

@@ -6,7 +6,9 @@
 // A number goes up only where an older program would misread the new form; both are then named in `forms`.
 import Type, { type TSchema } from 'typebox';
 import { GristmillError } from '../errors.ts';
+import type { WorkerId } from '../ids.ts';
 import { STAGE_NAMES } from '../stage/stages.ts';
+import type { TrainFigures } from '../stage/train.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from '../wire/explain.ts';
@@ -46,9 +48,13 @@ export type Stored = {
   readonly generation: {
     readonly formatVersion: 1;
     readonly generation: number;
-    readonly laneOwner: readonly string[];
+    readonly laneOwner: readonly WorkerId[];
   };
-  readonly checkpoint: Checkpoint & { readonly formatVersion: 1 };
+  readonly checkpoint: Checkpoint & {
+    readonly formatVersion: 1;
+    /** That ended before it; earlier programs kept those in its bytes alone. */
+    readonly epochs?: TrainFigures['epochs'];
+  };
 };
 export type StoredKind = keyof Stored;
 
@@ -294,6 +300,7 @@ const STORED = {
     schema: Type.Object({
       round: Count,
       blob: Type.Object({ key: Text, sha256: Hex, bytes: Count }),
+      epochs: Type.Optional(Type.Array(Open)),
     }),
   },
 } as const satisfies { readonly [K in StoredKind]: StoredForm };

@@ -3,6 +3,7 @@
 // Why content-addressed: task = hash(stage, program, input, numerics, limits), so a result that exists is never computed again.
 import type { WireError } from '../errors.ts';
 import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
+import { LIMITS } from '../limits.ts';
 import type { Stage } from '../stage/stages.ts';
 
 /** A slice of a snapshot: one object and a run of its row groups. */
@@ -85,6 +86,10 @@ export function nameTask(of: Omit<Task, 'task'>): TaskId {
   const { task: _task, commit: _commit, ...said } = of as Task;
   return taskIdOf(said);
 }
+
+/** What a worker must have for a task: engines take what is planned for them, and some more. */
+export const bytesHeld = ({ memoryBytes }: Pick<Task, 'memoryBytes'>): number =>
+  memoryBytes + LIMITS.taskOverheadBytes;
 
 /** The commit of any task. `result` is deterministic and compared; `attempt` never is. */
 export type Descriptor<R = unknown> = {

@@ -6,7 +6,7 @@ import { CODES, GristmillError } from '../../common/errors.ts';
 import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
-import type { Failure, Task } from '../../common/wire/task.ts';
+import { bytesHeld, type Failure, type Task } from '../../common/wire/task.ts';
 
 /** A task on its way: offered at least once, without a result so far. */
 export type Outstanding = {
@@ -69,13 +69,14 @@ export function reconcile(
  * been seen to keep such a message for ever (nats-server#7680); a holder that hangs looks the same.
  */
 function isStuck(one: Outstanding, { waiting, claimed, idle, nowMs }: Observation): boolean {
-  const { task, numerics, memoryBytes } = one.task;
+  const { task, numerics } = one.task;
+  const needs = bytesHeld(one.task);
   return (
     waiting?.has(task) === true &&
     !claimed.has(task) &&
     nowMs - one.movedAtMs >= LIMITS.stuckMs &&
     nowMs >= one.notBeforeMs &&
-    idle.some((worker) => worker.numerics === numerics && worker.memoryBytes >= memoryBytes)
+    idle.some((worker) => worker.numerics === numerics && worker.memoryBytes >= needs)
   );
 }
 

@@ -6,6 +6,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { StoreTrouble } from '../../common/store/health.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
 import { sayParts, unlikeParts } from '../../common/wire/numerics.ts';
+import { bytesHeld } from '../../common/wire/task.ts';
 import { WAITING, type Waiting, type WaitingCode } from '../../common/wire/waiting.ts';
 
 /** What a job stands on at a moment. */
@@ -87,7 +88,7 @@ function whyTasksStand(
   if (isMoving) return null;
   const { able, reason: nobody } = whoIsThere(seen, first.numerics);
   if (able.length === 0) return nobody;
-  const needs = tasks.reduce((least, one) => Math.min(least, one.memoryBytes), first.memoryBytes);
+  const needs = tasks.reduce((least, one) => Math.min(least, bytesHeld(one)), bytesHeld(first));
   const large = able.filter(({ memoryBytes }) => memoryBytes >= needs);
   if (large.length === 0) {
     const largest = able.reduce((most, { memoryBytes }) => Math.max(most, memoryBytes), 0);

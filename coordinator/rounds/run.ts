@@ -11,14 +11,15 @@ import type { Log } from '../../common/log.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import type { TrainFigures, TrainProgram, TrainResult } from '../../common/stage/train.ts';
-import { append, readHead } from '../../common/store/journal.ts';
+import { append } from '../../common/store/journal.ts';
 import { getJson, type Store } from '../../common/store/store.ts';
+import { readStored, readStoredHead } from '../../common/stored/stored.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint } from '../../common/wire/round.ts';
 import { commitKey, type Descriptor } from '../../common/wire/task.ts';
 import type { TrainingView } from '../../common/wire/view.ts';
 import type { Stand, Standing } from '../dispatch/waiting.ts';
-import { type Generation, Members, type MembersAction, type MembersEvent } from './members.ts';
+import { Members, type MembersAction, type MembersEvent } from './members.ts';
 
 /** Where heartbeats come from: the coordinator's registry of workers. */
 export type HeartbeatSource = {
@@ -85,7 +86,7 @@ async function openMembers(options: TrainingOptions): Promise<Members> {
     run: digest,
     numerics,
     lanes: program.lanes,
-    recorded: (await readHead<Generation>(store, generationsOf(digest)))?.value,
+    recorded: (await readStoredHead(store, generationsOf(digest), 'generation'))?.value,
     checkpoint: (await newestCheckpoint(store, digest))?.checkpoint,
     nowMs: clock.monotonicMs(),
   });
@@ -100,12 +101,6 @@ async function tellEpochs(
   return Math.max(told, epochs.length);
 }
 
-/** A checkpoint with the epochs that ended before it; earlier programs kept those in its bytes alone. */
-type StoredCheckpoint = Checkpoint & {
-  readonly formatVersion: 1;
-  readonly epochs?: readonly EpochFigures[];
-};
-
 /** checkpoints/<run>/<round>.json says which bytes <round>.bin must have. */
 export async function newestCheckpoint(
   store: Store,
@@ -117,7 +112,7 @@ export async function newestCheckpoint(
   const rounds = names.flatMap((name) => name.match(/^(\d+)\.json$/)?.[1] ?? []).map(Number);
   if (rounds.length === 0) return undefined;
   const round = rounds.reduce((a, b) => Math.max(a, b));
-  const stored = await getJson<StoredCheckpoint>(store, `checkpoints/${run}/${round}.json`);
+  const stored = await readStored(store, `checkpoints/${run}/${round}.json`, 'checkpoint');
   if (!stored) return undefined;
   return { checkpoint: { round, blob: stored.blob }, epochs: stored.epochs ?? [] };
 }
@@ -202,7 +197,7 @@ class TrainingShell {
   async #readHead(): Promise<void> {
     const { store, digest, clock, log } = this.#options;
     const known = this.members.generation;
-    const head = await readHead<Generation>(store, generationsOf(digest), known);
+    const head = await readStoredHead(store, generationsOf(digest), 'generation', known);
     if (!head) return;
     log.info('training generation', { run: digest, generation: head.n });
     this.#take({ kind: 'recorded', record: head.value, nowMs: clock.monotonicMs() });

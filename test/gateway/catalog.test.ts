@@ -141,3 +141,19 @@ test('decide() ends at the last heads, in whatever order they come and however o
     }),
   );
 });
+
+test('an entry that cannot be read changes nothing of what is served, until there is one that can', () => {
+  const error = { code: 'FORMAT_UNKNOWN', message: 'Cannot read it' } as const;
+  const unread: CatalogEvent = {
+    kind: 'unread',
+    head: { model: 'm', alias: 'champion', n: 2, error },
+  };
+  const absent: CatalogEvent = { kind: 'absent', model: 'm', alias: 'champion' };
+  const remembered = after(head(1, 0), swapped(1, false), unread, absent);
+  expect(decide(remembered, 0)).toEqual([]);
+  expect([...remembered.unread.values()]).toEqual([unread.head]);
+  expect(decide(after(head(1), swapped(1), unread), 0)).toEqual([]);
+  expect(after(head(1), unread, head(1, 2)).unread.size).toBe(1);
+  const read = after(head(1), swapped(1), unread, head(2, 3));
+  expect([read.unread.size, decide(read, 0)]).toEqual([0, [swap(2)]]);
+});

@@ -53,6 +53,7 @@ function makeWatch() {
     log: silentLog,
     onHead: ({ model, alias, n, version }: AliasHead) =>
       heads.push(`${model}/${alias} ${n}: ${version}`),
+    onUnread: ({ model, alias, n, error }) => heads.push(`${model}/${alias} ${n}: ${error.code}`),
     onLook: (error) => looks.push(error),
   });
   /** One look, up to its sleep. */
@@ -75,6 +76,7 @@ function makeWatch() {
       at: 0,
     });
   return {
+    memory,
     watch,
     heads,
     looks,
@@ -134,6 +136,20 @@ test('Watch looks more seldom while the store errs, and as before when it is bac
   await look();
   expect(heads).toEqual(['flights/champion 1: 1']);
   expect(sleeps.at(-1)).toBe(500);
+});
+
+test('Watch tells of an entry that it cannot read, once, and goes on with all other aliases', async () => {
+  const { heads, looks, look, move, memory } = makeWatch();
+  const prefix = aliasPrefix('airports', 'dev', 'champion');
+  await appendNext(memory, prefix, { formatVersion: 99, version: 1 });
+  await move('flights', 1);
+  await look();
+  await look();
+  expect(heads.sort()).toEqual(['airports/champion 1: FORMAT_UNKNOWN', 'flights/champion 1: 1']);
+  expect(looks).toEqual([undefined, undefined]);
+  await move('airports', 2);
+  await look();
+  expect(heads).toContain('airports/champion 2: 2');
 });
 
 test('hint() looks at once, also at what was not known, and ignores what is no name', async () => {

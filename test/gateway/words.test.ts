@@ -54,6 +54,20 @@ test('whyNoAlias() is 404 for what is not there, with what is, and 503 for what 
   expect(ask(situation([], fine), 'flights')).toMatch(/^NOT_FOUND/);
 });
 
+test('an alias whose entry cannot be read is told with the code and the words of that', () => {
+  const error = { code: 'FORMAT_UNKNOWN', message: 'Cannot read models/m: version 99' } as const;
+  const unread: CatalogEvent = { kind: 'unread', head: { model: 'm', alias: 'a', n: 1, error } };
+  const seen = situation([head('n', 1), unread], fine);
+  expect(whyNoAlias(seen, { model: 'm', alias: 'a' })).toMatchObject({
+    code: 'FORMAT_UNKNOWN',
+    message: 'Cannot predict with m alias a: Cannot read models/m: version 99',
+  });
+  expect(whyNothing(situation([unread], fine))).toMatchObject({
+    code: 'FORMAT_UNKNOWN',
+    message: 'No model answers yet: Cannot read models/m: version 99',
+  });
+});
+
 test('notFound() names at most so many', () => {
   const there = Array.from({ length: 30 }, (_, index) => `m${index}`);
   const { message } = notFound({ kind: 'model', name: 'zebra', there, where: 'here' });

@@ -80,7 +80,7 @@ test('a worker too small for the tasks of a job says nothing: the job does', asy
   line.start('small', 'worker', { GRISTMILL_MEMORY: '512' });
   const view = await line.until(job, waitsFor('MEMORY_SMALL'));
   expect(view.waiting).toBe(
-    'its tasks need 768 MiB of memory, and the largest live worker has 512 MiB',
+    'its tasks need 896 MiB of memory, and the largest live worker has 512 MiB',
   );
   await line.kill('small');
   line.start('worker2', 'worker');

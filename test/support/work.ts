@@ -21,6 +21,8 @@ export type Work = {
   readonly clock: Clock;
   readonly numerics?: string;
   readonly slots?: number;
+  /** Left out, more than any task takes. With it, slots are what fits. */
+  readonly memoryBytes?: number;
   readonly log?: Log;
   /** What to do before the result is given; may throw. */
   readonly act?: (task: Task, limits: ExecuteLimits) => Promise<void>;
@@ -46,8 +48,8 @@ export function startTestWorker(work: Work): Worker & { readonly runs: Map<TaskI
   const worker = startWorker({
     numerics: work.numerics ?? NUMERICS,
     threads: slots,
-    slots,
-    memoryBytes: 2 ** 40,
+    ...(work.memoryBytes === undefined ? { slots } : {}),
+    memoryBytes: work.memoryBytes ?? 2 ** 40,
     queue: work.queue,
     store: work.store,
     clock: work.clock,

@@ -4,9 +4,11 @@ import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import { createMemoryQueue } from '../../common/queue/memory.ts';
+import type { Queue } from '../../common/queue/queue.ts';
 import { readFailures } from '../../common/store/failures.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
+import { bytesHeld } from '../../common/wire/task.ts';
 import { createTestClock } from '../support/clock.ts';
 import { makeTask, makeTasks, NUMERICS } from '../support/tasks.ts';
 import { countCommits, startTestWorker } from '../support/work.ts';
@@ -111,6 +113,27 @@ test('startLoop() leaves a task that needs more memory than it has', async () =>
   await w.clock.advance(10_000);
   expect([...worker.runs.keys()]).toEqual([makeTask(2).task]);
   expect((await w.queue.waiting(NUMERICS)).size).toBe(1);
+});
+
+test('a worker too small for a planned task pulls none; one that has just room for it pulls', async () => {
+  const w = world();
+  const pulls = { small: 0, large: 0 };
+  const counted = (name: keyof typeof pulls): Queue => ({
+    ...w.queue,
+    pull(...args) {
+      pulls[name] += 1;
+      return w.queue.pull(...args);
+    },
+  });
+  const needs = bytesHeld(makeTask(1));
+  const small = startTestWorker({ ...w, queue: counted('small'), memoryBytes: needs - 1 });
+  await w.queue.offer(makeTask(1), 1);
+  await w.clock.advance(10_000);
+  expect([pulls.small, small.runs.size]).toEqual([0, 0]);
+  const large = startTestWorker({ ...w, queue: counted('large'), memoryBytes: needs });
+  await w.clock.advance(100);
+  expect([...large.runs.values()]).toEqual([1]);
+  expect(pulls.small).toBe(0);
 });
 
 test('startLoop() runs no more at once than it may', async () => {

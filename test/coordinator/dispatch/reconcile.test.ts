@@ -4,7 +4,7 @@ import type { Code } from '../../../common/errors.ts';
 import type { TaskId, WorkerId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import type { Heartbeat } from '../../../common/wire/event.ts';
-import type { Failure } from '../../../common/wire/task.ts';
+import { bytesHeld, type Failure } from '../../../common/wire/task.ts';
 import {
   IdleWatch,
   judge,
@@ -66,7 +66,7 @@ test('reconcile() tells a loss only when it could have heard the worker', () => 
   expect(reconcile([claimed], seen({ ...silent, canTellLoss: false }))).toEqual([]);
 });
 
-const idle = [{ numerics: task.numerics, memoryBytes: task.memoryBytes }];
+const idle = [{ numerics: task.numerics, memoryBytes: bytesHeld(task) }];
 const present = (over: Partial<Observation> = {}): Observation =>
   seen({ waiting: new Set([id]), idle, ...over });
 
@@ -80,7 +80,11 @@ test.each<[string, Partial<Outstanding>, Partial<Observation>]>([
   ['in its backoff', { notBeforeMs: 100_001 }, {}],
   ['beside busy workers only', {}, { idle: [] }],
   ['beside workers of other numerics', {}, { idle: [{ ...idle[0]!, numerics: 'other' }] }],
-  ['beside workers too small for it', {}, { idle: [{ ...idle[0]!, memoryBytes: 1 }] }],
+  [
+    'beside workers too small for it',
+    {},
+    { idle: [{ ...idle[0]!, memoryBytes: bytesHeld(task) - 1 }] },
+  ],
 ])('reconcile() leaves alone a message that is %s', (_why, one, over) => {
   expect(reconcile([outstanding(one)], present(over))).toEqual([]);
 });

@@ -130,7 +130,7 @@ describe('whyWaiting() of tasks', () => {
     ];
     expect(why(tasks([task()], 0), { live: small })).toEqual({
       code: 'MEMORY_SMALL',
-      words: 'its tasks need 768 MiB of memory, and the largest live worker has 640 MiB',
+      words: 'its tasks need 896 MiB of memory, and the largest live worker has 640 MiB',
     });
     expect(why(tasks(), { live: [...small, worker()] })?.code).not.toBe('MEMORY_SMALL');
   });
