@@ -5,7 +5,7 @@ import type { TrainProgram } from '../stage/train.ts';
 import type { Schedule } from './algorithm.ts';
 import { gradientSchedule } from './schedule.ts';
 
-const SCHEDULES = {
+export const SCHEDULES = {
   gradients: gradientSchedule,
 } as const satisfies Readonly<Record<string, (program: never) => Schedule>>;
 

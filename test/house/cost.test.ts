@@ -5,6 +5,12 @@
 // A file names a thing where its code holds the name as a whole text ('auc'), as a member of its table, or imports the
 // thing's own file. Registries count; generated files, examples in prose and tests do not.
 import { expect, test } from 'vitest';
+import { SCHEDULES } from '../../common/algorithm/algorithms.ts';
+import { DEVICES } from '../../common/engine/device/device.ts';
+import { METRICS } from '../../common/metric/metrics.ts';
+import { MODELS } from '../../common/model/models.ts';
+import { OBJECTIVES } from '../../common/objective/objectives.ts';
+import { STAGE_NAMES } from '../../common/stage/stages.ts';
 import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import { DATE_PARTS } from '../../coordinator/compile/date-parts.ts';
 import { FITTED_CODES, FITTED_NUMBERS } from '../../coordinator/compile/fitted.ts';
@@ -35,6 +41,29 @@ const KINDS: readonly Kind[] = [
     names: Object.keys({ ...FITTED_NUMBERS, ...FITTED_CODES }),
     filesMax: 1,
   },
+  {
+    what: 'stage',
+    names: STAGE_NAMES,
+    filesMax: 5, // what it is, what the coordinator does, what else names its tasks, its place in a line
+    homonyms:
+      /\/former\.ts$|^common\/(stored|wire\/job)\/|^cli\/|^deploy\/quickstart\/|^worker\/train\/|^worker\/stage\/fit|^coordinator\/(plan|registry|rounds)\//, // old journals and plans; "train" is also a section of a job, a part of a split and a message
+  },
+  { what: 'objective', names: Object.keys(OBJECTIVES), filesMax: 2, own: /^common\/objective\// },
+  {
+    what: 'metric',
+    names: Object.keys(METRICS),
+    filesMax: 2, // its own and the objectives that are measured by it
+    homonyms: /^coordinator\/api\/schemas|^deploy\/quickstart\/story/, // examples of a gate
+  },
+  {
+    what: 'kind of model',
+    names: Object.keys(MODELS),
+    filesMax: 2,
+    own: /^common\/model\//,
+    homonyms: /^cli\/init\/|^coordinator\/api\/schemas/, // what init writes, and an example
+  },
+  { what: 'device', names: Object.keys(DEVICES), filesMax: 2, own: /^common\/engine\/device\// },
+  { what: 'algorithm', names: Object.keys(SCHEDULES), filesMax: 4, own: /\/algorithms\// },
   { what: 'kind of trigger', names: ['cron'], filesMax: 2, own: /^coordinator\/trigger\/on\// },
   {
     what: 'default environment or alias',
