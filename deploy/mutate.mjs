@@ -23,12 +23,13 @@ await finish(async () => {
   await fetchStryker();
   const files = process.argv.slice(2);
   const pure = readPure();
-  const chosen = files.length > 0 ? files : pure;
-  for (const file of chosen) {
-    if (!existsSync(join(root, testOf(file))))
-      throw new SetupError(`Cannot mutate ${file}: expected its tests at ${testOf(file)}`);
+  const chosen = files.length > 0 ? files : [...pure.keys()];
+  const tests = new Set(chosen.flatMap((file) => pure.get(file) ?? [mirrorOf(file)]));
+  for (const test of tests) {
+    if (!existsSync(join(root, test)))
+      throw new SetupError(`Cannot mutate ${chosen.join(', ')}: expected tests at ${test}`);
   }
-  const env = { ...environment(), MUTATED: chosen.join(','), TESTED: chosen.map(testOf).join(',') };
+  const env = { ...environment(), MUTATED: chosen.join(','), TESTED: [...tests].join(',') };
   const stryker = join(tools, 'node_modules/@stryker-mutator/core/bin/stryker.js');
   const code = await run([nodePath(), stryker, 'run', 'test/mutation/stryker.config.mjs'], { env });
   return code === 0 ? judge(readJson(join(home, 'mutation/report.json'))) : code;
@@ -62,13 +63,18 @@ function readJson(path) {
   return JSON.parse(readFileSync(path, 'utf8'));
 }
 
-/** A line a file, in test/mutation/pure.txt. */
+/** Source → tests. A line of test/mutation/pure.txt is a source, and its tests where these are not its mirror alone. */
 function readPure() {
-  return readFileSync(join(root, 'test/mutation/pure.txt'), 'utf8').split('\n').filter(Boolean);
+  const lines = readFileSync(join(root, 'test/mutation/pure.txt'), 'utf8').split('\n');
+  return new Map(
+    lines.filter(Boolean).map((line) => {
+      const [file, ...tests] = line.split(' ');
+      return [file, tests.length > 0 ? tests : [mirrorOf(file)]];
+    }),
+  );
 }
 
-/** Tests mirror the sources. */
-function testOf(file) {
+function mirrorOf(file) {
   return join('test', file.replace(/\.ts$/, '.test.ts'));
 }
 

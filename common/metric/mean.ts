@@ -67,6 +67,6 @@ function spreadFold(loss: RowLoss, mean: number): PairFold {
       squares.add(off * off);
       rows += 1;
     },
-    partial: () => [rows, rows === 0 ? 0 : mean, squares.value()],
+    partial: () => [rows, mean, squares.value()],
   };
 }

@@ -118,7 +118,9 @@ test('getGate() gives the default until somebody puts one; every put is kept', a
   });
   await putGate(store, { ...of, policy: {}, at: 2 });
   expect(await getGate(store, of)).toEqual({ policy: {}, n: 2 });
-  expect(defaultPolicy('regression').change?.metric).toBe('r2');
+  expect(defaultPolicy('regression')).toEqual({
+    change: { metric: 'r2', min: -0.002, confidence: 0.95 }, // a little worse may pass, not a little better only
+  });
 });
 
 test('checkPolicy() knows which metrics the model has, once there is one', () => {
@@ -151,9 +153,11 @@ test('judge() lets pass what is exactly at its limit, and nothing beyond', () =>
 test('judge() takes no comparison by another metric than the gate asks for', () => {
   const comparison = { ...compared(0.1, 0.05)!, metric: 'brier' };
   const hearing = { policy: { change: POLICY.change }, challenger: {}, champion, comparison };
+  const words = 'not compared with champion 1: no comparison by auc';
   expect(judge(hearing)).toEqual({
     verdict: 'refused',
-    reasons: ['failed: not compared with champion 1: no comparison by auc'],
+    checks: [{ passed: false, words }],
+    reasons: [`failed: ${words}`],
   });
 });
 
