@@ -4,13 +4,13 @@
 //
 //   models/<name>/environments/<env>/aliases/<alias>/<n>.json    known n: ask for n+1 (one request an alias)
 import type { Clock } from '../common/clock.ts';
-import { GristmillError, toWireError } from '../common/errors.ts';
+import { type GristmillError, toWireError } from '../common/errors.ts';
 import { NAME_PATTERN } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { entryKey, readHead } from '../common/store/journal.ts';
 import type { Store } from '../common/store/store.ts';
-import { readStored } from '../common/stored/stored.ts';
+import { isUnreadable, readStored } from '../common/stored/stored.ts';
 import { type AliasEntry, aliasPrefix } from '../common/wire/model.ts';
 import { type AliasHead, aliasKey, type UnreadHead } from './catalog.ts';
 
@@ -119,7 +119,7 @@ async function readEntry(store: Store, key: string): Promise<Read | undefined> {
     const entry = await readStored(store, key, 'alias');
     return entry && { entry };
   } catch (error) {
-    if (error instanceof GristmillError && error.code === 'FORMAT_UNKNOWN') return { error };
+    if (isUnreadable(error)) return { error };
     throw error;
   }
 }

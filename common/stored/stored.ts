@@ -130,6 +130,10 @@ function attempt<T>(key: string, what: string, act: () => T): T {
   }
 }
 
+/** Of an object that is there and says nothing to this program; anything else thrown is of the store. */
+export const isUnreadable = (error: unknown): error is GristmillError =>
+  error instanceof GristmillError && error.code === 'FORMAT_UNKNOWN';
+
 const unknownForm = (key: string, what: string, why: string, cause?: unknown): GristmillError =>
   new GristmillError('FORMAT_UNKNOWN', `Cannot read ${key} as ${what}: ${why}`, { cause });
 

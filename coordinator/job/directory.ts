@@ -6,14 +6,22 @@
 //   jobs/checkpoints/<k>.json   {upTo, open}: of the submissions up to `upTo`, all are over but those in `open`
 //
 // Ends are final, so a checkpoint is true for ever, whoever wrote it. A store without any gets its first at a start.
+// What cannot be read (another program's, or cut off) is one job's matter: seen as failed, and open in every checkpoint.
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import type { Log } from '../../common/log.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { appendNext, type Entry, entryKey } from '../../common/store/journal.ts';
+import {
+  appendNext,
+  type Entry,
+  entryKey,
+  readAfter,
+  readHead,
+} from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { readStored, readStoredAfter, readStoredHead } from '../../common/stored/stored.ts';
+import { isUnreadable, readStored } from '../../common/stored/stored.ts';
 import type { IndexCheckpoint, IndexEntry } from '../../common/wire/view.ts';
 import { type JobEntry, JobRecord } from './record.ts';
 import { INDEX_PREFIX, loadSpec } from './submit.ts';
@@ -34,7 +42,10 @@ export type Page = {
   readonly newer: number | undefined;
 };
 
-type Machinery = { readonly store: Store; readonly clock: Clock };
+type Machinery = { readonly store: Store; readonly clock: Clock; readonly log: Log };
+
+/** An entry of the index, or why it cannot be read. */
+type Place = IndexEntry | GristmillError;
 
 export class Directory {
   readonly #machinery: Machinery;
@@ -42,6 +53,8 @@ export class Directory {
   /** Jobs that are not over, in order of submission. */
   readonly #open = new Map<JobId, JobRecord>();
   readonly #openNumbers = new Map<number, JobId>();
+  /** Jobs that nobody here can read, by number. */
+  readonly #unreadable = new Map<number, JobRecord>();
   /** Jobs that are over and were asked for of late; the one asked for last is the last. */
   readonly #remembered = new Map<JobId, JobRecord>();
   #lastIndex = 0;
@@ -66,11 +79,11 @@ export class Directory {
 
   /** Reads the newest checkpoint, the jobs it leaves open, and what was submitted after it. */
   async start(): Promise<void> {
-    this.#checkpoint = await readStoredHead(this.#store, CHECKPOINT_PREFIX, 'ends');
+    this.#checkpoint = await this.#newestCheckpoint();
     const { upTo, open } = this.#checkpoint?.value ?? { upTo: 0, open: [] };
     const entries = await mapParallel(open, LIMITS.journalsParallel, async (n) => ({
       n,
-      value: await readStored(this.#store, entryKey(INDEX_PREFIX, n), 'index'),
+      value: await readPlace(this.#store, entryKey(INDEX_PREFIX, n)),
     }));
     await this.#adopt(entries.flatMap(({ n, value }) => (value ? [{ n, value }] : [])));
     this.#lastIndex = upTo;
@@ -82,13 +95,24 @@ export class Directory {
     this.#reading = this.#reading
       .catch(() => {})
       .then(async () => {
-        const fresh = await readStoredAfter(this.#store, INDEX_PREFIX, {
-          kind: 'index',
-          after: this.#lastIndex,
-        });
-        await this.#adopt(fresh);
+        await this.#adopt(await readAfter(this.#store, INDEX_PREFIX, this.#lastIndex, readPlace));
       });
     return this.#reading;
+  }
+
+  /** Each is true for ever: one that cannot be read leaves the one before it. */
+  async #newestCheckpoint(): Promise<Entry<IndexCheckpoint> | undefined> {
+    const head = await readHead(this.#store, CHECKPOINT_PREFIX, 0, async () => true);
+    for (let n = head?.n ?? 0; n > 0; n--) {
+      try {
+        const value = await readStored(this.#store, entryKey(CHECKPOINT_PREFIX, n), 'ends');
+        if (value) return { n, value };
+      } catch (error) {
+        if (!isUnreadable(error)) throw error;
+        this.#machinery.log.error('checkpoint not read, reading on from the one before', { error });
+      }
+    }
+    return undefined;
   }
 
   /** Lets go of jobs that are over; a checkpoint is written for every few of them. */
@@ -98,9 +122,13 @@ export class Directory {
       const record = this.#open.get(id);
       if (!record) continue;
       this.#open.delete(id);
-      this.#remember(record);
+      if (!record.isUnreadable) this.#remember(record);
+      for (const [n, job] of this.#openNumbers) {
+        if (job !== id) continue;
+        this.#openNumbers.delete(n);
+        if (record.isUnreadable) this.#unreadable.set(n, record);
+      }
     }
-    for (const [n, id] of this.#openNumbers) if (over.has(id)) this.#openNumbers.delete(n);
     this.#settledSince += over.size;
   }
 
@@ -111,7 +139,7 @@ export class Directory {
     const value: IndexCheckpoint = {
       formatVersion: 1,
       upTo: this.#lastIndex,
-      open: [...this.#openNumbers.keys()],
+      open: [...this.#openNumbers.keys(), ...this.#unreadable.keys()].sort((a, b) => a - b),
     };
     const n = await appendNext(this.#store, CHECKPOINT_PREFIX, value, this.#checkpoint?.n ?? 0);
     this.#checkpoint = { n, value };
@@ -121,14 +149,25 @@ export class Directory {
   async find(job: JobId): Promise<JobRecord | undefined> {
     const known = this.#open.get(job) ?? this.#recall(job);
     if (known) return known;
+    for (const record of this.#unreadable.values()) if (record.id === job) return record;
     if (!ID.test(job)) return undefined;
-    const stored = await loadSpec(this.#store, job);
-    if (!stored) return undefined;
-    const { name } = stored.spec;
-    const record = await this.#read({ job, name, at: stored.at, after: null });
+    const entry = await this.#entryBySpec(job);
+    if (!entry) return undefined;
+    const record = await this.#read(entry);
     if (record.isEnded) return this.#open.get(job) ?? this.#remember(record);
     await this.refresh(); // submitted elsewhere, and not over
     return this.#open.get(job);
+  }
+
+  /** What its spec says of it. Where that cannot be read, its name is as unknown as its time. */
+  async #entryBySpec(job: JobId): Promise<JobEntry | undefined> {
+    try {
+      const stored = await loadSpec(this.#store, job);
+      return stored && { job, name: stored.spec.name, at: stored.at, after: null };
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return { job, name: job, at: this.#machinery.clock.now(), after: null, unreadable: error };
+    }
   }
 
   /** Throws NOT_FOUND, with the names of the newest. */
@@ -164,26 +203,34 @@ export class Directory {
   async #numbered(n: number): Promise<JobRecord | undefined> {
     const open = this.#openNumbers.get(n);
     if (open) return this.#open.get(open);
-    const entry = await readStored(this.#store, entryKey(INDEX_PREFIX, n), 'index');
-    if (!entry) return undefined;
+    const unreadable = this.#unreadable.get(n);
+    if (unreadable) return unreadable;
+    const place = await readPlace(this.#store, entryKey(INDEX_PREFIX, n));
+    if (!place) return undefined;
+    const entry = this.#entryOf(n, place);
     const known = this.#open.get(entry.job) ?? this.#recall(entry.job);
-    return known ?? this.#remember(await this.#read(entryOf(entry)));
+    return known ?? this.#remember(await this.#read(entry));
   }
 
   /** Reads journals a bounded number at a time; jobs that are over are let go of as soon as that is known. */
-  async #adopt(entries: readonly Entry<IndexEntry>[]): Promise<void> {
+  async #adopt(entries: readonly Entry<Place>[]): Promise<void> {
     for (let start = 0; start < entries.length; start += ADOPTED_AT_ONCE) {
       const some = entries.slice(start, start + ADOPTED_AT_ONCE);
-      const records = await mapParallel(some, LIMITS.journalsParallel, ({ value }) =>
-        this.#read(entryOf(value)),
+      const records = await mapParallel(some, LIMITS.journalsParallel, ({ n, value }) =>
+        this.#read(this.#entryOf(n, value)),
       );
-      for (const [i, { n, value }] of some.entries()) this.#takeIn(n, value.job, records[i]!);
+      for (const [i, { n }] of some.entries()) this.#takeIn(n, records[i]!);
       this.#lastIndex = Math.max(this.#lastIndex, some.at(-1)!.n);
     }
   }
 
-  #takeIn(n: number, job: JobId, record: JobRecord): void {
-    if (record.isEnded && !this.#isNeeded(record)) this.#settledSince += 1;
+  #takeIn(n: number, record: JobRecord): void {
+    const job = record.id;
+    if (record.isUnreadable) {
+      const { code, message } = record.view.error!;
+      this.#machinery.log.error('job not read, going on without it', { job, code, message });
+      this.#unreadable.set(n, record);
+    } else if (record.isEnded && !this.#isNeeded(record)) this.#settledSince += 1;
     else {
       if (!this.#open.has(job)) this.#open.set(job, record);
       this.#openNumbers.set(n, job);
@@ -197,8 +244,20 @@ export class Directory {
 
   async #read(entry: JobEntry): Promise<JobRecord> {
     const record = new JobRecord(entry, this.#machinery);
-    await record.journal.refresh();
+    if (entry.unreadable) record.giveUp(entry.unreadable);
+    if (ID.test(entry.job)) await record.refresh();
     return record;
+  }
+
+  /** Whose place cannot be read is known by its number alone. */
+  #entryOf(n: number, place: Place): JobEntry {
+    if (!(place instanceof GristmillError)) {
+      const { job, name, at, after = null } = place;
+      return { job, name, at, after };
+    }
+    const job = `index-${n}` as JobId;
+    const at = this.#machinery.clock.now();
+    return { job, name: 'unreadable', at, after: null, unreadable: place };
   }
 
   #recall(job: JobId): JobRecord | undefined {
@@ -217,12 +276,14 @@ export class Directory {
   }
 }
 
-const entryOf = ({ job, name, at, after }: IndexEntry): JobEntry => ({
-  job,
-  name,
-  at,
-  after: after ?? null,
-});
+async function readPlace(store: Store, key: string): Promise<Place | undefined> {
+  try {
+    return await readStored(store, key, 'index');
+  } catch (error) {
+    if (isUnreadable(error)) return error;
+    throw error;
+  }
+}
 
 /** What the key of a job's spec may be made of. */
 const ID = /^j-[0-9a-f]{1,40}$/;

@@ -2,8 +2,10 @@
 // In: its place in the index, facts, progress. Out: its view; who waits for news of it is told.
 // Why a version number: whoever sent a view says which one, and misses nothing that came while it was sent.
 import type { Clock } from '../../common/clock.ts';
+import { type GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { Store } from '../../common/store/store.ts';
+import { isUnreadable } from '../../common/stored/stored.ts';
 import type { JobView } from '../../common/wire/view.ts';
 import { JobJournal } from './journal.ts';
 import { foldView, isEnded, NO_PROGRESS, type Progress } from './view.ts';
@@ -15,6 +17,8 @@ export type JobEntry = {
   readonly at: number;
   /** A job that waits for the end of this one. */
   readonly after: JobId | null;
+  /** Why its place or its spec cannot be read. */
+  readonly unreadable?: GristmillError;
 };
 
 export class JobRecord {
@@ -55,6 +59,26 @@ export class JobRecord {
 
   get isEnded(): boolean {
     return isEnded(this.view.state);
+  }
+
+  /** Whether it only seems over: a program that can read it may carry on with it. */
+  get isUnreadable(): boolean {
+    return this.#progress.unreadable !== null;
+  }
+
+  /** Reads what has been added to its journal. Entries that nobody here can read are told in its view. */
+  async refresh(): Promise<void> {
+    try {
+      await this.journal.refresh();
+    } catch (error) {
+      this.giveUp(error);
+    }
+  }
+
+  /** Throws what is no matter of the form of an object. */
+  giveUp(error: unknown): void {
+    if (!isUnreadable(error)) throw error;
+    if (!this.isUnreadable) this.show({ unreadable: toWireError(error), waiting: null });
   }
 
   get progress(): Progress {

@@ -6,6 +6,7 @@
 //      └── cancel ─────┴─► cancelling ──► cancelled
 import { type Code, GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
+import { isUnreadable, type Stored } from '../../common/stored/stored.ts';
 import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { JobStreamEvent, JobView, StageView } from '../../common/wire/view.ts';
 import type { WaitingCode } from '../../common/wire/waiting.ts';
@@ -87,7 +88,7 @@ export class JobService implements Jobs {
   async state(job: JobId): Promise<JobStanding | undefined> {
     const record = await this.#directory.find(job);
     if (!record) return undefined;
-    if (!record.isEnded) await record.journal.refresh();
+    if (!record.isEnded) await record.refresh();
     const { state, error } = record.view;
     return { state, error, after: record.entry.after };
   }
@@ -114,7 +115,7 @@ export class JobService implements Jobs {
     if (record.isEnded)
       throw new GristmillError(
         'CONFLICT',
-        `Cannot cancel job ${job}: it ${ENDED_WORDS[record.view.state]}, expected a job that has not ended`,
+        `Cannot cancel job ${job}: it ${endOf(record)}, expected a job that has not ended`,
       );
     await record.journal.record({ kind: 'state', state: 'cancelling' });
     const running = this.#running.get(job);
@@ -129,13 +130,13 @@ export class JobService implements Jobs {
 
   async repin(job: JobId): Promise<JobView> {
     const record = await this.#directory.require(job);
-    const { state, waiting, waitingFor } = record.view;
+    const { waiting, waitingFor } = record.view;
     const cannot = (why: string): GristmillError =>
       new GristmillError(
         'CONFLICT',
         `Cannot repin job ${job}: ${why}, expected one that waits for numerics that no live worker has`,
       );
-    if (record.isEnded) throw cannot(`it ${ENDED_WORDS[state]}`);
+    if (record.isEnded) throw cannot(`it ${endOf(record)}`);
     if (waitingFor?.code !== 'OTHER_NUMERICS')
       throw cannot(waiting === null ? 'it does not stand still' : `it waits: ${waiting}`);
     const numerics = chooseNumerics(this.#machinery.workers.live());
@@ -221,6 +222,7 @@ export class JobService implements Jobs {
         if (error === AGAIN) continue;
         const { code, message } = toWireError(error);
         const waits = RIDDEN_OUT[code];
+        if (isUnreadable(error)) job.giveUp(error); // else it would be started again at once
         if (this.#closing || signal.aborted || !waits) {
           log.error('job let go', { job: job.id, code, message });
           break;
@@ -234,21 +236,23 @@ export class JobService implements Jobs {
     this.#running.delete(job.id);
     this.#attempts.delete(job.id);
     const { state } = job.view;
-    if (job.isEnded) this.#ended.set(state, (this.#ended.get(state) ?? 0) + 1);
+    if (job.isEnded && !job.isUnreadable) this.#ended.set(state, (this.#ended.get(state) ?? 0) + 1);
     job.touch();
     this.#pump();
   }
 
   async #runOnce(job: JobRecord, post: Post, signal: AbortSignal): Promise<void> {
     const { log } = this.#machinery;
-    await job.journal.refresh();
-    if (job.isEnded) return; // by another coordinator
+    await job.refresh();
+    if (job.isEnded) return; // by another coordinator, or unreadable
+    const isCancelling = job.view.state === 'cancelling';
+    // outside of what fails a job: who cannot read a spec does not end what another program may run
+    const stored = isCancelling ? undefined : await loadSpec(this.#machinery.store, job.id);
     try {
-      if (job.view.state !== 'cancelling')
-        await job.journal.record({ kind: 'state', state: 'running' });
+      if (!isCancelling) await job.journal.record({ kind: 'state', state: 'running' });
       if (job.view.state === 'cancelling')
         throw new GristmillError('CANCELLED', `Job ${job.id} was cancelled`);
-      await runJob(await this.#contextOf(job, post, signal));
+      await runJob(this.#contextOf(job, { stored, post, signal }));
       await job.journal.record({ kind: 'state', state: 'succeeded' });
       log.info('job succeeded', { job: job.id, name: job.entry.name });
     } catch (error) {
@@ -268,9 +272,12 @@ export class JobService implements Jobs {
     }
   }
 
-  async #contextOf(job: JobRecord, post: Post, signal: AbortSignal): Promise<JobContext> {
+  #contextOf(
+    job: JobRecord,
+    of: { stored: Stored['spec'] | undefined; post: Post; signal: AbortSignal },
+  ): JobContext {
     const { id } = job;
-    const stored = await loadSpec(this.#machinery.store, id);
+    const { stored, post, signal } = of;
     if (!stored)
       throw new GristmillError('INTERNAL', `Cannot run job ${id}: its spec is not in the store`);
     return {
@@ -292,6 +299,9 @@ export class JobService implements Jobs {
 
 const repinsOf = ({ journal }: JobRecord): readonly string[] =>
   journal.entries.flatMap(({ value }) => (value.kind === 'repinned' ? value.numerics : []));
+
+const endOf = ({ isUnreadable, view }: JobRecord): string =>
+  isUnreadable ? 'cannot be read here' : ENDED_WORDS[view.state]!;
 
 const ENDED_WORDS: Partial<Record<JobState, string>> = {
   succeeded: 'has succeeded',

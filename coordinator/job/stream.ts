@@ -60,4 +60,4 @@ async function news(
 }
 
 /** A store that is away is asked again later: the stream goes on with what is known. */
-const readAgain = (record: JobRecord): Promise<void> => record.journal.refresh().catch(() => {});
+const readAgain = (record: JobRecord): Promise<void> => record.refresh().catch(() => {});

@@ -1,7 +1,7 @@
 // Folds a job's journal and its live progress into what clients see.
 // In: entries, the progress of the stage that runs. Out: a JobView. Pure.
 // Why a fold: the view after a restart is the view before it.
-import { CODES } from '../../common/errors.ts';
+import { CODES, type WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { foldFinding, NOTHING_FOUND, STAGE_NAMES } from '../../common/stage/stages.ts';
 import type { Entry } from '../../common/store/journal.ts';
@@ -14,9 +14,16 @@ export type Progress = {
   readonly stages: ReadonlyMap<string, StageView>;
   readonly training: TrainingView | null;
   readonly waiting: Waiting | null;
+  /** Why nobody here can read its spec, its place or its journal: seen as failed, and never recorded as that. */
+  readonly unreadable: WireError | null;
 };
 
-export const NO_PROGRESS: Progress = { stages: new Map(), training: null, waiting: null };
+export const NO_PROGRESS: Progress = {
+  stages: new Map(),
+  training: null,
+  waiting: null,
+  unreadable: null,
+};
 
 const ENDED: readonly JobState[] = ['succeeded', 'failed', 'cancelled'];
 export const isEnded = (state: JobState): boolean => ENDED.includes(state);
@@ -42,6 +49,8 @@ export function foldView(
     ...NOTHING_FOUND,
   };
   for (const { value } of entries) view = apply(view, value);
+  if (progress.unreadable && !isEnded(view.state))
+    view = { ...view, state: 'failed', error: told(progress.unreadable) };
   const stages = new Map(view.stages.map((stage) => [stage.stage as string, stage]));
   for (const [name, stage] of progress.stages) if (!stages.has(name)) stages.set(name, stage);
   const waiting = isEnded(view.state) ? null : progress.waiting;
@@ -76,6 +85,11 @@ function applyState(view: JobView, event: Extract<JobEvent, { kind: 'state' }>):
     state: event.state,
     startedAt: view.startedAt ?? (event.state === 'running' ? event.at : null),
     finishedAt: isEnded(event.state) ? event.at : null,
-    error: event.error ? { ...event.error, remedy: CODES[event.error.code].remedy } : null,
+    error: event.error ? told(event.error) : null,
   };
 }
+
+const told = (error: WireError): JobView['error'] => ({
+  ...error,
+  remedy: CODES[error.code].remedy,
+});

@@ -82,7 +82,7 @@ async function startOver(jobs: number): Promise<{ readonly calls: number; readon
   await store.create(entryKey(CHECKPOINT_PREFIX, 1), jsonBytes(checkpoint));
   const before = store.reads + store.lists;
   const startMs = performance.now();
-  await new Directory({ store, clock: systemClock }).start();
+  await new Directory({ log: silentLog, store, clock: systemClock }).start();
   return { calls: store.reads + store.lists - before, ms: performance.now() - startMs };
 }
 

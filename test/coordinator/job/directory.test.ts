@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { systemClock as clock } from '../../../common/clock.ts';
 import type { JobId } from '../../../common/ids.ts';
+import { silentLog as log } from '../../../common/log.ts';
 import { mapParallel } from '../../../common/parallel.ts';
 import { append, entryKey, readHead } from '../../../common/store/journal.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
@@ -13,7 +14,7 @@ import { journalPrefix } from '../../../coordinator/job/journal.ts';
 import { INDEX_PREFIX, specKey } from '../../../coordinator/job/submit.ts';
 
 const idOf = (n: number): JobId => `j-${n.toString(16).padStart(20, '0')}` as JobId;
-const open = (store: MemoryStore): Directory => new Directory({ store, clock });
+const open = (store: MemoryStore): Directory => new Directory({ store, clock, log });
 const numbersOf = (records: Iterable<{ id: JobId }>): number[] =>
   [...records].map(({ id }) => Number.parseInt(id.slice(2), 16));
 

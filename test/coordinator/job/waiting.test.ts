@@ -1,38 +1,10 @@
 // Jobs that wait for others: those that triggers with overlap "queue" submit.
 import { expect, test } from 'vitest';
-import { systemClock } from '../../../common/clock.ts';
 import { type JobId, jobIdOf } from '../../../common/ids.ts';
-import { silentLog } from '../../../common/log.ts';
-import { memoryStore } from '../../../common/store/memory.ts';
-import type { Store } from '../../../common/store/store.ts';
 import { checkJob } from '../../../common/wire/job/job.ts';
-import { JobService } from '../../../coordinator/job/service.ts';
-import type { Machinery } from '../../../coordinator/stage/context.ts';
+import { makeService, until } from '../../support/job-service.ts';
 
 const SPEC = checkJob({ specVersion: 1, name: 'clean', dataset: 'a/*.parquet' });
-
-/** Jobs that run until their lake is let go, and then fail: it is empty. */
-function makeService() {
-  let open = (): void => {};
-  const gate = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const empty = memoryStore();
-  const lake: Store = {
-    ...empty,
-    async *list(prefix) {
-      await gate;
-      yield* empty.list(prefix);
-    },
-  };
-  const store = memoryStore();
-  const machinery = { store, lake, clock: systemClock, log: silentLog } as unknown as Machinery;
-  return { open, service: new JobService(machinery, { jobsAtOnce: 4 }) };
-}
-
-const until = async (service: JobService, job: JobId, state: string): Promise<void> => {
-  while ((await service.view(job)).state !== state) await systemClock.sleep(2);
-};
 
 test('enlist() takes a job whose dataset is gone, once per name: it fails when it runs', async () => {
   const { open, service } = makeService();
