@@ -460,6 +460,25 @@ export type AliasView = {
   at: number;
 };
 
+/** a version on its way through the gate */
+export type PromotionView = {
+  id: string;
+  model: string;
+  environment: string;
+  alias: string;
+  /** that shall have the alias */
+  version: number;
+  /** the entry of the alias that it was asked for against */
+  seen: number;
+  /** milliseconds since 1970 */
+  startedAt: number;
+  state: 'deciding' | 'moved' | 'refused' | 'failed';
+  /** once moved or refused: what the record has of it */
+  entry: AliasView | null;
+  /** once refused or failed: why */
+  problem: Problem | null;
+};
+
 /** submits a job whenever its clock says so */
 export type Trigger = {
   $schema?: string;
@@ -882,7 +901,7 @@ export type CoordinatorCalls = {
       'if-match'?: string;
     };
     body: AliasMove;
-    answer: AliasView;
+    answer: AliasView | PromotionView;
   };
   /** See every decision on an alias, refusals too */
   aliasHistory: {
@@ -898,6 +917,20 @@ export type CoordinatorCalls = {
       /** newest first */
       entries: readonly AliasView[];
     };
+  };
+  /** See how far a promotion is, and what was decided */
+  promotion: {
+    path: {
+      /** the model */
+      name: string;
+      /** the environment */
+      env: string;
+      /** the alias */
+      alias: string;
+      /** the promotion, as its Location says */
+      id: string;
+    };
+    answer: PromotionView;
   };
   /** List live workers */
   workers: {
@@ -972,6 +1005,7 @@ export const COORDINATOR = {
   alias: ['GET', '/v1/models/{name}/environments/{env}/aliases/{alias}'],
   moveAlias: ['PUT', '/v1/models/{name}/environments/{env}/aliases/{alias}'],
   aliasHistory: ['GET', '/v1/models/{name}/environments/{env}/aliases/{alias}/history'],
+  promotion: ['GET', '/v1/models/{name}/environments/{env}/aliases/{alias}/promotions/{id}'],
   workers: ['GET', '/v1/workers'],
   health: ['GET', '/healthz'],
   readiness: ['GET', '/readyz'],

@@ -2,6 +2,7 @@
 // In: where it runs, the name of a call, what it takes. Out: its answer, or a ClientError with the code and the remedy.
 // Why one error: a script asks `code`, a person reads message and remedy, wherever it went wrong.
 import type { FieldError } from '../common/errors.ts';
+import type { Problem } from './api.ts';
 import type { Address } from './config.ts';
 
 /** A problem that a service answered (RFC 9457), or that it could not be asked. */
@@ -176,18 +177,21 @@ const strangeError = (name: string, at: Address, cause?: unknown): ClientError =
   });
 
 function problemError(name: string, at: Address, response: Response, body: unknown): ClientError {
-  const problem = (typeof body === 'object' && body !== null ? body : {}) as Record<
-    string,
-    unknown
-  >;
-  if (typeof problem.code !== 'string' || typeof problem.detail !== 'string') {
-    return strangeError(name, at);
-  }
-  return new ClientError(problem.detail, {
-    code: problem.code,
-    status: response.status,
-    remedy: typeof problem.remedy === 'string' ? problem.remedy : undefined,
-    errors: problem.errors as readonly FieldError[] | undefined,
+  const problem = typeof body === 'object' && body !== null ? body : {};
+  return errorOf(problem, response.status) ?? strangeError(name, at);
+}
+
+/** A problem as an error; undefined where it is none of ours. */
+export function errorOf(
+  problem: { readonly [K in keyof Problem]?: unknown },
+  status: number,
+): ClientError | undefined {
+  const { code, detail, remedy, errors } = problem;
+  if (typeof code !== 'string' || typeof detail !== 'string') return undefined;
+  return new ClientError(detail, {
+    ...{ code, status },
+    remedy: typeof remedy === 'string' ? remedy : undefined,
+    errors: errors as readonly FieldError[] | undefined,
   });
 }
 

@@ -18,7 +18,7 @@ import {
 } from './api.ts';
 import { makeService } from './call.ts';
 import { type Address, addressOf } from './config.ts';
-import { type FollowOptions, followJob, type JobNews } from './follow.ts';
+import { type FollowOptions, followJob, followPromotion, type JobNews } from './follow.ts';
 
 export type { GatePolicy, Job, JobView, Trigger, TriggerView } from './api.ts';
 export { ClientError } from './call.ts';
@@ -67,7 +67,7 @@ export type Client = {
   alias(place: AliasPlace): Promise<AliasView>;
   /** Newest first. */
   aliasHistory(place: AliasPlace): Promise<readonly AliasView[]>;
-  /** `seen`: the entry of the alias that was looked at; another one refuses. */
+  /** Resolves once it is decided, however long that takes. `seen`: the entry that was looked at; another one refuses. */
   moveAlias(
     place: AliasPlace,
     move: { readonly version: number; readonly seen: number; readonly reason?: string | undefined },
@@ -151,12 +151,14 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
     setGate: (name, env, body) => ask('setGate', { path: { name, env }, body }),
     alias: (at) => ask('alias', place(at)),
     aliasHistory: async (at) => (await ask('aliasHistory', place(at))).entries,
-    moveAlias: (at, { version, seen, reason }) =>
-      ask('moveAlias', {
+    async moveAlias(at, { version, seen, reason }) {
+      const answer = await ask('moveAlias', {
         ...place(at),
         headers: { 'if-match': `"${seen}"` },
         body: reason === undefined ? { version } : { version, reason },
-      }),
+      });
+      return 'state' in answer ? followPromotion(coordinator, answer, options) : answer;
+    },
     workers: async () => (await ask('workers', {})).workers,
     dataset: (uri, label) =>
       ask('dataset', { query: label === undefined ? { uri } : { uri, label } }),

@@ -4,8 +4,8 @@
 import { LIMITS } from '../common/limits.ts';
 import { applyChange, type Change } from '../common/wire/change.ts';
 import type { JobEvent } from '../common/wire/view.ts';
-import type { CoordinatorCalls, JobView } from './api.ts';
-import { ClientError, type Service } from './call.ts';
+import type { AliasView, CoordinatorCalls, JobView, PromotionView } from './api.ts';
+import { ClientError, errorOf, type Service } from './call.ts';
 import { eventsOf } from './stream.ts';
 
 /** What happens to a job. `away`: nobody answers just now; it is asked again. */
@@ -56,6 +56,28 @@ export async function* followJob(
       yield { kind: 'away', error };
     }
     await pause(retryMs, signal);
+  }
+}
+
+/** Asks until it is decided. What was refused or failed is the error that an answer at once would have been. */
+export async function followPromotion(
+  coordinator: Service<CoordinatorCalls>,
+  begun: PromotionView,
+  { signal, retryMs = RETRY_MS, awayMsMax = AWAY_MS_MAX }: Omit<FollowOptions, 'after'>,
+): Promise<AliasView> {
+  const { id, model: name, environment: env, alias } = begun;
+  let heardMs = performance.now();
+  for (let view = begun; ; ) {
+    if (view.problem !== null) throw errorOf(view.problem, view.problem.status)!;
+    if (view.entry !== null) return view.entry;
+    await pause(retryMs, signal);
+    try {
+      view = await coordinator.ask('promotion', { path: { name, env, alias, id } });
+      heardMs = performance.now();
+    } catch (error) {
+      if (!(error instanceof ClientError) || !isPassing(error)) throw error;
+      if (performance.now() - heardMs > awayMsMax) throw error;
+    }
   }
 }
 

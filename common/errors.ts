@@ -181,7 +181,7 @@ export const CODES = {
   },
   TESTSET_INCOMPARABLE: {
     retry: false,
-    status: 409,
+    status: 422,
     remedy: 'Keep clean, label and split of the model, or publish to another model or environment',
   },
   MODEL_INVALID: {

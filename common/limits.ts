@@ -112,6 +112,8 @@ export const LIMITS = {
   readyTimeoutMs: 2_000, // a probe's patience with the store
   idempotencyKeyMax: 255,
   drainMs: 5_000, // answers in flight when the API stops
+  promotionAnswerMs: 2_000, // a request for a promotion is held so long; then it is answered with where to look
+  promotionsMax: 100, // kept to be looked at: each is two views, and a cluster judges a few at once
   pageRowsMax: 200,
   registryReadsMax: 32, // manifests, or models of a list, read side by side: a page in a few round trips
   predictRowsMax: 1_000,

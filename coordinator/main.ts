@@ -14,6 +14,7 @@ import { makeLog } from '../common/log.ts';
 import { withoutSecrets } from '../common/queue/jetstream/connection.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
 import { queueLater } from '../common/queue/later.ts';
+import { refusedSamples } from '../common/queue/refused.ts';
 import { seek } from '../common/seek.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
 import { watchStore } from '../common/store/health.ts';
@@ -106,6 +107,7 @@ async function run(stop: AbortSignal): Promise<void> {
       ...tally.samples(),
       ...triggerSamples(triggers.counts),
       ...jobSamples(jobs.figures(), clock.now()),
+      ...refusedSamples(queue.refused()),
     ],
     storeHealth,
     waitsFor: () => sought.store.why() ?? sought.lake.why() ?? sought.queue.why(),

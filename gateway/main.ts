@@ -8,7 +8,9 @@ import { listen } from '../common/http/listen.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { LIMITS } from '../common/limits.ts';
 import { makeLog } from '../common/log.ts';
+import type { Bus } from '../common/queue/bus.ts';
 import { openJetStream } from '../common/queue/jetstream.ts';
+import { refusedSamples } from '../common/queue/refused.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
 import { storeLater } from '../common/store/later.ts';
 import { openStore } from '../common/store/open.ts';
@@ -34,6 +36,7 @@ async function run(stop: AbortSignal): Promise<void> {
     log,
   };
   const store = storeLater(config.store, () => openStore(config.store, process.env));
+  const metrics = new Metrics();
   const gateway = new Gateway({
     environment,
     store,
@@ -42,14 +45,20 @@ async function run(stop: AbortSignal): Promise<void> {
     startChild: () => startChild(child),
     clock,
     log,
-    metrics: new Metrics(),
+    metrics,
   });
   const app = await makeServer(gateway, { clock, log });
   log.info('listening', { address: await listen(app, config) });
   await gateway.start();
   if (nats !== '') {
-    const open = () =>
-      openJetStream({ servers: nats, source: 'GRISTMILL_NATS', name: 'gristmill-gateway', log });
+    let bus: Pick<Bus, 'refused'> | undefined;
+    metrics.service.read(() => refusedSamples(bus?.refused() ?? new Map()));
+    const at = { servers: nats, source: 'GRISTMILL_NATS' };
+    const open = async () => {
+      const queue = await openJetStream({ ...at, name: 'gristmill-gateway', log });
+      bus = queue;
+      return queue;
+    };
     const onMoved = (model: string, alias: string): void => gateway.hint(model, alias);
     void followHints({ environment, open, clock, log, onMoved }, stop);
   }

@@ -15,13 +15,14 @@ import { makeService } from '../common/http/service.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import type { Queue } from '../common/queue/queue.ts';
+import { refusedSamples } from '../common/queue/refused.ts';
 import type { Execute } from './loop.ts';
 import type { Worker } from './supervisor.ts';
 
 /** What the probes tell of; before it is shown, the worker is starting. */
 export type Subject = {
   readonly worker: Pick<Worker, 'status' | 'beatMs'>;
-  readonly queue: Pick<Queue, 'isConnected' | 'uri'>;
+  readonly queue: Pick<Queue, 'isConnected' | 'uri' | 'refused'>;
   readonly child: Pick<ChildWatch, 'lossesInARow' | 'lastLoss'>;
   /** Why no task that is planned fits into its memory. */
   readonly tooSmall?: string | undefined;
@@ -151,5 +152,6 @@ function samplesOf(subject: Subject | undefined): readonly Sample[] {
       'Processes that compute, lost since one last did something',
       subject?.child.lossesInARow(),
     ),
+    ...refusedSamples(subject?.queue.refused() ?? new Map()),
   ];
 }

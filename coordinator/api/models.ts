@@ -4,7 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → [alias] → predictions
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import Type from 'typebox';
-import { GristmillError } from '../../common/errors.ts';
+import { GristmillError, toProblem, unreachable } from '../../common/errors.ts';
 import { ifMatchHeader, requireIfMatch, withEtag } from '../../common/http/conditional.ts';
 import { limitOf, limitParam, numberParam } from '../../common/http/page.ts';
 import { invalidRequest, sendProblem } from '../../common/http/problem.ts';
@@ -21,6 +21,7 @@ import {
   hasHeld,
   listAliases,
   overrideAlias,
+  type Registry,
   requireAlias,
   returnTo,
 } from '../registry/alias.ts';
@@ -33,6 +34,7 @@ import {
   requireModel,
 } from '../registry/version.ts';
 import type { ApiDeps } from './deps.ts';
+import { Promotions, type Watched } from './promotions.ts';
 import { AliasHistory, AliasMove, GateView, ModelList, ModelView } from './schemas.ts';
 
 const PATH = { name: 'the model', env: 'the environment', alias: 'the alias' } as const;
@@ -40,14 +42,15 @@ const modelPath = pathOf({ name: PATH.name });
 const gatePath = pathOf({ name: PATH.name, env: PATH.env });
 const aliasPath = pathOf(PATH);
 const ALIAS = '/v1/models/{name}/environments/{env}/aliases/{alias}';
+const PROMOTION = `${ALIAS}/promotions/{id}`;
 const GATE = '/v1/models/{name}/environments/{env}/gate';
 
-type Deps = Pick<ApiDeps, 'registry' | 'promote'>;
+type Deps = Pick<ApiDeps, 'registry' | 'promote' | 'clock' | 'log'>;
 
 export const modelRoutes = (deps: Deps): readonly Route[] => [
   ...versionRoutes(deps),
   ...gateRoutes(deps),
-  ...aliasRoutes(deps),
+  ...aliasRoutes(deps, new Promotions(deps)),
 ];
 
 const versionRoutes = ({ registry: { store } }: Deps): readonly Route[] => {
@@ -181,7 +184,7 @@ const gateRoutes = ({ registry: { store, clock } }: Deps): readonly Route[] => [
   },
 ];
 
-const aliasRoutes = (deps: Deps): readonly Route[] => [
+const aliasRoutes = ({ registry }: Deps, promotions: Promotions): readonly Route[] => [
   {
     name: 'alias',
     method: 'GET',
@@ -192,7 +195,7 @@ const aliasRoutes = (deps: Deps): readonly Route[] => [
     answers: { 200: shared('AliasView') },
     handle: async (request, reply) => {
       const place = aliasOf(request);
-      return sendAlias(reply, place, await requireAlias(deps.registry.store, place));
+      return sendAlias(reply, place, await requireAlias(registry.store, place));
     },
   },
 
@@ -206,8 +209,8 @@ const aliasRoutes = (deps: Deps): readonly Route[] => [
     answers: { 200: AliasHistory },
     handle: async (request) => {
       const place = aliasOf(request);
-      await requireAlias(deps.registry.store, place);
-      const entries = await aliasHistory(deps.registry.store, place);
+      await requireAlias(registry.store, place);
+      const entries = await aliasHistory(registry.store, place);
       return { entries: entries.toReversed().map((entry) => aliasView(place, entry)) };
     },
   },
@@ -219,18 +222,33 @@ const aliasRoutes = (deps: Deps): readonly Route[] => [
     tag: 'models',
     summary: 'Move an alias',
     description:
-      'A version that held the alias returns at once. Any other goes through the gate, which scores it and the champion on the test set: that takes as long as it takes. "override" moves past the gate and needs a reason.',
+      'A version that held the alias returns at once. Any other goes through the gate, which scores it and the champion on the test set: where that takes longer than two seconds, the answer is 202, and Location says where to look. "override" moves past the gate and needs a reason.',
     params: aliasPath,
     headers: ifMatchHeader('the ETag of a GET; "0" where the alias does not exist yet'),
     body: shared('AliasMove'),
-    answers: { 200: shared('AliasView') },
+    answers: { 200: shared('AliasView'), 202: shared('PromotionView') },
     handle: async (request, reply) => {
       const place = aliasOf(request);
       const move = checkMove(bodyOf(request, 'the move'));
-      const entry = await moveOf(deps, place, move, request);
-      const isMoved = entry.value.version === move.version;
-      return isMoved ? sendAlias(reply, place, entry) : sendRefusal(reply, place, entry);
+      const expected = await entrySeen(registry, place, move, request);
+      const entry = await entryWithoutGate(registry, place, { ...move, expected });
+      if (entry) return sendAlias(reply, place, entry);
+      const promotion = { ...place, version: move.version, expected };
+      return sendPromotion(request, reply, await promotions.begin(promotion));
     },
+  },
+
+  {
+    name: 'promotion',
+    method: 'GET',
+    path: PROMOTION,
+    tag: 'models',
+    summary: 'See how far a promotion is, and what was decided',
+    description:
+      'As the Location of PUT says. It is forgotten with the coordinator that began it; decisions stay in the record of the alias.',
+    params: pathOf({ ...PATH, id: 'the promotion, as its Location says' }),
+    answers: { 200: shared('PromotionView') },
+    handle: (request) => promotionView(promotions.find(aliasOf(request), paramOf(request, 'id'))),
   },
 ];
 
@@ -246,47 +264,112 @@ function checkMove(value: unknown): Move {
   return value as Move;
 }
 
-/** Which of the three ways this move goes. */
-async function moveOf(
-  { registry, promote }: Deps,
+/** The entry that the client has seen, which is the last one; throws where it is not. */
+async function entrySeen(
+  { store }: Registry,
   place: AliasPlace,
-  { version, reason, override }: Move,
+  { version }: Move,
   request: FastifyRequest,
-): Promise<Entry<AliasEntry>> {
-  const { store } = registry;
+): Promise<number> {
   await getVersion(store, place.model, version);
-  const head = await aliasHead(store, place);
-  const expected = head?.n ?? 0;
-  const act = `move ${place.alias} of ${place.model} in ${place.environment}`;
-  requireIfMatch(request, act, expected);
+  const now = (await aliasHead(store, place))?.n ?? 0;
+  requireIfMatch(request, `move ${place.alias} of ${place.model} in ${place.environment}`, now);
+  return now;
+}
+
+/** Past the gate, nowhere, or back; undefined: through the gate. */
+async function entryWithoutGate(
+  registry: Registry,
+  place: AliasPlace,
+  { version, reason, override, expected }: Move & { readonly expected: number },
+): Promise<Entry<AliasEntry> | undefined> {
   if (override) return overrideAlias(registry, place, { version, expected, ...override });
-  if (head?.value.version === version) return head;
-  if (hasHeld(await aliasHistory(store, place), version)) {
-    return returnTo(registry, place, { version, expected, ...(reason ? { reason } : {}) });
-  }
-  return promote({ ...place, version, expected });
+  const history = await aliasHistory(registry.store, place);
+  const head = history.at(-1);
+  if (head?.n === expected && head.value.version === version) return head;
+  if (!hasHeld(history, version)) return undefined;
+  return returnTo(registry, place, { version, expected, ...(reason ? { reason } : {}) });
 }
 
 function sendAlias(reply: FastifyReply, place: AliasPlace, entry: Entry<AliasEntry>): FastifyReply {
   return withEtag(reply, entry.n).send(aliasView(place, entry));
 }
 
-function sendRefusal(
+/** As it is decided, or where to look. */
+function sendPromotion(
+  request: FastifyRequest,
   reply: FastifyReply,
-  place: AliasPlace,
-  entry: Entry<AliasEntry>,
+  watched: Watched,
 ): FastifyReply {
+  const { of, id, outcome } = watched;
+  switch (outcome.state) {
+    case 'moved':
+      return sendAlias(reply, of, outcome.entry);
+    case 'refused': {
+      const { evidence } = outcome.entry.value;
+      return sendProblem(withEtag(reply, outcome.entry.n), refusalOf(of, outcome.entry), {
+        evidence,
+      });
+    }
+    case 'failed':
+      throw outcome.error;
+    case 'deciding': {
+      const location = `${request.url.split('?')[0]}/promotions/${id}`;
+      return reply.code(202).header('location', location).send(promotionView(watched));
+    }
+    default:
+      return unreachable(outcome);
+  }
+}
+
+const promotionView = ({ id, of, startedAt, outcome }: Watched) => {
+  const { version, expected, ...place } = of;
+  return {
+    ...{ id, ...placeOf(place), version, seen: expected, startedAt, state: outcome.state },
+    entry: 'entry' in outcome ? aliasView(place, outcome.entry) : null,
+    problem: problemOf({ id, of, outcome }),
+  };
+};
+
+function problemOf({ id, of, outcome }: Pick<Watched, 'id' | 'of' | 'outcome'>) {
+  switch (outcome.state) {
+    case 'moved':
+    case 'deciding':
+      return null;
+    case 'refused': {
+      const { evidence } = outcome.entry.value;
+      return { ...toProblem(refusalOf(of, outcome.entry)), evidence };
+    }
+    case 'failed':
+      return toProblem(isKnown(outcome.error) ? outcome.error : hidden(id));
+    default:
+      return unreachable(outcome);
+  }
+}
+
+const isKnown = (error: unknown): boolean =>
+  error instanceof GristmillError && error.code !== 'INTERNAL';
+
+const hidden = (id: string): GristmillError =>
+  new GristmillError('INTERNAL', `Cannot decide: an internal error, logged as ${id}`);
+
+function refusalOf(place: AliasPlace, entry: Entry<AliasEntry>): GristmillError {
   const { candidate, evidence, version } = entry.value;
   const failed = evidence?.checks.flatMap(({ passed, words }) => (passed ? [] : words)).join('; ');
   const stays = version === null ? 'it serves no version' : `it stays at version ${version}`;
   const message = `Cannot move ${place.alias} to version ${candidate}: the gate of ${place.model} in ${place.environment} refused it (${failed ?? 'no reason'}); ${stays}`;
-  withEtag(reply, entry.n);
-  return sendProblem(reply, new GristmillError('GATE_REFUSED', message), { evidence });
+  return new GristmillError('GATE_REFUSED', message);
 }
+
+const placeOf = ({ model, environment, alias }: AliasPlace): AliasPlace => ({
+  model,
+  environment,
+  alias,
+});
 
 const aliasView = (place: AliasPlace, { n, value }: Entry<AliasEntry>) => {
   const { formatVersion: _, ...rest } = value;
-  return { ...place, entry: n, ...rest };
+  return { ...placeOf(place), entry: n, ...rest };
 };
 
 const gateOf = (request: FastifyRequest) => ({

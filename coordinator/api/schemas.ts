@@ -12,6 +12,7 @@ import { JobViewSchema, WireErrorSchema } from '../../common/wire/view.ts';
 import { GatePolicySchema } from '../registry/gate.ts';
 import { OnSchema } from '../trigger/on/on.ts';
 import { TriggerSchema } from '../trigger/spec.ts';
+import { PROMOTION_STATES } from './promotions.ts';
 
 const Time = Type.Number({ description: 'milliseconds since 1970' });
 const Range = Type.Object(
@@ -171,6 +172,22 @@ export const AliasView = Type.Object(
     at: Time,
   },
   { title: 'AliasView', description: 'what an alias serves, and the last decision on it' },
+);
+
+export const PromotionView = Type.Object(
+  {
+    id: Type.String(),
+    model: Type.String(),
+    environment: Type.String(),
+    alias: Type.String(),
+    version: Type.Integer({ description: 'that shall have the alias' }),
+    seen: Type.Integer({ description: 'the entry of the alias that it was asked for against' }),
+    startedAt: Time,
+    state: words(PROMOTION_STATES),
+    entry: nullable(Type.Ref('AliasView#'), 'once moved or refused: what the record has of it'),
+    problem: nullable(Type.Ref('Problem#'), 'once refused or failed: why'),
+  },
+  { title: 'PromotionView', description: 'a version on its way through the gate' },
 );
 export const AliasHistory = Type.Object({
   entries: Type.Array(Type.Ref('AliasView#'), { description: 'newest first' }),
@@ -377,6 +394,7 @@ export const SHARED = {
   Evidence,
   AliasMove: { ...AliasMove, examples: [{ version: 2 }, MOVE_EXAMPLE] },
   AliasView,
+  PromotionView,
   Trigger: {
     ...TriggerSchema,
     description: 'submits a job whenever its clock says so',

@@ -83,7 +83,7 @@ function assertSame(
   const was = other.map((part) => `${part} ${canonicalJson(fixed[part])}`).join(', ');
   throw new GristmillError(
     'TESTSET_INCOMPARABLE',
-    `Cannot use this job for ${model} in ${environment}: its ${other.join(' and ')} differ from those of the model's test set, expected ${was}; versions that shall be compared are judged on one test set, so another one needs another model or environment`,
+    `Cannot use this job for ${model} in ${environment}: its ${other.join(' and ')} ${other.length === 1 ? 'differs from that' : 'differ from those'} of the model's test set, expected ${was}; versions that shall be compared are judged on one test set, so another one needs another model or environment`,
     {
       errors: other.map((part) => ({
         pointer: `/${part}`,

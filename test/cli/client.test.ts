@@ -184,3 +184,33 @@ test('followJob() gives up on a server that stays away, and at once on a job tha
   const away = clientOf(`http://127.0.0.1:${await freePort()}`, { awayMsMax: 20 });
   expect((await caught(all(away))).code).toBe('SERVER_UNREACHABLE');
 });
+
+test('moveAlias() waits for a promotion until it is decided, through a coordinator that is away', async () => {
+  const place = { name: 'trips', environment: 'dev', alias: 'champion' };
+  const begun = { id: 'p-1', model: 'trips', environment: 'dev', alias: 'champion', version: 2 };
+  const view = { ...begun, seen: 1, startedAt: 1, state: 'deciding', entry: null, problem: null };
+  const entry = { ...begun, entry: 2, kind: 'moved', candidate: 2, evidence: null, by: {}, at: 2 };
+  const problem = { code: 'GATE_REFUSED', status: 409, detail: 'the gate refused it', remedy: 'r' };
+  const ends = [
+    { ...view, state: 'moved', entry },
+    { ...view, state: 'refused', entry: { ...entry, kind: 'refused' }, problem },
+  ];
+  for (const end of ends) {
+    const looks = [view, null, view, end];
+    const asked: string[] = [];
+    const server = await serve((request, response) => {
+      asked.push(`${request.method} ${request.url}`);
+      const answer = request.method === 'PUT' ? view : looks.shift();
+      if (answer === null) return void response.destroy();
+      const status = request.method === 'PUT' ? 202 : 200;
+      response.writeHead(status, { 'content-type': 'application/json' });
+      response.end(JSON.stringify(answer));
+    });
+    const moved = clientOf(server.url).moveAlias(place, { version: 2, seen: 1 });
+    if (end.state === 'moved') expect(await moved).toEqual(entry);
+    else expect(await caught(moved)).toMatchObject({ code: 'GATE_REFUSED', status: 409 });
+    const at = '/v1/models/trips/environments/dev/aliases/champion';
+    expect(asked).toEqual([`PUT ${at}`, ...Array(4).fill(`GET ${at}/promotions/p-1`)]);
+    server.close();
+  }
+});

@@ -311,7 +311,11 @@ describe('refused at submit', () => {
   });
 
   test('nothing of all that became a job', async () => {
-    expect((await send(`${line.coordinatorUrl}/v1/jobs`)).json).toEqual({ jobs: [], next: null });
+    expect((await send(`${line.coordinatorUrl}/v1/jobs`)).json).toEqual({
+      jobs: [],
+      next: null,
+      previous: null,
+    });
   });
 });
 

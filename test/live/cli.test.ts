@@ -38,7 +38,6 @@ beforeAll(async () => {
   };
   mkdirSync(join(folder, 'work'));
   write('trips.gate.json', { min: { auc: 0.9 } });
-  write('nightly.trigger.json', { name: 'nightly', on: { cron: '15 3 * * *' }, job: tripsJob });
 });
 afterAll(async () => {
   for (const role of roles.values()) role.kill('SIGKILL');
@@ -46,12 +45,15 @@ afterAll(async () => {
 });
 
 /** The job that init wrote, trained otherwise. */
-function change(name: string, seed: number, epochs: number): void {
+function changed(seed: number, epochs: number): object {
   const job = JSON.parse(readFileSync(join(folder, 'work/trips.job.json'), 'utf8')) as {
     train: object;
   };
-  write(name, { ...job, seed, train: { ...job.train, epochs } });
+  return { ...job, seed, train: { ...job.train, epochs } };
 }
+
+const change = (name: string, seed: number, epochs: number): void =>
+  write(name, changed(seed, epochs));
 
 const write = (name: string, value: unknown): void =>
   writeFileSync(join(folder, 'work', name), JSON.stringify(value));
@@ -131,7 +133,7 @@ test('init writes a job, submit --watch runs it to the gate, predict answers fro
   expect(JSON.parse(json.out)).toMatchObject({ model: 'trips', version: 1 });
 });
 
-test('job list, show, logs, watch and cancel tell of it; cancel is too late', async () => {
+test('job list, show, logs, watch and cancel tell of it; cancel and repin are too late', async () => {
   const { jobs } = JSON.parse((await shell('gristmill job list --json')).out) as {
     jobs: { id: string }[];
   };
@@ -144,6 +146,9 @@ test('job list, show, logs, watch and cancel tell of it; cancel is too late', as
   const cancel = await example('job cancel', { job });
   expect(cancel).toMatchObject({ code: 1, out: '' });
   expect(cancel.error).toContain('error CONFLICT');
+  const repin = await example('job repin', { job });
+  expect(repin).toMatchObject({ code: 1, out: '' });
+  expect(repin.error).toContain('it has succeeded, expected one that waits for numerics');
   const lines = (await shell(`gristmill job watch ${job} --json`)).out.trim().split('\n');
   expect(lines.map((text) => (JSON.parse(text) as { kind: string }).kind)).toContain('fact');
 });
@@ -171,9 +176,20 @@ test('model list and show tell what is served; rollback moves it back, once', as
   expect(wrong.error).toContain('it never served that, expected 2');
 });
 
-test('triggers are applied, listed, shown, fired and removed', async () => {
+test('triggers are applied, listed, paused, resumed, fired, shown and removed', async () => {
+  const nightly = { name: 'nightly', on: { cron: '15 3 * * *' } };
+  write('nightly.trigger.json', { ...nightly, job: tripsJob });
+  const other = await example('trigger apply');
+  expect(other).toMatchObject({ code: 2, out: '' });
+  expect(other.error).toMatch(/error TESTSET_INCOMPARABLE .*its clean/);
+  write('nightly.trigger.json', { ...nightly, job: changed(7, 900) });
   expect((await example('trigger apply')).out).toContain('15 3 * * * (UTC)');
   expect((await example('trigger list')).out).toContain('nightly');
+  expect(await example('trigger pause')).toMatchObject({ code: 0, error: '' });
+  expect((await example('trigger list')).out).toMatch(/^nightly .* paused$/m);
+  const resumed = await example('trigger resume');
+  expect(resumed).toMatchObject({ code: 0, error: '' });
+  expect(resumed.out).toMatch(/^nightly {2}15 3 \* \* \* \(UTC\); next /);
   const fired = await example('trigger fire');
   expect(fired.out).toContain('Fired nightly: j-');
   expect((await example('trigger show')).out).toContain('fired');
@@ -189,7 +205,11 @@ test('what was typed wrong is exit code 2, with words that help', async () => {
     ['gristmill job submit nowhere.json', /Cannot read "nowhere.json": there is no such file/],
     [`echo '{"a": 1,}' | gristmill job submit -`, /Cannot read standard input at line 1, column 9/],
     [`echo '{"specVersion": 1}' | gristmill job submit -`, /\/name {2}is missing/],
-    [`sed 's/"late"/"lat"/' trips.job.json | gristmill job submit -`, /did you mean/],
+    [`sed 's/"late"/"lat"/' trips.job.json | gristmill job submit -`, /its label differs from/],
+    [
+      `sed 's/"late"/"lat"/; s/"model": "trips"/"model": "lat"/' trips.job.json | gristmill job submit -`,
+      /did you mean/,
+    ],
     ['gristmill job show j-none', /expected the id of a job or its start; the newest are j-/],
     ['gristmill model show trip', /error NOT_FOUND .*trip/],
     ['gristmill completion bush', /did you mean bash\?/],
@@ -229,6 +249,9 @@ test('Ctrl-C while watching leaves the job running and says how to end it', asyn
   const [, job] = /to end it: gristmill job cancel (j-\S+)/.exec(said)!;
   const view = await shell(`gristmill job show ${job} --json`);
   expect(JSON.parse(view.out)).toMatchObject({ state: 'running' });
+  const repin = await shell(`gristmill job repin ${job}`);
+  expect(repin).toMatchObject({ code: 1, out: '' });
+  expect(repin.error).toMatch(/error CONFLICT .*it (does not stand still|waits: )/);
   expect((await shell(`gristmill job cancel ${job}`)).code).toBe(0);
 });
 

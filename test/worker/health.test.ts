@@ -20,7 +20,11 @@ function subject(change: Partial<Heartbeat> = {}): Subject & Lever {
     nowMs: 0,
     connected: true,
     worker: { status: () => status(change), beatMs: () => 0 },
-    queue: { isConnected: () => self.connected, uri: 'nats://here:4222' },
+    queue: {
+      isConnected: () => self.connected,
+      uri: 'nats://here:4222',
+      refused: () => new Map([['task', 3]]),
+    },
     child: { lossesInARow: () => 0, lastLoss: (): string | undefined => undefined },
   };
   return self;
@@ -102,6 +106,8 @@ test('/metrics tells of tasks and the process in the text form of Prometheus', a
   const { status, type, body } = await ask('/metrics');
   expect([status, type]).toEqual([200, 'text/plain; version=0.0.4; charset=utf-8']);
   expect(body).toMatch(/^gristmill_tasks_running 1$/m);
+  expect(body).toMatch(/^gristmill_messages_refused_total\{channel="task"\} 3$/m);
+  expect(body).toMatch(/^gristmill_messages_refused_total\{channel="heartbeat"\} 0$/m);
   expect(body).toMatch(/^process_resident_memory_bytes \d+$/m);
   for (const line of String(body).split('\n').filter(Boolean)) {
     expect(line).toMatch(/^(# (HELP|TYPE) [a-z_]+ .+|[a-z_]+(\{[^}]*\})? [\d.e+-]+)$/);

@@ -1,13 +1,17 @@
 // The coordinator's HTTP side: what is answered, and how every kind of bad request is refused.
 import { connect } from 'node:net';
 import { Ajv2020 } from 'ajv/dist/2020.js';
-import { afterAll, expect, test } from 'vitest';
-import { CODES } from '../../../common/errors.ts';
+import { afterAll, expect, test, vi } from 'vitest';
+import { CODES, GristmillError } from '../../../common/errors.ts';
 import { listen } from '../../../common/http/listen.ts';
 import { sha256Hex } from '../../../common/ids.ts';
+import { LIMITS } from '../../../common/limits.ts';
+import type { ApiDeps } from '../../../coordinator/api/deps.ts';
+import { moveAlias } from '../../../coordinator/registry/alias.ts';
 import { publishVersion } from '../../../coordinator/registry/version.ts';
 import { makeApi, type TestApi } from '../../support/api.ts';
-import { makeDraft } from '../../support/registry.ts';
+import { createTestClock } from '../../support/clock.ts';
+import { makeDraft, makeEvidence } from '../../support/registry.ts';
 
 const JOB = { specVersion: 1, name: 'clean-flights', dataset: 'flights/**/*.parquet' };
 const apis: TestApi[] = [];
@@ -19,8 +23,8 @@ async function start(...change: Parameters<typeof makeApi>): Promise<TestApi> {
   return api;
 }
 
-async function withVersions(count: number): Promise<TestApi> {
-  const api = await start();
+async function withVersions(count: number, change: Partial<ApiDeps> = {}): Promise<TestApi> {
+  const api = await start(change);
   for (let n = 1; n <= count; n++) {
     await publishVersion(
       api.store,
@@ -336,6 +340,85 @@ test('PUT alias asks for If-Match, and refuses a stale one', async () => {
   ]);
 });
 
+type Verdict = 'accepted' | 'refused';
+
+/** An API whose hearings end when the test says so. */
+async function withSlowGate() {
+  const clock = createTestClock();
+  const hearings: { end(verdict: Verdict): void; fail(error: Error): void }[] = [];
+  const api = await withVersions(2, {
+    clock,
+    async promote({ version, expected, ...place }) {
+      const verdict = await new Promise<Verdict>((end, fail) => hearings.push({ end, fail }));
+      return moveAlias({ store: api.store, clock, hint: () => {} }, place, {
+        candidate: version,
+        expected,
+        evidence: makeEvidence(version, null, verdict),
+      });
+    },
+  });
+  /** Asked for, and time goes on until there is an answer. */
+  const begin = async (version: number) => {
+    let isAnswered = false;
+    const answer = put(api, ALIAS, { version }, '"0"').finally(() => {
+      isAnswered = true;
+    });
+    while (!isAnswered) await clock.advance(LIMITS.promotionAnswerMs);
+    return answer;
+  };
+  const look = async (url: unknown) => (await api.app.inject(String(url))).json();
+  return { api, hearings, begin, look };
+}
+
+test('PUT alias is answered with a place to look at once the gate takes longer than two seconds', async () => {
+  const { hearings, begin, look } = await withSlowGate();
+  const begun = await begin(1);
+  const location = String(begun.headers.location);
+  expect(location).toMatch(
+    /^\/v1\/models\/flight-delay\/environments\/dev\/aliases\/champion\/promotions\/p-[0-9a-f]{20}$/,
+  );
+  const deciding = { state: 'deciding', version: 1, seen: 0, entry: null, problem: null };
+  expect([begun.statusCode, begun.json()]).toMatchObject([202, deciding]);
+  const again = await begin(1);
+  expect([again.headers.location, hearings.length]).toEqual([location, 1]);
+
+  hearings[0]!.end('accepted');
+  await vi.waitFor(async () => {
+    const entry = { alias: 'champion', entry: 1, version: 1, kind: 'moved' };
+    expect(await look(location)).toMatchObject({ state: 'moved', entry, problem: null });
+  });
+  expect(await look(location.replace('champion', 'best'))).toMatchObject({ status: 404 });
+  expect((await look(location.slice(0, -1))).detail).toMatch(
+    /^Cannot find the promotion "p-[0-9a-f]{19}" of champion of flight-delay in dev: .*champion\/history$/,
+  );
+});
+
+test('a promotion that is refused or fails says so as the answer at once would have', async () => {
+  const { api, hearings, begin, look } = await withSlowGate();
+  const { location } = (await begin(1)).headers;
+  hearings[0]!.fail(new GristmillError('NOT_READY', 'no worker is alive'));
+  const failed = { state: 'failed', entry: null, problem: { code: 'NOT_READY', status: 503 } };
+  await vi.waitFor(async () => expect(await look(location)).toMatchObject(failed));
+
+  expect((await begin(1)).headers.location).toBe(location); // what failed is begun anew
+  expect(await look(location)).toMatchObject({ state: 'deciding' });
+  hearings[1]!.fail(new TypeError('secret'));
+  await vi.waitFor(async () => {
+    const { problem } = await look(location);
+    expect(problem.detail).toMatch(/^Cannot decide: an internal error, logged as p-/);
+  });
+
+  await begin(1);
+  hearings[2]!.end('refused');
+  const problem = { code: 'GATE_REFUSED', status: 409, evidence: { verdict: 'refused' } };
+  await vi.waitFor(async () =>
+    expect(await look(location)).toMatchObject({ state: 'refused', entry: { entry: 1 }, problem }),
+  );
+  expect((await put(api, ALIAS, { version: 1 }, '"0"')).json()).toMatchObject({
+    code: 'PRECONDITION_FAILED',
+  });
+});
+
 test('the gate is the default until it is set, which may come before the model', async () => {
   const api = await start();
   const url = '/v1/models/flight-delay/environments/dev/gate';
@@ -371,9 +454,11 @@ test('GET /metrics is Prometheus text with bounded labels', async () => {
 });
 
 test('every answer is of the schema that OpenAPI shows for it', async () => {
-  const api = await withVersions(2);
+  const { api, hearings, begin } = await withSlowGate();
   const { id } = (await submit(api)).json();
-  await put(api, ALIAS, { version: 1 }, '"0"');
+  const { location } = (await begin(1)).headers;
+  hearings[0]!.end('refused');
+  await vi.waitFor(async () => expect((await api.app.inject(ALIAS)).statusCode).toBe(200));
   await put(api, '/v1/triggers/nightly', { on: { cron: '15 3 * * *' }, job: JOB });
   const openapi = (await api.app.inject('/openapi.json')).json();
   expect(openapi.openapi).toBe('3.1.0');
@@ -391,6 +476,7 @@ test('every answer is of the schema that OpenAPI shows for it', async () => {
     '/v1/models/{name}/environments/{env}/gate': '/v1/models/flight-delay/environments/dev/gate',
     '/v1/models/{name}/environments/{env}/aliases/{alias}': ALIAS,
     '/v1/models/{name}/environments/{env}/aliases/{alias}/history': `${ALIAS}/history`,
+    '/v1/models/{name}/environments/{env}/aliases/{alias}/promotions/{id}': String(location),
     '/v1/workers': '/v1/workers',
     '/healthz': '/healthz',
     '/readyz': '/readyz',
