@@ -41,7 +41,7 @@ export function parseRows(signature: Signature, instances: readonly unknown[]): 
       if (isRecord(instances[index]))
         errors.push({ pointer: `/instances/${index}/${escapePointer(input.name)}`, detail });
     });
-    ignoredFields -= rows.filter((row) => Object.hasOwn(row, input.name)).length;
+    ignoredFields -= rows.length; // each has it, or it is among the errors
   }
   if (errors.length > 0) throw rowsInvalid(errors);
   return { rows: rows.length, columns, ignoredFields };
@@ -133,7 +133,7 @@ export function parseTime(text: string): bigint | undefined {
   if (hour > 23 || minute > 59 || second > 59 || year < 1) return undefined;
   const date = new Date(0);
   date.setUTCFullYear(year, month - 1, day);
-  if (date.getUTCMonth() !== month - 1 || date.getUTCDate() !== day) return undefined;
+  if (date.getUTCMonth() !== month - 1) return undefined; // no day of two digits ends in its own month again
   const seconds =
     date.getTime() / 1000 + hour * 3600 + minute * 60 + second - offsetSeconds(match[8]);
   return BigInt(seconds) * 1_000_000n + BigInt((match[7] ?? '').slice(0, 6).padEnd(6, '0'));

@@ -123,9 +123,8 @@ export class Members {
     const able = this.#able(nowMs);
     const owners = [...new Set(this.laneOwner)];
     const present = owners.filter((owner) => this.#isPresent(owner, able, nowMs));
-    const staying = able.filter((of) => present.includes(of.id));
     const joiners = able.filter((of) => !owners.includes(of.id));
-    this.#joining = this.#joiningOf(staying, joiners, present);
+    this.#joining = this.#joiningOf(joiners, present);
     const ready = joiners.filter((of) => this.#hasLoaded(of.id));
     if (present.length === 0) return this.#begin(ready, nowMs);
     if (present.length < owners.length) return this.#replaceLost(present, ready);
@@ -183,16 +182,13 @@ export class Members {
   }
 
   #joiningOf(
-    staying: readonly Taker<WorkerId>[],
     joiners: readonly Taker<WorkerId>[],
     present: readonly WorkerId[],
   ): ReadonlyMap<WorkerId, readonly number[]> {
     if (joiners.length === 0) return new Map();
-    const unheard = present
-      .filter((worker) => !staying.some((of) => of.id === worker))
-      .map((worker) => this.#dealt(worker));
+    const staying = present.map((worker) => this.#dealt(worker));
     const previous = Array.from({ length: this.#setup.lanes }, (_, lane) => this.laneOwner[lane]);
-    const target = this.#dealTo([...staying, ...unheard, ...joiners], previous);
+    const target = this.#dealTo([...staying, ...joiners], previous);
     return new Map(
       joiners
         .map((of): [WorkerId, number[]] => [of.id, lanesOf(target, of.id)])

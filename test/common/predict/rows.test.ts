@@ -80,6 +80,42 @@ describe('parseRows()', () => {
       'absent',
     );
   });
+
+  test('says what it found and what it expected', () => {
+    const details = (...rows: unknown[]): string[] =>
+      refusal(...rows).errors!.map(({ pointer, detail }) => `${pointer} ${detail}`);
+    const good = { x: 1, 'a/b~': '', t: null };
+    const number = 'expected a number, or null for missing';
+    expect(details({ ...good, x: '5' })).toEqual([`/instances/0/x is string "5", ${number}`]);
+    expect(details({ ...good, x: [1] })).toEqual([`/instances/0/x is an array, ${number}`]);
+    expect(details({ ...good, x: {} })).toEqual([`/instances/0/x is an object, ${number}`]);
+    // no JSON, and refused all the same
+    expect(details({ ...good, x: undefined })[0]).toContain('/instances/0/x is undefined');
+    expect(details({ 'a/b~': '', t: null })).toEqual([`/instances/0/x is absent, ${number}`]);
+    const row = 'expected an object with a field a column';
+    expect(details(null, [good], 'x')).toEqual([
+      `/instances/0 is null, ${row}`,
+      `/instances/1 is an array, ${row}`,
+      `/instances/2 is string "x", ${row}`,
+    ]);
+    const [long] = details({ ...good, x: 'y'.repeat(500) });
+    expect(long!.length).toBeLessThan(200);
+    expect(details({ ...good, t: ['2001-06-30'] })[0]).toContain('/instances/0/t is an array');
+  });
+
+  test('counts the wrong fields, and lists the first twenty', () => {
+    const wrong = { x: '', 'a/b~': '', t: null };
+    expect(refusal(wrong).message).toMatch(/for missing$/);
+    expect(refusal(wrong, wrong).message).toMatch(/ \(and 1 more fields\)$/);
+    const many = refusal(...new Array(25).fill(wrong));
+    expect(many.errors).toHaveLength(20);
+    expect(many.message).toMatch(/ \(and 24 more fields\)$/);
+  });
+});
+
+test('isTime() holds from the year 1 to the end of 9999', () => {
+  const [first, end] = [-62_135_596_800_000_000n, 253_402_300_800_000_000n];
+  expect([first - 1n, first, end - 1n, end].map(isTime)).toEqual([false, true, true, false]);
 });
 
 describe('parseTime()', () => {
@@ -106,6 +142,10 @@ describe('parseTime()', () => {
     '1900-02-29',
     '2001-13-01',
     '2001-06-31',
+    '2001-06-00',
+    '2001-00-10',
+    '2001-06-99',
+    '2001-06-30T23:00:60',
     '2001-06-30T24:00:00',
     '2001-06-30T23:60:00',
     '2001-06-30T12',

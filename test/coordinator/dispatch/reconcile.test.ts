@@ -123,8 +123,14 @@ test('IdleWatch tells of workers that have had nothing to do for a while', () =>
   expect(ids(watch, [beat()], LIMITS.idleMs)).toEqual(['n']);
   expect(ids(watch, [beat({ tasks: [id] })], LIMITS.idleMs + 1)).toEqual([]); // and it begins anew
   expect(ids(watch, [beat()], LIMITS.idleMs + 2)).toEqual([]);
-  const busy = [beat({ threadsFree: 0 }), beat({ draining: true })];
-  for (const one of busy) expect(ids(new IdleWatch(), [one], 0)).toEqual([]);
+  for (const one of [beat({ threadsFree: 0 }), beat({ draining: true })]) {
+    const busy = new IdleWatch();
+    expect(ids(busy, [one], 0)).toEqual([]);
+    expect(ids(busy, [one], LIMITS.idleMs)).toEqual([]);
+  }
+  const later = new IdleWatch(); // a clock that does not begin at 0
+  expect(ids(later, [beat()], 7)).toEqual([]);
+  expect(ids(later, [beat()], 7 + LIMITS.idleMs)).toEqual(['n']);
 });
 
 const failure = (code: Code, kind: Failure['kind'] = 'error'): Failure => ({
@@ -158,4 +164,60 @@ test('judge() counts lost workers apart', () => {
   const losses = (n: number): Failure[] => Array(n).fill(failure('WORKER_LOST', 'lost'));
   expect(judge(task, losses(LIMITS.taskLossesMax - 1)).kind).toBe('retry');
   expect(judge(task, losses(LIMITS.taskLossesMax)).kind).toBe('fail');
+});
+
+test('reconcile() acts at its limits, not one millisecond before', () => {
+  const free = [{ kind: 'free', task: id }];
+  expect(reconcile([outstanding({ movedAtMs: 100_000 - LIMITS.stuckMs })], present())).toEqual(
+    free,
+  );
+  expect(reconcile([outstanding({ notBeforeMs: 100_000 })], present())).toEqual(free);
+  const again = [
+    { kind: 'look', task: id },
+    { kind: 'offer', task: id },
+  ];
+  const settled = outstanding({ offeredAtMs: 100_000 - LIMITS.reconcileMs });
+  expect(reconcile([settled], seen())).toEqual(again);
+  expect(reconcile([outstanding({ notBeforeMs: 100_000 })], seen())).toEqual(again);
+});
+
+test('reconcile() frees only what the broker is known to hold', () => {
+  expect(reconcile([outstanding()], seen({ idle })).map(({ kind }) => kind)).toEqual([
+    'look',
+    'offer',
+  ]);
+  expect(reconcile([outstanding()], seen({ idle, waiting: undefined }))).toEqual([
+    { kind: 'look', task: id },
+  ]);
+});
+
+const said = (of: Failure, message: string): Failure => ({
+  ...of,
+  error: { ...of.error, message },
+});
+const errorOf = (failures: readonly Failure[]): string => {
+  const verdict = judge(task, failures);
+  return verdict.kind === 'fail' ? verdict.error.message : verdict.kind;
+};
+
+test('judge() tells the last of its kind, how many there were, and a task short enough to read', () => {
+  const begin = `Cannot finish ${task.stage} task ${id.slice(0, 12)} after`;
+  expect(errorOf([failure('SHARD_UNREADABLE')])).toBe(`${begin} 1 attempt: it broke`);
+  const errors = Array.from({ length: LIMITS.taskFailuresMax }, (_, n) =>
+    said(failure('MEMORY'), `error ${n + 1}`),
+  );
+  const most = LIMITS.taskFailuresMax;
+  expect(errorOf(errors)).toBe(`${begin} ${most} attempts: error ${most}`);
+  const losses = Array.from({ length: LIMITS.taskLossesMax }, (_, n) =>
+    said(failure('WORKER_LOST', 'lost'), `loss ${n + 1}`),
+  );
+  const last = LIMITS.taskLossesMax;
+  expect(errorOf([...losses, failure('MEMORY')])).toBe(`${begin} ${last} attempts: loss ${last}`);
+});
+
+test('judge() counts no error as a loss, and waits for errors alone', () => {
+  const lost = failure('WORKER_LOST', 'lost');
+  const few = Array<Failure>(LIMITS.taskLossesMax - 1).fill(lost);
+  expect(judge(task, [...few, failure('MEMORY')])).toEqual({ kind: 'retry', delayMs: 1000 });
+  expect(judge(task, [lost])).toEqual({ kind: 'retry', delayMs: 0 });
 });

@@ -1,7 +1,14 @@
+// Keys by hash and by time as DuckDB computes them, and ranges that leave out no row and count none twice.
 import { createHash } from 'node:crypto';
 import { expect, test } from 'vitest';
 import { openDuck } from '../../../common/engine/duckdb.ts';
-import { hashRanges, overlaps, splitKeySql, timeRanges } from '../../../coordinator/plan/split.ts';
+import {
+  hashRanges,
+  needsQuantiles,
+  overlaps,
+  splitKeySql,
+  timeRanges,
+} from '../../../coordinator/plan/split.ts';
 import { tempFolder } from '../../support/runner.ts';
 
 const DAY = 86_400e6;
@@ -68,4 +75,39 @@ test('splitKeySql() by time refuses a column that holds no time', () => {
   expect(() => splitKeySql(split, () => ({ sql: '"n"', type: 'number' }))).toThrow(
     /it is a number, expected a date or timestamp/,
   );
+});
+
+test('splitKeySql() by time is microseconds, also of a column that a hash is made of', async () => {
+  const canonical = () => ({ sql: 'moment', type: 'time' });
+  const byTime = splitKeySql({ by: 'time', column: 'at', validation: '1d', test: '1d' }, canonical);
+  const byHash = splitKeySql(
+    { by: 'hash', columns: ['at'], validation: 0.1, test: 0.1 },
+    canonical,
+  );
+  await using duck = await openDuck({ memoryBytes: 2 ** 28, tempDir: tempFolder(), files: [] });
+  const [row] = await duck.rows(
+    `SELECT ${byTime} AS t, ${byHash} AS h FROM (VALUES (TIMESTAMP '1970-01-01 00:00:02')) v(moment)`,
+  );
+  const hash = createHash('md5').update('gristmill split 1\u001f2000000').digest();
+  expect(Number(row!.t)).toBe(2_000_000);
+  expect(row!.h).toBe(Number(hash.readBigUInt64LE(8) % 10_000n));
+});
+
+test('splitKeySql() by hash takes an integer for the number that a batch reads', () => {
+  const of = (type: string) =>
+    splitKeySql({ by: 'hash', columns: ['n'], validation: 0.1, test: 0.1 }, () => ({
+      sql: 'n',
+      type,
+    }));
+  expect(of('number')).toContain('(n)::DOUBLE::VARCHAR');
+  expect(of('string')).not.toContain('DOUBLE'); // '1' and '1.0' are two texts
+});
+
+test('needsQuantiles() where a fraction of time is asked for', () => {
+  const time = { by: 'time', column: 'at' } as const;
+  expect(needsQuantiles({ ...time, validation: '1d', test: '1d' })).toBe(false);
+  expect(needsQuantiles({ ...time, validation: 0.1, test: 0.1 })).toBe(true);
+  expect(needsQuantiles({ ...time, validation: 0.1, test: '1d' })).toBe(true);
+  expect(needsQuantiles({ ...time, validation: '1d', test: 0.1 })).toBe(true);
+  expect(needsQuantiles({ by: 'hash', columns: ['n'], validation: 0.1, test: 0.1 })).toBe(false);
 });

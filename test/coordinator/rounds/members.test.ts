@@ -1,3 +1,4 @@
+// Who owns which lanes, event by event: joining, silence, failures, other coordinators, and every limit of time.
 import { expect, test } from 'vitest';
 import type { RunId, WorkerId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
@@ -5,7 +6,7 @@ import type { Heartbeat, RunStatus } from '../../../common/wire/event.ts';
 import { Members, type MembersAction } from '../../../coordinator/rounds/members.ts';
 
 const RUN = 'run' as RunId;
-const [A, B] = ['w-a', 'w-b'] as [WorkerId, WorkerId];
+const [A, B, C, D] = ['w-a', 'w-b', 'w-c', 'w-d'] as [WorkerId, WorkerId, WorkerId, WorkerId];
 
 const open = (recorded?: { generation: number; laneOwner: WorkerId[] }): Members =>
   new Members({
@@ -129,7 +130,8 @@ test('Members goes on with what the journal holds, if its owners are heard', () 
   const members = open({ generation: 7, laneOwner: [A, A, B, B] });
   expect(recorded(members.on({ kind: 'tick', nowMs: 1000 }))).toBeUndefined();
   hear(members, beat(A, { generation: 7 }), 1000);
-  expect(members.view()).toMatchObject({ generation: 7, joining: [] });
+  expect(members.view()).toMatchObject({ generation: 7, joining: [], ended: false });
+  expect(members.view(true).ended).toBe(true);
   hear(members, beat(A, { generation: 7 }), LIMITS.heartbeatSilentMs - 1);
   const late = members.on({ kind: 'tick', nowMs: LIMITS.heartbeatSilentMs + 1 });
   expect(recorded(late)).toEqual([A, A, A, A]);
@@ -258,7 +260,7 @@ test('Members goes on after the bad luck of one worker, and ends where all have 
 
 test('Members counts neither the silent nor those of another numerics when it asks whether all failed', () => {
   const members = pair();
-  hear(members, beat('w-c' as WorkerId, undefined, { numerics: 'q' }), 400);
+  hear(members, beat(C, undefined, { numerics: 'q' }), 400);
   const late = 300 + LIMITS.heartbeatSilentMs; // B was heard at 300
   const answers = hear(members, failed(A), late);
   expect(answers).toContainEqual({ kind: 'fail', ...memory });
@@ -297,6 +299,65 @@ test.each([
 test('Members leaves an owner that it has not heard yet its share when another joins', () => {
   const members = open({ generation: 7, laneOwner: [A, A, B, B] });
   hear(members, beat(A, { generation: 7 }), 100);
-  hear(members, beat('w-c' as WorkerId), 200);
+  // and who would have no lanes takes no part
+  for (const nowMs of [200, 300]) expect(hear(members, beat(C), nowMs)).toEqual([]);
   expect(members.view().joining).toEqual([]); // four lanes for three: nobody may have more than two, and none is free
+});
+
+test('Members lists who joins in one order, whoever was heard first', () => {
+  const views = [
+    [A, B, C, D],
+    [D, C, B, A],
+    [B, D, A, C],
+  ].map((heard) => {
+    const members = open();
+    for (const worker of heard) hear(members, beat(worker), 0);
+    return members.view().joining.map(({ worker }) => worker);
+  });
+  for (const view of views) expect(view).toEqual([A, B, C, D]);
+});
+
+test('Members takes no lane from an owner that another may keep', () => {
+  const members = open({ generation: 7, laneOwner: [B, B, B, B] });
+  hear(members, beat(B, { generation: 7 }), 100);
+  hear(members, beat(A), 200);
+  // A comes first by name; dealt without a look at who owns what, it would be given 0 and 1
+  expect(members.view().joining).toEqual([{ worker: A, lanes: [2, 3] }]);
+  expect(recorded(hear(members, beat(A, { lanesLoaded: [2, 3] }), 300))).toEqual([B, B, A, A]);
+});
+
+test('Members that began late waits for an owner from then on', () => {
+  const members = new Members({
+    run: RUN,
+    numerics: 'p',
+    lanes: 4,
+    recorded: { formatVersion: 1, generation: 7, laneOwner: [A, A, B, B] },
+    checkpoint: undefined,
+    nowMs: 1_000_000,
+  });
+  hear(members, beat(A, { generation: 7 }), 1_000_001);
+  const last = 1_000_000 + LIMITS.heartbeatSilentMs;
+  hear(members, beat(A, { generation: 7 }), last - 2);
+  expect(recorded(members.on({ kind: 'tick', nowMs: last - 1 }))).toBeUndefined();
+  expect(recorded(members.on({ kind: 'tick', nowMs: last }))).toEqual([A, A, A, A]);
+});
+
+test('Members gives the lanes of who is gone by the threads of who stays', () => {
+  const members = open({ generation: 7, laneOwner: [A, B, D, D] });
+  hear(members, beat(A, { generation: 7 }, { threads: 3 }), 100);
+  hear(members, beat(B, { generation: 7 }), 100);
+  hear(members, beat(D, { generation: 7 }), 100);
+  const left = recorded(hear(members, beat(D, { generation: 7 }, { draining: true }), 200));
+  expect(left?.filter((owner) => owner === A)).toHaveLength(3);
+});
+
+test.each([
+  ['that would come anywhere', 'NONFINITE_LOSS'],
+  ['that this program does not know', 'NEWER_THAN_THIS'],
+])('Members ends the run on one error %s, though others are well', (_, code) => {
+  const error = { code, message: 'm' };
+  expect(hear(pair(), beat(B, { phase: 'failed', error }), 400)).toContainEqual({
+    kind: 'fail',
+    ...error,
+  });
 });
