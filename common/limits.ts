@@ -35,6 +35,7 @@ export const LIMITS = {
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
   taskRetryMs: 1_000, // before the second attempt; doubles
   taskOverheadBytes: 128 * MiB, // what a task holds beside DuckDB's limit: buffers, JavaScript, ONNX Runtime
+  pieceMs: 10, // of long work on the loop before others have a turn: a request waits for a few such
   lookupBatch: 256, // tasks read ahead of the window and looked up together: four rounds of lookupsParallel
   stuckMs: 15_000, // a message unclaimed for so long beside idle workers: one and a half ack waits, in which a lapsed lease comes again
   idleMs: 5_000, // so long a worker has nothing to do before that speaks against the broker: two passes

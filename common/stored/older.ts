@@ -1,10 +1,11 @@
 // What older programs wrote, brought to the form that today's write: one function a form that has changed.
 // In: parsed JSON of an older form. Out: the same object in today's form, yet unchecked: stored.ts does that.
-// Why no step from each form to the next: there are two so far.
+// Why no step from each form to the next: each says by itself what it lacks of today's.
 import { digestOf } from '../ids.ts';
 import { readFact } from '../stage/former.ts';
 import { checkFilledJob } from '../wire/job/job.ts';
-import { sameForAll } from '../wire/plan.ts';
+import { type PreparePins, sameForAll } from '../wire/plan.ts';
+import type { Task } from '../wire/task.ts';
 import type { JobEvent } from '../wire/view.ts';
 
 /** A stored object before its shape is known. */
@@ -17,15 +18,38 @@ const readSpec = (stored: Older): unknown => {
 };
 export const specForms = { 1: readSpec };
 
+/** Until form 3 a plan listed its tasks, and shards were cut by this constant, which it did not say. */
+const LISTED_SHARD_BYTES_MAX = 64 * 1024 * 1024;
+
+/** What listed tasks follow from; they are all of one program and under the same limits. */
+function readListed(tasks: readonly Task[]): PreparePins | null {
+  const [first] = tasks;
+  if (!first) return null;
+  const { program, memoryBytes, deadlineMs } = first;
+  const rows = tasks.map(({ input }) =>
+    input.kind === 'shard' ? input.shard.rowEnd - input.shard.rowStart : 0,
+  );
+  return {
+    ...{ program, memoryBytes, deadlineMs, shardBytesMax: LISTED_SHARD_BYTES_MAX },
+    taskCount: tasks.length,
+    rowCount: rows.reduce((sum, n) => sum + n, 0),
+  };
+}
+
 /** Form 1 said `profile` for numerics, also in its tasks: these have other names now and are made anew. */
 export const planForms = {
   1: ({ profile, prepare: _, ...plan }: Older): unknown => ({
     ...plan,
-    formatVersion: 2,
+    formatVersion: 3,
     numerics: sameForAll(String(profile)),
     prepare: null,
   }),
-  2: (plan: Older): unknown => plan,
+  2: ({ prepare, ...plan }: Older): unknown => ({
+    ...plan,
+    formatVersion: 3,
+    prepare: prepare && readListed(prepare as readonly Task[]),
+  }),
+  3: (plan: Older): unknown => plan,
 };
 
 /** Form 1 had the clock's fields beside the job; form 2 says what fires a trigger in `on`. */

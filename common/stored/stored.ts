@@ -14,9 +14,8 @@ import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from '../wire/explain.ts';
 import type { JobSpec } from '../wire/job/job.ts';
 import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from '../wire/model.ts';
-import type { Plan, Snapshot } from '../wire/plan.ts';
+import type { Plan, PreparePins, Snapshot } from '../wire/plan.ts';
 import type { Checkpoint } from '../wire/round.ts';
-import type { Task } from '../wire/task.ts';
 import type { Firing, TriggerCall, TriggerEntry } from '../wire/trigger.ts';
 import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from '../wire/view.ts';
 import {
@@ -32,8 +31,8 @@ import {
 /** What each kind of object is in today's form. */
 export type Stored = {
   readonly spec: Omit<StoredSpec, 'spec'> & { readonly spec: JobSpec };
-  /** `prepare` is null in what an older program planned: its tasks are made anew from the snapshot. */
-  readonly plan: Omit<Plan, 'prepare'> & { readonly prepare: readonly Task[] | null };
+  /** `prepare` is null where an older program's plan says too little: then it is pinned anew from the snapshot. */
+  readonly plan: Omit<Plan, 'prepare'> & { readonly prepare: PreparePins | null };
   readonly index: IndexEntry;
   readonly event: JobEvent;
   readonly ends: IndexCheckpoint;
@@ -185,15 +184,13 @@ const ManifestSchema = Type.Object({
   lineage: Type.Object({ job: Job, snapshot: Hex, seed: Count, numerics: Text, createdAt: Moment }),
 });
 
-const TaskSchema = Type.Object({
-  task: Hex,
-  stage: Text,
+const PinsSchema = Type.Object({
   program: Hex,
-  input: Type.Object({ kind: Text }),
-  numerics: Text,
+  shardBytesMax: Count,
   memoryBytes: Count,
   deadlineMs: Count,
-  commit: Count,
+  taskCount: Count,
+  rowCount: Count,
 });
 
 const STORED = {
@@ -209,7 +206,7 @@ const STORED = {
       job: Job,
       snapshot: Hex,
       numerics: Type.Object(Object.fromEntries(STAGE_NAMES.map((stage) => [stage, Text]))),
-      prepare: orNull(Type.Array(TaskSchema)),
+      prepare: orNull(PinsSchema),
     }),
   },
   index: {

@@ -1,8 +1,7 @@
-// A snapshot and a plan: what a dataset was at a moment, and the tasks that follow from it.
+// A snapshot and a plan: what a dataset was at a moment, and what its tasks follow from.
 // In: listings and footers; spec and snapshot. Out: snapshots/<digest>.json and jobs/<job>/plan.json.
 import type { Digest, JobId } from '../ids.ts';
 import { STAGE_NAMES, type Stage } from '../stage/stages.ts';
-import type { Shard, Task } from './task.ts';
 
 /** A column as Parquet and DuckDB see it: the DuckDB type, e.g. BIGINT, VARCHAR, TIMESTAMP. */
 export type SchemaColumn = { readonly name: string; readonly type: string };
@@ -32,17 +31,27 @@ export type Snapshot = {
   readonly objects: readonly SnapshotObject[]; // in UTF-8 byte order of their keys
 };
 
+/** With the snapshot and numerics, all that decides the prepare tasks: they are made from it, and not listed. */
+export type PreparePins = {
+  /** Digest of the program at stages/<digest>.json. */
+  readonly program: Digest;
+  readonly shardBytesMax: number;
+  readonly memoryBytes: number;
+  readonly deadlineMs: number;
+  /** What the cut gave when it was planned: tasks and rows must come out the same again. */
+  readonly taskCount: number;
+  readonly rowCount: number;
+};
+
 export type Plan = {
-  readonly formatVersion: 2;
+  readonly formatVersion: 3;
   readonly job: JobId;
   readonly snapshot: Digest;
   /** By stage: what decides the bits of its tasks. They may be of different devices. */
   readonly numerics: Readonly<Record<Stage, string>>;
-  readonly prepare: readonly Task[];
+  readonly prepare: PreparePins;
 };
 
 /** Every stage under the same numerics. */
 export const sameForAll = (numerics: string): Plan['numerics'] =>
   Object.fromEntries(STAGE_NAMES.map((stage) => [stage, numerics])) as Plan['numerics'];
-
-export type { Shard };

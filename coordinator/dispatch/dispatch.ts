@@ -59,6 +59,7 @@ export class Dispatch {
     this.#feed = new Feed(run.tasks, {
       find: run.isNew ? undefined : acts.fetch,
       onFound: (descriptor, index) => run.onResult(descriptor, { index, isReused: true }),
+      clock: run.clock,
       signal: run.signal,
     });
     this.#firstOffer = run.clock.now();

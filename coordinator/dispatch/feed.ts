@@ -1,7 +1,10 @@
 // The source of a dispatch, read a batch ahead: what has a result already never reaches the window.
 // In: tasks one after the other, and how to find a result. Out: those without one, as many as there is room for.
-// Why batches: results are looked up side by side, and never more than a batch of tasks is held.
+// Why batches: results are looked up side by side, and never more than a batch of tasks is held. Making tasks takes time:
+// the loop has a turn in between.
+import type { Clock } from '../../common/clock.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import type { Descriptor, Task } from '../../common/wire/task.ts';
 
@@ -11,6 +14,7 @@ export type FeedOptions = {
   /** Undefined: nothing can be there. */
   readonly find: ((task: Task) => Promise<Descriptor | undefined>) | undefined;
   readonly onFound: (descriptor: Descriptor, index: number) => void;
+  readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly signal: AbortSignal;
 };
 
@@ -48,6 +52,7 @@ export class Feed {
 
   async #batch(): Promise<Numbered[]> {
     const batch: Numbered[] = [];
+    const pace = new Pace(this.#options.clock);
     while (batch.length < LIMITS.lookupBatch) {
       const { value, done } = await this.#next();
       if (done) {
@@ -55,6 +60,8 @@ export class Feed {
         break;
       }
       batch.push({ task: value, index: this.#read++ });
+      const rest = pace.rest();
+      if (rest) await rest;
     }
     return batch;
   }

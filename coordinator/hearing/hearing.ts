@@ -39,8 +39,8 @@ import type { JobContext, Machinery, TaskContext, TrainingContext } from '../sta
 import { measure, partsIn, scoreRows } from '../stage/evaluate.ts';
 import { type Compute, groupsOf, leavesThenMerge, resultsOf } from '../stage/fan-in.ts';
 import { cutOffs, fitParts } from '../stage/fit.ts';
-import { prepareTasks } from '../stage/pin.ts';
-import { type PreparedPart, runPrepare } from '../stage/prepare.ts';
+import { sourceOf } from '../stage/pin.ts';
+import { type PreparedPart, prepareParts } from '../stage/prepare.ts';
 import { StageRun } from '../stage/run.ts';
 import type { Trained } from '../stage/train.ts';
 
@@ -243,12 +243,12 @@ async function testRows(
     schema: snapshot.schema,
     columns: of.versions.flatMap(({ signature }) => signature.inputs),
   });
-  const tasks = await prepareTasks(job, {
+  const source = await sourceOf(job, {
     snapshot,
     program: prepareProgram(checked),
     numerics: of.numerics,
   });
-  const prepared = await runPrepare(stage, tasks);
+  const prepared = await prepareParts(stage, source);
   const ranges = await cutOffs(definition.split, prepared, (level) =>
     fitParts(stage, { numerics: of.numerics, prepared, ...level }),
   );

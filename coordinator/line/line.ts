@@ -25,7 +25,7 @@ import {
 import { evaluateVersion } from '../stage/evaluate.ts';
 import { type Fitted, fitFeatures } from '../stage/fit.ts';
 import { type Pinned, pinPlan } from '../stage/pin.ts';
-import { type PreparedRows, prepareRows } from '../stage/prepare.ts';
+import { countRows, type PreparedRows, prepareRows, type RowCounts } from '../stage/prepare.ts';
 import { type Proof, proveServing } from '../stage/prove.ts';
 import { publish } from '../stage/publish.ts';
 import { type Trained, trainModel } from '../stage/train.ts';
@@ -38,12 +38,12 @@ export async function runJob(job: JobContext): Promise<void> {
   else await runLine(DATA, job);
 }
 
-type DataMade = { readonly pin: Pinned<CheckedSpec>; readonly prepare: PreparedRows };
+type DataMade = { readonly pin: Pinned<CheckedSpec>; readonly prepare: RowCounts };
 
 const data = stepsOf<JobContext, DataMade>();
 export const DATA = [
   data('pin', [], (job) => pinPlan(job, (schema) => checkSpec(job, job.spec, schema))),
-  data('prepare', ['pin'], (job, { pin }) => prepareRows(job, pin.plan)),
+  data('prepare', ['pin'], (job, { pin }) => countRows(job, pin.prepare)),
 ];
 
 type TrainingMade = {
@@ -58,7 +58,7 @@ type TrainingMade = {
 const training = stepsOf<TrainingContext, TrainingMade>();
 export const TRAINING = [
   training('pin', [], (job) => pinPlan(job, (schema) => checkTraining(job, job.spec, schema))),
-  training('prepare', ['pin'], (job, { pin }) => prepareRows(job, pin.plan)),
+  training('prepare', ['pin'], (job, { pin }) => prepareRows(job, pin.prepare)),
   training('fit', ['pin', 'prepare'], (job, { pin, prepare: prepared }) =>
     fitFeatures(job, { plan: pin.plan, ...pin.checked, prepared }),
   ),
@@ -75,6 +75,7 @@ export const TRAINING = [
 
 const trainedOf = (made: Pick<TrainingMade, 'pin' | 'prepare' | 'fit' | 'train'>) => ({
   plan: made.pin.plan,
+  prepare: made.pin.prepare,
   prepared: made.prepare,
   fitted: made.fit,
   trained: made.train,

@@ -1,64 +1,80 @@
 // Cuts a snapshot into shards.
-// In: objects with row groups, the columns that are read. Out: shards, the same for the same input, in key order.
+// In: objects with row groups, the columns that are read. Out: shards one after the other, the same for the same input, in key order.
 // Why by bytes and never by a worker's budget: edges decide task names, and those must not follow the weather.
+// Why one after the other: a million shards with their ranges are a gigabyte, and each is needed once.
 // Flow: job → snapshot → [plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { joinRanges } from '../../common/store/ranges.ts';
-import type { RowGroup, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import type { Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
 import type { Shard } from '../../common/wire/task.ts';
 
-export function cutShards(
-  snapshot: Snapshot,
-  { reads, shardBytesMax }: { reads: readonly string[]; shardBytesMax: number },
-): Shard[] {
-  const columns = reads.map((name) => snapshot.schema.findIndex((column) => column.name === name));
-  return snapshot.objects.flatMap((object) => cutObject(object, columns, shardBytesMax));
+export type Cut = { readonly reads: readonly string[]; readonly shardBytesMax: number };
+
+export function* cutShards(snapshot: Snapshot, cut: Cut): Generator<Shard> {
+  const columns = columnsOf(snapshot, cut);
+  for (const object of snapshot.objects)
+    for (const edges of cutObject(object, cut.shardBytesMax)) yield shardOf(object, edges, columns);
 }
 
+/** Where a shard begins: its object, and its first row there. */
+export type ShardStart = { readonly key: string; readonly rowStart: number };
+
+/** The shards that begin there, in that order: cuts only the objects that are named. Undefined where none does. */
+export function findShards(
+  snapshot: Snapshot,
+  cut: Cut,
+  starts: readonly ShardStart[],
+): readonly (Shard | undefined)[] {
+  const columns = columnsOf(snapshot, cut);
+  const named = new Set(starts.map(({ key }) => key));
+  const objects = new Map<string, SnapshotObject>();
+  for (const object of snapshot.objects) if (named.has(object.key)) objects.set(object.key, object);
+  return starts.map(({ key, rowStart }) => {
+    const object = objects.get(key);
+    if (!object) return undefined;
+    for (const edges of cutObject(object, cut.shardBytesMax))
+      if (edges.rowStart === rowStart) return shardOf(object, edges, columns);
+    return undefined;
+  });
+}
+
+const columnsOf = ({ schema }: Snapshot, { reads }: Cut): readonly number[] =>
+  reads.map((name) => schema.findIndex((column) => column.name === name));
+
+/** Row groups [start, end), rows [rowStart, rowEnd). */
+type Edges = Readonly<Record<'start' | 'end' | 'rowStart' | 'rowEnd', number>>;
+
 /** Runs of row groups of at most `shardBytesMax`; a larger row group is a shard of its own. */
-function cutObject(
-  object: SnapshotObject,
-  columns: readonly number[],
+export function* cutObject(
+  { rowGroups }: Pick<SnapshotObject, 'rowGroups'>,
   shardBytesMax: number,
-): Shard[] {
-  const shards: Shard[] = [];
+): Generator<Edges> {
   let start = 0;
   let rowStart = 0;
-  while (start < object.rowGroups.length) {
+  while (start < rowGroups.length) {
     let end = start + 1;
-    let bytes = object.rowGroups[start]!.bytes;
-    while (end < object.rowGroups.length && bytes + object.rowGroups[end]!.bytes <= shardBytesMax) {
-      bytes += object.rowGroups[end++]!.bytes;
+    let { bytes, rows } = rowGroups[start]!;
+    while (end < rowGroups.length && bytes + rowGroups[end]!.bytes <= shardBytesMax) {
+      bytes += rowGroups[end]!.bytes;
+      rows += rowGroups[end++]!.rows;
     }
-    const groups = object.rowGroups.slice(start, end);
-    const rowEnd = rowStart + groups.reduce((sum, group) => sum + group.rows, 0);
-    if (rowEnd > rowStart)
-      shards.push(shardOf(object, { start, end, rowStart, rowEnd, groups, columns }));
+    const rowEnd = rowStart + rows;
+    if (rows > 0) yield { start, end, rowStart, rowEnd };
     start = end;
     rowStart = rowEnd;
   }
-  return shards;
 }
 
-function shardOf(
-  object: SnapshotObject,
-  run: {
-    start: number;
-    end: number;
-    rowStart: number;
-    rowEnd: number;
-    groups: readonly RowGroup[];
-    columns: readonly number[];
-  },
-): Shard {
+function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[]): Shard {
+  const groups = object.rowGroups.slice(edges.start, edges.end);
   return {
     key: object.key,
     etag: object.etag,
     bytes: object.bytes,
     footerBytes: object.footerBytes,
-    rowGroupStart: run.start,
-    rowGroupEnd: run.end,
-    rowStart: run.rowStart,
-    rowEnd: run.rowEnd,
-    ranges: joinRanges(run.groups.flatMap((group) => run.columns.map((at) => group.chunks[at]!))),
+    rowGroupStart: edges.start,
+    rowGroupEnd: edges.end,
+    rowStart: edges.rowStart,
+    rowEnd: edges.rowEnd,
+    ranges: joinRanges(groups.flatMap((group) => columns.map((at) => group.chunks[at]!))),
   };
 }

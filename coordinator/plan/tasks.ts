@@ -25,12 +25,15 @@ export function makeTask(of: {
   program: Digest;
   input: TaskInput;
   numerics: string;
+  /** Where a plan holds others than today's. */
+  memoryBytes?: number;
+  deadlineMs?: number;
 }): Task {
   const said = {
     formatVersion: 1,
-    ...of,
     memoryBytes: LIMITS.taskMemoryBytes,
     deadlineMs: LIMITS.taskDeadlineMs,
+    ...of,
     commit: 1,
   } as const;
   return { task: nameTask(said), ...said };

@@ -76,7 +76,7 @@ export async function scoreRows(
   const { model, signature, where, slices, numerics } = of;
   const program = { formatVersion: 1, kind: 'score', model, signature, where, slices } as const;
   const inputs = of.parts.map(({ part }) => ({ kind: 'part', part }) as const);
-  return (await stage.compute<ScoreResult>({ program, inputs, numerics }, ({ rows }) => rows)).refs;
+  return stage.refs<ScoreResult>({ program, inputs, numerics }, ({ rows }) => rows);
 }
 
 export async function measure(

@@ -14,7 +14,7 @@ export type Merge = {
 };
 
 /** What a tree of merges needs of a stage. */
-export type Compute = Pick<StageRun, 'compute'>;
+export type Compute = Pick<StageRun, 'compute' | 'refs'>;
 
 export async function mergeTree<R>(
   stage: Compute,
@@ -23,13 +23,9 @@ export async function mergeTree<R>(
 ): Promise<{ readonly ref: ResultRef; readonly result: R }> {
   for (let refs = leaves; ; ) {
     const final = refs.length <= LIMITS.fanIn;
-    const merged = await stage.compute<R>({
-      program: program(final),
-      inputs: groupsOf(refs).map(resultsOf),
-      numerics,
-    });
-    if (final) return { ref: merged.refs[0]!, result: merged.results[0]! };
-    refs = merged.refs;
+    const merges = { program: program(final), inputs: groupsOf(refs).map(resultsOf), numerics };
+    if (final) return theOne<R>(stage, merges);
+    refs = await stage.refs(merges);
   }
 }
 
@@ -43,10 +39,17 @@ export async function leavesThenMerge<R>(
   of: { readonly leaf: (final: boolean) => Program; readonly merge: Merge },
 ): Promise<{ readonly ref: ResultRef; readonly result: R }> {
   const { numerics } = of.merge;
-  const program = of.leaf(leaves.length === 1);
-  const { refs, results } = await stage.compute<R>({ program, inputs: leaves, numerics });
-  if (leaves.length === 1) return { ref: refs[0]!, result: results[0]! };
-  return mergeTree(stage, refs, of.merge);
+  const work = { program: of.leaf(leaves.length === 1), inputs: leaves, numerics };
+  if (leaves.length === 1) return theOne<R>(stage, work);
+  return mergeTree(stage, await stage.refs(work), of.merge);
+}
+
+async function theOne<R>(
+  stage: Compute,
+  work: Parameters<Compute['compute']>[0],
+): Promise<{ readonly ref: ResultRef; readonly result: R }> {
+  const { refs, results } = await stage.compute<R>(work);
+  return { ref: refs[0]!, result: results[0]! };
 }
 
 /** One group at least, so that nothing at all has a result too. */

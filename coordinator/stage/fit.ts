@@ -104,7 +104,7 @@ export async function fitParts(
   const { numerics, prepared, statistics, where, count } = of;
   const inputs = prepared.parts.map(({ part }) => ({ kind: 'part', part }) as const);
   const program = { formatVersion: 1, kind: 'fit', where, statistics, count } as const;
-  const { refs } = await stage.compute({ program, inputs, numerics });
+  const refs = await stage.refs({ program, inputs, numerics });
   const merge = { formatVersion: 1, kind: 'fitMerge', statistics, count: count !== null } as const;
   const { result } = await mergeTree<FitResult>(stage, refs, {
     numerics,

@@ -1,19 +1,19 @@
 // Pins what a job works on: its snapshot and its plan, once, whoever runs it and however often.
-// In: a spec. Out: the snapshot and the plan that are in the store; a restarted job finds its first ones.
+// In: a spec. Out: the snapshot and the plan that are in the store, and what its prepare tasks are made of; a restarted job finds its first ones.
 // Why the plan is written before results are looked up: it is what garbage collection starts from.
 // Flow: job → [snapshot → plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import type { Digest, JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { PrepareProgram } from '../../common/stage/prepare.ts';
-import { createJson } from '../../common/store/store.ts';
+import { createJson, getJson } from '../../common/store/store.ts';
 import { readStored, type Stored } from '../../common/stored/stored.ts';
 import { type Plan, type Snapshot, sameForAll } from '../../common/wire/plan.ts';
-import type { Task } from '../../common/wire/task.ts';
+import { programKey } from '../../common/wire/task.ts';
 import { found } from '../../common/wire/view.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
-import { cutShards } from '../plan/shards.ts';
-import { makeTask, saveProgram } from '../plan/tasks.ts';
+import { type PrepareSource, pinPrepare } from '../plan/prepare.ts';
+import { storeProgram } from '../plan/tasks.ts';
 import { loadSnapshot, saveSnapshot, takeSnapshot } from '../snapshot/snapshot.ts';
 import { type CheckedSpec, prepareProgram } from './check.ts';
 import type { JobContext } from './context.ts';
@@ -25,6 +25,7 @@ export const planKey = (job: JobId, repins = 0): string =>
 export type Pinned<C extends CheckedSpec = CheckedSpec> = {
   readonly snapshot: Snapshot;
   readonly plan: Plan;
+  readonly prepare: PrepareSource;
   /** What the check of the spec found: once, and carried from here on. */
   readonly checked: C;
 };
@@ -39,12 +40,13 @@ export async function pinPlan<C extends CheckedSpec>(
   const digest = await saveSnapshot(job.store, snapshot);
   const checked = await check(snapshot.schema);
   const numerics = await awaitNumerics(job);
+  const prepare = await sourceOf(job, { snapshot, program: prepareProgram(checked), numerics });
   const plan: Plan = {
-    formatVersion: 2,
+    formatVersion: 3,
     job: job.id,
     snapshot: digest,
     numerics: sameForAll(numerics),
-    prepare: await tasksOf(job, { snapshot, checked, numerics }),
+    prepare: prepare.pins,
   };
   await createJson(job.store, planKey(job.id), plan);
   const won = await readStored(job.store, planKey(job.id), 'plan');
@@ -53,7 +55,7 @@ export async function pinPlan<C extends CheckedSpec>(
       'INTERNAL',
       `Cannot plan job ${job.id}: its plan is not in the store after it was written`,
     );
-  const mine = won.snapshot === digest ? { snapshot, checked } : undefined;
+  const mine = won.snapshot === digest ? { snapshot, checked, prepare } : undefined;
   const pinned = await carryOn(job, won, check, mine);
   await job.record(found('snapshot', { snapshot: sizeOf(won.snapshot, pinned.snapshot) }));
   return pinned;
@@ -82,24 +84,40 @@ async function planAgain<C extends CheckedSpec>(
   return made;
 }
 
-/** A plan that is there holds; tasks that an older program planned have other names now and are made anew. */
+/** A plan that is there holds, with its program and its constants; where it says too little, it is pinned anew. */
 async function carryOn<C extends CheckedSpec>(
   job: JobContext,
   stored: Stored['plan'],
   check: (schema: Snapshot['schema']) => Promise<C>,
-  known?: Pick<Pinned<C>, 'snapshot' | 'checked'>,
+  known?: Pick<Pinned<C>, 'snapshot' | 'checked' | 'prepare'>,
 ): Promise<Pinned<C>> {
   const snapshot = known?.snapshot ?? (await loadSnapshot(job.store, stored.snapshot));
   const checked = known?.checked ?? (await check(snapshot.schema));
   const numerics = stored.numerics.prepare;
-  const prepare = stored.prepare ?? (await tasksOf(job, { snapshot, checked, numerics }));
-  return { snapshot, checked, plan: { ...stored, prepare } };
+  const today = { snapshot, program: prepareProgram(checked), numerics };
+  const prepare = stored.prepare
+    ? await sourceOfPins(job, { snapshot, pins: stored.prepare, numerics, known: known?.prepare })
+    : await sourceOf(job, today);
+  return { snapshot, checked, prepare, plan: { ...stored, prepare: prepare.pins } };
 }
 
-const tasksOf = (
+/** The program is the plan's, whatever this one would make of the spec today. */
+async function sourceOfPins(
   job: JobContext,
-  of: { readonly snapshot: Snapshot; readonly checked: CheckedSpec; readonly numerics: string },
-): Promise<Task[]> => prepareTasks(job, { ...of, program: prepareProgram(of.checked) });
+  of: Pick<PrepareSource, 'snapshot' | 'pins' | 'numerics'> & {
+    readonly known: PrepareSource | undefined;
+  },
+): Promise<PrepareSource> {
+  const { known, ...source } = of;
+  const { program: digest } = of.pins;
+  if (known?.pins.program === digest) return { ...known, ...source };
+  const program = await getJson<PrepareProgram>(job.store, programKey(digest));
+  if (program) return { ...source, reads: program.reads, isNew: false };
+  throw new GristmillError(
+    'INTERNAL',
+    `Cannot go on with the plan of job ${job.id}: its program ${digest} is not in ${job.store.uri}`,
+  );
+}
 
 /** The numerics with the most threads alive; waits, visibly, for a first worker. */
 async function awaitNumerics(job: JobContext): Promise<string> {
@@ -116,18 +134,16 @@ async function awaitNumerics(job: JobContext): Promise<string> {
   }
 }
 
-/** One prepare task a shard; also the gate's way to its test rows. */
-export async function prepareTasks(
-  job: Pick<JobContext, 'store'>,
+/** What the prepare tasks of a snapshot are made of, with this program's constants; also the gate's way to its test rows. */
+export async function sourceOf(
+  job: Pick<JobContext, 'store' | 'clock'>,
   {
     snapshot,
     program,
     numerics,
   }: { snapshot: Snapshot; program: PrepareProgram; numerics: string },
-): Promise<Task[]> {
-  const digest = await saveProgram(job.store, program);
-  const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: LIMITS.shardBytesMax });
-  return shards.map((shard) =>
-    makeTask({ stage: 'prepare', program: digest, input: { kind: 'shard', shard }, numerics }),
-  );
+): Promise<PrepareSource> {
+  const { digest, isNew } = await storeProgram(job.store, program);
+  const pins = await pinPrepare(snapshot, { program: digest, clock: job.clock });
+  return { snapshot, pins, reads: program.reads, numerics, isNew };
 }

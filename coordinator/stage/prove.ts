@@ -7,6 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { Plan } from '../../common/wire/plan.ts';
 import { found } from '../../common/wire/view.ts';
+import { type PrepareSource, shardsOfParts } from '../plan/prepare.ts';
 import { spread } from '../plan/spread.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
@@ -21,13 +22,22 @@ export async function proveServing(
   job: JobContext,
   {
     plan,
+    prepare,
     prepared,
     fitted,
     trained,
-  }: { plan: Plan; prepared: PreparedRows; fitted: Fitted; trained: Trained },
+  }: {
+    plan: Plan;
+    prepare: PrepareSource;
+    prepared: PreparedRows;
+    fitted: Fitted;
+    trained: Trained;
+  },
 ): Promise<Proof> {
   const stage = new StageRun(job, 'prove');
-  const parts = spread(partsIn(prepared.parts, fitted.ranges.test), LIMITS.proofRows);
+  const parts = spread(partsIn(prepared.parts, fitted.ranges.test), LIMITS.proofRows).map(
+    ({ part }) => part,
+  );
   const program: ProveProgram = {
     formatVersion: 1,
     kind: 'prove',
@@ -39,14 +49,15 @@ export async function proveServing(
     seed: job.spec.seed,
     golden: Math.ceil(LIMITS.goldenRows / parts.length),
   };
-  const inputs = parts.map(({ part, shard }) => ({ kind: 'replay', part, shard }) as const);
+  const shards = shardsOfParts(prepare, parts);
+  const inputs = parts.map((part, i) => ({ kind: 'replay', part, shard: shards[i]! }) as const);
   const { results } = await stage.compute<ProveResult>(
     { program, inputs, numerics: plan.numerics.prove },
     ({ rows }) => rows,
   );
   await stage.finish();
   for (const [i, { differences }] of results.entries())
-    checkProof(parts[i]!.shard.key, differences);
+    checkProof(parts[i]!.source.key, differences);
   const proof: Proof = {
     rows: results.reduce((sum, { rows }) => sum + rows, 0),
     maxDifference: results.reduce((most, { maxDifference }) => Math.max(most, maxDifference), 0),

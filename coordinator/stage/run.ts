@@ -1,13 +1,21 @@
 // Runs the tasks of one stage, in as many batches as the stage needs, and keeps its account.
-// In: tasks. Out: their descriptors in task order; a StageView while they run and a `stage` fact at the end.
+// In: tasks, made as they are asked for. Out: each result as it comes; a StageView while they run and a `stage` fact at the end.
 // Why one account a stage: fit runs level by level and evaluate in three passes, but a user sees one line.
+// Why results as they come: a driver folds them or keeps a name of each; a million descriptors are never held.
 import { GristmillError } from '../../common/errors.ts';
 import type { Program, Stage } from '../../common/stage/stages.ts';
 import type { Attempt, Descriptor, ResultRef, Task, TaskInput } from '../../common/wire/task.ts';
 import type { StageView } from '../../common/wire/view.ts';
-import { runTasks } from '../dispatch/offer.ts';
+import { dispatchTasks } from '../dispatch/offer.ts';
 import { makeTask, storeProgram } from '../plan/tasks.ts';
 import type { TaskContext } from './context.ts';
+
+/** A program and what each task of it reads. */
+type Work = {
+  readonly program: Program;
+  readonly inputs: readonly TaskInput[];
+  readonly numerics: string;
+};
 
 export class StageRun {
   readonly #job: TaskContext;
@@ -27,69 +35,80 @@ export class StageRun {
     this.#show();
   }
 
-  /** Stores a program and runs it on each input; refs and results in input order. */
+  /** Stores a program and runs it on each input; refs and results in input order, for inputs that are few. */
   async compute<R>(
-    of: {
-      readonly program: Program;
-      readonly inputs: readonly TaskInput[];
-      readonly numerics: string;
-    },
-    rowsOf: (result: R) => number = () => 0,
+    of: Work,
+    rowsOf?: (result: R) => number,
   ): Promise<{ readonly refs: readonly ResultRef[]; readonly results: readonly R[] }> {
-    const stage = this.#stage;
-    const { digest: program, isNew } = await storeProgram(this.#job.store, of.program);
-    const tasks = of.inputs.map((input) =>
-      makeTask({ stage, program, input, numerics: of.numerics }),
-    );
-    const descriptors = await this.run<R>(tasks, rowsOf, { isNew });
-    return {
-      refs: tasks.map(({ task }) => ({ stage, task })),
-      results: descriptors.map(({ result }) => result),
-    };
+    const results = new Array<R>(of.inputs.length);
+    const refs = await this.#work<R>(of, rowsOf, (result, index) => {
+      results[index] = result;
+    });
+    return { refs, results };
   }
 
-  /** `rowsOf` tells how many rows a result stands for, for progress; `isNew`: none can be there yet. */
+  /** As compute, where only other tasks read the results: an input may be there for every part. */
+  refs<R>(of: Work, rowsOf?: (result: R) => number): Promise<readonly ResultRef[]> {
+    return this.#work<R>(of, rowsOf, () => {});
+  }
+
+  async #work<R>(
+    { program, inputs, numerics }: Work,
+    rowsOf: ((result: R) => number) | undefined,
+    keep: (result: R, index: number) => void,
+  ): Promise<readonly ResultRef[]> {
+    const stage = this.#stage;
+    const { digest, isNew } = await storeProgram(this.#job.store, program);
+    const tasksOf = function* (): Generator<Task> {
+      for (const input of inputs) yield makeTask({ stage, program: digest, input, numerics });
+    };
+    const refs = new Array<ResultRef>(inputs.length);
+    await this.run<R>(
+      { tasks: tasksOf(), count: inputs.length, isNew, rowsOf },
+      ({ task, result }, index) => {
+        refs[index] = { stage, task };
+        keep(result, index);
+      },
+    );
+    return refs;
+  }
+
+  /** `onResult` is called once for each task, with its place among them, as its result becomes known. */
   async run<R>(
-    tasks: readonly Task[],
-    rowsOf: (result: R) => number = () => 0,
-    { isNew = false }: { isNew?: boolean } = {},
-  ): Promise<Descriptor<R>[]> {
-    const before = { done: this.#done, reused: this.#reused };
-    this.#total += tasks.length;
+    of: {
+      readonly tasks: Iterable<Task>;
+      readonly count: number;
+      /** None can have a result yet. */
+      readonly isNew?: boolean;
+      /** How many rows a result stands for, for progress. */
+      readonly rowsOf?: ((result: R) => number) | undefined;
+    },
+    onResult: (descriptor: Descriptor<R>, index: number) => void,
+  ): Promise<void> {
+    const { rowsOf = () => 0, isNew = false } = of;
+    this.#total += of.count;
     const { store, queue, clock, workers, signal, log, stand, tally } = this.#job;
-    let reusedBefore = 0;
-    const found = await runTasks({
-      tasks,
-      isNew,
-      store,
-      queue,
-      clock,
-      workers,
-      signal,
-      log,
-      stand,
+    let count = 0;
+    await dispatchTasks({
+      ...{ tasks: of.tasks, isNew, store, queue, clock, workers, signal, log, stand },
       onFailure: ({ error }) => tally?.attemptFailed(error.code),
-      onProgress: ({ done, reused, descriptor }) => {
-        this.#done = before.done + done;
-        this.#reused = before.reused + reused;
-        this.#rows += rowsOf(descriptor.result as R);
-        const isComputed = reused === reusedBefore; // for this job
-        if (isComputed) this.#charge(descriptor.attempt);
-        tally?.tasks(this.#stage, { computed: isComputed ? 1 : 0, reused: isComputed ? 0 : 1 });
-        reusedBefore = reused;
+      onResult: (found, { index, isReused }) => {
+        const descriptor = found as Descriptor<R>;
+        onResult(descriptor, index);
+        count += 1;
+        this.#done += 1;
+        this.#rows += rowsOf(descriptor.result);
+        if (isReused) this.#reused += 1;
+        else this.#charge(descriptor.attempt);
+        tally?.tasks(this.#stage, { computed: isReused ? 0 : 1, reused: isReused ? 1 : 0 });
         this.#show();
       },
     });
-    const descriptors = tasks.map(({ task }) => {
-      const descriptor = found.get(task);
-      if (!descriptor)
-        throw new GristmillError(
-          'INTERNAL',
-          `Cannot go on after ${this.#stage}: task ${task} has no result`,
-        );
-      return descriptor as Descriptor<R>;
-    });
-    return descriptors;
+    if (count === of.count) return;
+    throw new GristmillError(
+      'INTERNAL',
+      `Cannot go on after ${this.#stage}: ${count} tasks have a result, expected ${of.count}`,
+    );
   }
 
   #charge({ bytesRead, cpuSeconds }: Attempt): void {

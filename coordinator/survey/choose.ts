@@ -9,10 +9,8 @@ import { spread } from '../plan/spread.ts';
 
 /** Few shards where they hold enough rows, more where row groups and files are tiny; bounded by bytes. */
 export function chooseShards(snapshot: Snapshot): readonly Shard[] {
-  const all = cutShards(snapshot, {
-    reads: snapshot.schema.map(({ name }) => name),
-    shardBytesMax: LIMITS.surveyShardBytesMax,
-  });
+  const reads = snapshot.schema.map(({ name }) => name);
+  const all = [...cutShards(snapshot, { reads, shardBytesMax: LIMITS.surveyShardBytesMax })];
   let count: number = LIMITS.surveyShards;
   let chosen = spread(all, count);
   while (sampledRows(chosen) < LIMITS.surveyRowsEnough && count < LIMITS.surveyShardsMax) {

@@ -114,7 +114,7 @@ test(`${FILES} mutated files are refused by name or counted to the last row (SEE
       both.map(({ info }) => info),
       both.map(({ footer }) => footer),
     );
-    const shards = cutShards(snapshot, { reads: program.reads, shardBytesMax: 1 });
+    const shards = [...cutShards(snapshot, { reads: program.reads, shardBytesMax: 1 })];
     return shards.filter((shard) => shard.key === key);
   };
 

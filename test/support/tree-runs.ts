@@ -54,9 +54,14 @@ export class TreeRuns implements Compute {
   }
 
   async compute<R>({ program, inputs }: Parameters<Compute['compute']>[0]) {
+    const refs = await this.refs({ program, inputs, numerics: '' });
+    return { refs, results: refs.map(({ task }) => this.#descriptors.get(task)!.result as R) };
+  }
+
+  async refs({ program, inputs }: Parameters<Compute['compute']>[0]): Promise<ResultRef[]> {
     const refs: ResultRef[] = [];
     for (const input of inputs) refs.push(await this.#task(program as TaskProgram, input));
-    return { refs, results: refs.map(({ task }) => this.#descriptors.get(task)!.result as R) };
+    return refs;
   }
 
   async #task(program: TaskProgram, input: TaskInput): Promise<ResultRef> {

@@ -61,11 +61,39 @@ test("a plan's profile becomes its numerics, and its tasks are to be made anew",
   const { store } = await olderStore('e391da8');
   const plan = await readStored(store, `${JOB}/plan.json`, 'plan');
   expect(plan).toMatchObject({
-    formatVersion: 2,
+    formatVersion: 3,
     numerics: sameForAll('duckdb-1.5.6+onnxruntime-1.30.0+code-1+cpu-avx2'),
     prepare: null,
   });
   expect(plan).not.toHaveProperty('profile');
+});
+
+const listed = (prepare: unknown) =>
+  parseStoredAs(
+    'plan',
+    'k.json',
+    jsonBytes({
+      ...{ formatVersion: 2, job: 'j-1', snapshot: 'aa', numerics: sameForAll('n'), prepare },
+    }),
+  );
+
+test('a plan that lists its tasks becomes what they follow from', () => {
+  const said = { program: 'bb', memoryBytes: 5, deadlineMs: 7 };
+  const shard = (rowStart: number, rowEnd: number) => ({
+    ...said,
+    input: { kind: 'shard', shard: { rowStart, rowEnd } },
+  });
+  expect(listed([shard(0, 10), shard(10, 13), shard(0, 2)])).toMatchObject({
+    formatVersion: 3,
+    numerics: sameForAll('n'),
+    prepare: { ...said, shardBytesMax: 67_108_864, taskCount: 3, rowCount: 15 },
+  });
+  expect(listed([])).toMatchObject({ formatVersion: 3, prepare: null });
+});
+
+test('a plan that lists no tasks at all is refused', () => {
+  for (const prepare of [undefined, 7, {}, [{ program: 7 }], [{ program: 'bb' }]])
+    expect(() => listed(prepare)).toThrow(expect.objectContaining({ code: 'FORMAT_UNKNOWN' }));
 });
 
 test("a version's profile becomes its numerics", async () => {
@@ -93,8 +121,8 @@ test.each<[string, StoredKind, unknown, string]>([
   [
     'a newer form',
     'plan',
-    { formatVersion: 3 },
-    "Cannot read k.json as a job's plan: its formatVersion is 3, and this program knows 1 and 2",
+    { formatVersion: 4 },
+    "Cannot read k.json as a job's plan: its formatVersion is 4, and this program knows 1 and 2 and 3",
   ],
   [
     'no form at all',

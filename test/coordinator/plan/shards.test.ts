@@ -1,32 +1,10 @@
 import { expect, test } from 'vitest';
-import type { Snapshot } from '../../../common/wire/plan.ts';
-import { cutShards } from '../../../coordinator/plan/shards.ts';
+import type { Shard } from '../../../common/wire/task.ts';
+import { cutShards, findShards } from '../../../coordinator/plan/shards.ts';
+import { snapshotOf } from '../../support/snapshots.ts';
 
-/** Two columns: `a` in the first half of each group's bytes, `b` in the second. */
-function snapshotOf(objects: Record<string, readonly { rows: number; bytes: number }[]>): Snapshot {
-  return {
-    formatVersion: 1,
-    dataset: '*.parquet',
-    schema: [
-      { name: 'a', type: 'BIGINT' },
-      { name: 'b', type: 'VARCHAR' },
-    ],
-    objects: Object.entries(objects).map(([key, groups]) => {
-      let offset = 4;
-      const rowGroups = groups.map(({ rows, bytes }) => {
-        const half = bytes / 2;
-        const chunks = [[offset, half] as const, [offset + half, half] as const];
-        offset += bytes;
-        return { rows, bytes, chunks };
-      });
-      const rows = groups.reduce((sum, group) => sum + group.rows, 0);
-      return { key, etag: 'e', bytes: offset + 100, footerBytes: 100, rows, rowGroups };
-    }),
-  };
-}
-
-const edges = (shards: ReturnType<typeof cutShards>) =>
-  shards.map(({ key, rowGroupStart, rowGroupEnd, rowStart, rowEnd }) => [
+const edges = (shards: Iterable<Shard>) =>
+  [...shards].map(({ key, rowGroupStart, rowGroupEnd, rowStart, rowEnd }) => [
     key,
     rowGroupStart,
     rowGroupEnd,
@@ -67,7 +45,7 @@ test('cutShards() gives a row group larger than the limit a shard of its own', (
 
 test('cutShards() leaves out groups without rows, and a whole object of them', () => {
   const snapshot = snapshotOf({ 'a.parquet': [{ rows: 0, bytes: 10 }], 'b.parquet': [] });
-  expect(cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 })).toEqual([]);
+  expect([...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 })]).toEqual([]);
 });
 
 test('cutShards() fetches only the columns read, adjacent chunks as one range', () => {
@@ -77,10 +55,46 @@ test('cutShards() fetches only the columns read, adjacent chunks as one range', 
       { rows: 1, bytes: 20 },
     ],
   });
-  const ranges = (reads: string[]) => cutShards(snapshot, { reads, shardBytesMax: 100 })[0]!.ranges;
+  const ranges = (reads: string[]) =>
+    [...cutShards(snapshot, { reads, shardBytesMax: 100 })][0]!.ranges;
   expect(ranges(['a', 'b'])).toEqual([[4, 40]]);
   expect(ranges(['b'])).toEqual([
     [14, 10],
     [34, 10],
   ]);
+});
+
+test('findShards() gives the shards that begin there, in the order asked, as cutShards() cuts them', () => {
+  const snapshot = snapshotOf({
+    'a.parquet': [
+      { rows: 10, bytes: 40 },
+      { rows: 20, bytes: 40 },
+      { rows: 30, bytes: 40 },
+    ],
+    'b.parquet': [{ rows: 5, bytes: 10 }],
+  });
+  const cut = { reads: ['b'], shardBytesMax: 80 };
+  const all = [...cutShards(snapshot, cut)];
+  expect(findShards(snapshot, cut, all.toReversed())).toEqual(all.toReversed());
+  const nowhere = [
+    { key: 'a.parquet', rowStart: 10 },
+    { key: 'c.parquet', rowStart: 0 },
+  ];
+  expect(findShards(snapshot, cut, nowhere)).toEqual([undefined, undefined]);
+});
+
+test('cutShards() cuts an object only when its first shard is asked for', () => {
+  const snapshot = snapshotOf({ 'a.parquet': [{ rows: 1, bytes: 2 }] });
+  const unread = {
+    ...snapshot.objects[0]!,
+    get rowGroups(): never {
+      throw new Error('read');
+    },
+  };
+  const shards = cutShards(
+    { ...snapshot, objects: [...snapshot.objects, unread] },
+    { reads: ['a'], shardBytesMax: 1 },
+  );
+  expect(shards.next().value).toMatchObject({ key: 'a.parquet' });
+  expect(() => shards.next()).toThrow('read');
 });

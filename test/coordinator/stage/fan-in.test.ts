@@ -151,13 +151,20 @@ test('r2: 150 parts draw other replicates, and bound as widely', async () => {
 
 test('no message of 20,000 parts names more than two fan-ins of tasks', async () => {
   const inputs: { readonly tasks: number; readonly bytes: number }[] = [];
+  let held = 0;
+  type Asked = Parameters<Compute['compute']>[0];
+  const refs = async ({ inputs: asked }: Asked): Promise<ResultRef[]> => {
+    for (const input of asked) {
+      const tasks = input.kind === 'results' ? input.tasks.length : 0;
+      inputs.push({ tasks, bytes: JSON.stringify(input).length });
+    }
+    return refsOf(asked.length);
+  };
   const stage: Compute = {
-    compute: async <R>({ inputs: asked }: Parameters<Compute['compute']>[0]) => {
-      for (const input of asked) {
-        const tasks = input.kind === 'results' ? input.tasks.length : 0;
-        inputs.push({ tasks, bytes: JSON.stringify(input).length });
-      }
-      return { refs: refsOf(asked.length), results: asked.map(() => ({ curve: {} }) as R) };
+    refs,
+    compute: async <R>(of: Asked) => {
+      held = Math.max(held, of.inputs.length);
+      return { refs: await refs(of), results: of.inputs.map(() => ({ curve: {} }) as R) };
     },
   };
   const signature = { label: 'binary', inputs: [], codes: [], numbers: [] } as const;
@@ -175,6 +182,7 @@ test('no message of 20,000 parts names more than two fan-ins of tasks', async ()
   await mergeTree(stage, scores, { numerics: 'n', program: () => ({}) as never });
   expect(Math.max(...inputs.map(({ tasks }) => tasks))).toBe(2 * LIMITS.fanIn);
   expect(Math.max(...inputs.map(({ bytes }) => bytes))).toBeLessThan(LIMITS.taskBytesMax / 10);
+  expect(held).toBe(1); // results: of the root alone
 });
 
 test('groupsOf() keeps the order, and gives nothing a group of its own', () => {
