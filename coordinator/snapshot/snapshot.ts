@@ -2,14 +2,19 @@
 // In: a dataset pattern. Out: a Snapshot, named by its digest, at snapshots/<digest>.json.
 // Why every footer before any task: drift between files is told by name, and shard edges follow from row groups.
 // Flow: job → [snapshot] → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
+import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
-import { type Digest, digestOf } from '../../common/ids.ts';
+import type { Digest } from '../../common/ids.ts';
+import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import { createJson, type ObjectInfo, type Store } from '../../common/store/store.ts';
+import type { ObjectInfo, Store } from '../../common/store/store.ts';
 import { readStored } from '../../common/stored/stored.ts';
-import type { SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import type { RowGroup, SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import { encodeSnapshot } from './encode.ts';
 import type { ReadFooter } from './footer.ts';
 import { listDataset } from './list.ts';
+
+type Timer = Pick<Clock, 'monotonicMs'>;
 
 export type FooterReader = (object: ObjectInfo) => Promise<ReadFooter>;
 
@@ -57,8 +62,9 @@ export async function takeSnapshot(
   lake: Store,
   dataset: string,
   read: FooterReader,
+  clock: Timer,
 ): Promise<Snapshot> {
-  return snapshotOf(dataset, await listDataset(lake, dataset), read);
+  return snapshotOf(dataset, await listDataset(lake, dataset), read, clock);
 }
 
 /** Reads the footers of these objects. */
@@ -66,30 +72,41 @@ export async function snapshotOf(
   dataset: string,
   listing: readonly ObjectInfo[],
   read: FooterReader,
+  clock: Timer,
 ): Promise<Snapshot> {
-  return buildSnapshot(dataset, listing, await mapParallel(listing, FOOTERS_AT_ONCE, read));
+  const footers = await mapParallel(listing, FOOTERS_AT_ONCE, read);
+  return buildSnapshot(dataset, listing, footers, clock);
 }
 
-/** Pure: listing and footers to a snapshot; SCHEMA_DRIFT names file and column. */
-export function buildSnapshot(
+/** Listing and footers to a snapshot, in pieces; SCHEMA_DRIFT names file and column. */
+export async function buildSnapshot(
   dataset: string,
   listing: readonly ObjectInfo[],
   footers: readonly ReadFooter[],
-): Snapshot {
+  clock: Timer,
+): Promise<Snapshot> {
   const schema = footers[0]!.schema;
-  const objects = listing.map(({ key, etag, bytes }, i): SnapshotObject => {
+  const pace = new Pace(clock);
+  const objects: SnapshotObject[] = [];
+  for (const [i, { key, etag, bytes }] of listing.entries()) {
     const footer = footers[i]!;
     checkDrift({ key: listing[0]!.key, schema }, { key, schema: footer.schema });
-    const order = schema.map(({ name }) =>
-      footer.schema.findIndex((column) => column.name === name),
-    );
-    const rowGroups = footer.rowGroups.map((group) => ({
-      ...group,
-      chunks: order.map((at) => group.chunks[at]!),
-    }));
-    return { key, etag, bytes, footerBytes: footer.footerBytes, rows: footer.rows, rowGroups };
-  });
+    const { footerBytes, rows } = footer;
+    objects.push({ key, etag, bytes, footerBytes, rows, rowGroups: inOrderOf(schema, footer) });
+    const rest = pace.rest();
+    if (rest) await rest;
+  }
   return { formatVersion: 1, dataset, schema, objects };
+}
+
+/** The footer's own row groups where its columns lie in that order already: they are held once. */
+function inOrderOf(schema: readonly SchemaColumn[], footer: ReadFooter): readonly RowGroup[] {
+  const order = schema.map(({ name }) => footer.schema.findIndex((column) => column.name === name));
+  if (order.every((at, i) => at === i)) return footer.rowGroups;
+  return footer.rowGroups.map((group) => ({
+    ...group,
+    chunks: order.map((at) => group.chunks[at]!),
+  }));
 }
 
 type Described = { readonly key: string; readonly schema: readonly SchemaColumn[] };
@@ -112,9 +129,13 @@ function checkDrift(first: Described, other: Described): void {
 
 const snapshotKey = (digest: Digest): string => `snapshots/${digest}.json`;
 
-export async function saveSnapshot(store: Store, snapshot: Snapshot): Promise<Digest> {
-  const digest = digestOf(snapshot);
-  await createJson(store, snapshotKey(digest), snapshot);
+export async function saveSnapshot(
+  store: Store,
+  snapshot: Snapshot,
+  clock: Timer,
+): Promise<Digest> {
+  const { digest, bytes } = await encodeSnapshot(snapshot, clock);
+  await store.create(snapshotKey(digest), bytes);
   return digest;
 }
 

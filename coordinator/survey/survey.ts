@@ -15,7 +15,7 @@ import { chooseNumerics } from '../dispatch/workers.ts';
 import { spread } from '../plan/spread.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { listDataset } from '../snapshot/list.ts';
-import { snapshotOf } from '../snapshot/snapshot.ts';
+import { type FooterReader, snapshotOf } from '../snapshot/snapshot.ts';
 import { checkLabel, checkSchema, isOwnName } from '../stage/check.ts';
 import type { Machinery } from '../stage/context.ts';
 import { chooseShards } from './choose.ts';
@@ -82,15 +82,16 @@ type Size = Pick<DatasetView, 'objects' | 'footers' | 'rowGroups' | 'rows' | 'by
 
 /** Footers of all objects, or of some of very many: then rows and row groups follow from the bytes. */
 export async function lookAt(
-  { lake, readFooter }: Pick<Machinery, 'lake' | 'readFooter'>,
+  { lake, readFooter, clock }: Pick<Machinery, 'lake' | 'readFooter' | 'clock'>,
   { uri, signal }: Pick<SurveyRequest, 'uri' | 'signal'>,
 ): Promise<{ snapshot: Snapshot; size: Size }> {
   const listing = await listDataset(lake, uri);
   const some = spread(listing, LIMITS.surveyFootersMax);
-  const snapshot = await snapshotOf(uri, some, async (object) => {
+  const read: FooterReader = async (object) => {
     signal.throwIfAborted();
     return readFooter(object);
-  });
+  };
+  const snapshot = await snapshotOf(uri, some, read, clock);
   checkSchema(snapshot.schema);
   const bytes = sumOf(listing, (object) => object.bytes);
   const scale = bytes / sumOf(some, (object) => object.bytes);

@@ -1,33 +1,45 @@
-// What a plan of many tasks costs the coordinator: 1 k … 1 M synthetic tasks of made-up footers through split, naming and
-// dispatch, with results that come as fast as they are offered. In: --tasks N,N,…; --jobs N. Out: CPU seconds, memory
-// and the longest stall of the loop by size, the growth of cost a task, and what a start over ended jobs costs.
-// Why a process each: memory of one size must not show in the next.
+// What a plan of many tasks costs the coordinator: a data job of 1 k … 1 M shards, through listing, made-up footers, snapshot,
+// plan, tasks and dispatch, with results that come as fast as they are offered; its API is asked meanwhile.
+// In: --tasks N,N,…; --jobs N. Out: CPU seconds, memory, the longest stall of the loop and the slowest answer by size, the
+// growth of cost a task, and what a start over ended jobs costs. Why a process each: memory of one must not show in the next.
 import { fork } from 'node:child_process';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../common/clock.ts';
 import { digestOf, type WorkerId } from '../../common/ids.ts';
+import { LIMITS } from '../../common/limits.ts';
 import { silentLog } from '../../common/log.ts';
-import type { Bus, Channel } from '../../common/queue/bus.ts';
+import type { Channel } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
-import type { TaskQueue } from '../../common/queue/tasks.ts';
+import type { Queue } from '../../common/queue/queue.ts';
+import type { PrepareResult } from '../../common/stage/prepare.ts';
 import { entryKey } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
-import { jsonBytes, type Store } from '../../common/store/store.ts';
-import type { Shard, Task } from '../../common/wire/task.ts';
-import type { IndexCheckpoint } from '../../common/wire/view.ts';
-import { dispatchTasks } from '../../coordinator/dispatch/offer.ts';
-import { watchWorkers } from '../../coordinator/dispatch/workers.ts';
+import { jsonBytes, type ObjectInfo, type Store } from '../../common/store/store.ts';
+import type { Heartbeat } from '../../common/wire/event.ts';
+import { commitKey, type Descriptor, type Task } from '../../common/wire/task.ts';
+import type { IndexCheckpoint, JobView } from '../../common/wire/view.ts';
+import { buildServer } from '../../coordinator/api/server.ts';
 import { CHECKPOINT_PREFIX, Directory } from '../../coordinator/job/directory.ts';
+import { JobService } from '../../coordinator/job/service.ts';
 import { INDEX_PREFIX } from '../../coordinator/job/submit.ts';
-import { makeTask } from '../../coordinator/plan/tasks.ts';
+import type { ReadFooter } from '../../coordinator/snapshot/footer.ts';
+import { cachedFooters } from '../../coordinator/snapshot/snapshot.ts';
+import type { Machinery } from '../../coordinator/stage/context.ts';
+import { TriggerService } from '../../coordinator/trigger/service.ts';
 import type { Bench } from './bench.ts';
 
 type Cost = {
   readonly tasks: number;
   readonly cpuSeconds: number;
   readonly rssMiB: number;
+  /** The longest that the loop served nobody. */
   readonly stallMs: number;
+  /** The same without what others on the machine took. */
+  readonly stallCpuMs: number;
+  /** The longest that a job or the list of jobs was waited for. */
+  readonly answerMs: number;
+  /** Of JSON, written once. */
+  readonly snapshotMiB: number;
 };
 
 export const runBench: Bench = async ({ say, args }) => {
@@ -45,7 +57,8 @@ export const runBench: Bench = async ({ say, args }) => {
     costs.push(cost);
     say(
       `${tasks} tasks: ${cost.cpuSeconds.toFixed(2)} CPU s, ${((1e6 * cost.cpuSeconds) / tasks).toFixed(1)} µs a task, ` +
-        `${cost.rssMiB.toFixed(0)} MiB, longest stall ${cost.stallMs.toFixed(1)} ms`,
+        `${cost.rssMiB.toFixed(0)} MiB, longest stall ${cost.stallMs.toFixed(1)} ms (${cost.stallCpuMs.toFixed(1)} computing), ` +
+        `slowest answer ${cost.answerMs.toFixed(1)} ms, snapshot ${cost.snapshotMiB.toFixed(0)} MiB`,
     );
   }
   const start = await startOver(Number(values.jobs));
@@ -59,6 +72,9 @@ export const runBench: Bench = async ({ say, args }) => {
       cpuSeconds: byTasks(({ cpuSeconds }) => cpuSeconds),
       rssMiB: byTasks(({ rssMiB }) => rssMiB),
       stallMs: byTasks(({ stallMs }) => stallMs),
+      stallCpuMs: byTasks(({ stallCpuMs }) => stallCpuMs),
+      answerMs: byTasks(({ answerMs }) => answerMs),
+      snapshotMiB: byTasks(({ snapshotMiB }) => snapshotMiB),
       startCalls: start.calls,
       startMs: start.ms,
     },
@@ -95,94 +111,199 @@ async function inProcess(tasks: number): Promise<Cost> {
   return cost;
 }
 
-/** In the process that is measured. */
+/** In the process that is measured: a data job, from its submit to its end, with whoever asks for it meanwhile. */
 async function measure(tasks: number): Promise<Cost> {
-  const { broker, store } = worldOf();
-  const delay = monitorEventLoopDelay({ resolution: 1 });
+  const { machinery, bytesOf } = worldOf(tasks);
+  const jobs = new JobService(machinery, { jobsAtOnce: 1 });
+  const app = await apiOf(jobs, machinery);
+  await jobs.start();
+  let answerMs = 0;
+  const ask = async (url: string): Promise<JobView> => {
+    const startMs = performance.now();
+    const answer = await app.inject(url);
+    answerMs = Math.max(answerMs, performance.now() - startMs);
+    if (answer.statusCode !== 200) throw new Error(`${url} answers ${answer.statusCode}`);
+    return answer.json() as JobView;
+  };
+  await ask('/v1/jobs'); // what a first request compiles is none of the plan's
+  answerMs = 0;
+  const stall = watchLoop();
   let rss = process.memoryUsage.rss();
   const watch = setInterval(() => {
     rss = Math.max(rss, process.memoryUsage.rss());
   }, 50);
   const before = process.cpuUsage();
-  delay.enable();
-  let done = 0;
-  await dispatchTasks({
-    tasks: syntheticTasks(tasks),
-    isNew: true,
-    queue: broker,
-    store,
-    clock: systemClock,
-    workers: watchWorkers(broker, systemClock),
-    log: silentLog,
-    signal: new AbortController().signal,
-    onResult: () => {
-      done += 1;
-    },
-  });
-  delay.disable();
+  const clean = [{ require: COLUMNS.map(({ name }) => name) }];
+  const spec = { specVersion: 1, name: 'bench', dataset: '**/*.parquet', clean };
+  const { job } = await jobs.submit(jsonBytes(spec), undefined);
+  let view = await ask(`/v1/jobs/${job}`);
+  while (view.state === 'queued' || view.state === 'running') {
+    await systemClock.sleep(ASK_MS);
+    view = await ask(`/v1/jobs/${job}`);
+    await ask('/v1/jobs');
+  }
+  const stalls = stall();
   clearInterval(watch);
   const { user, system } = process.cpuUsage(before);
-  if (done !== tasks) throw new Error(`${done} of ${tasks} tasks have a result`);
+  const done = view.stages[0]?.tasks.done;
+  if (view.state !== 'succeeded' || done !== tasks)
+    throw new Error(`${view.state}: ${done} of ${tasks} tasks, ${JSON.stringify(view.error)}`);
+  await app.close();
+  await jobs.close();
   return {
     tasks,
     cpuSeconds: (user + system) / 1e6,
     rssMiB: Math.max(rss, process.memoryUsage.rss()) / 2 ** 20,
-    stallMs: delay.max / 1e6,
+    ...stalls,
+    answerMs,
+    snapshotMiB: bytesOf('snapshots/') / 2 ** 20,
   };
 }
 
-const PROGRAM = digestOf('the benchmark');
+/** The longest between two turns, as it was waited for, and of computing alone: neighbours of a busy machine wait, too. */
+function watchLoop(): () => Pick<Cost, 'stallMs' | 'stallCpuMs'> {
+  const now = () => ({ ms: performance.now(), cpuMs: process.threadCpuUsage().user / 1000 });
+  let [stallMs, stallCpuMs, last] = [0, 0, now()];
+  const look = (): void => {
+    const next = now();
+    stallMs = Math.max(stallMs, next.ms - last.ms);
+    stallCpuMs = Math.max(stallCpuMs, next.cpuMs - last.cpuMs);
+    last = next;
+  };
+  const ticks = setInterval(look, 1);
+  return () => {
+    look();
+    clearInterval(ticks);
+    return { stallMs, stallCpuMs };
+  };
+}
+
+const ASK_MS = 20;
 const NUMERICS = 'bench';
-/** Of an object with that many row groups each a shard, as large files of a lake have. */
-const SHARDS_AN_OBJECT = 16;
+/** Each a shard, as large files of a lake have them. */
+const GROUPS_AN_OBJECT = 16;
+const [GROUP_ROWS, GROUP_BYTES] = [1_000_000, 64 * 2 ** 20];
+const FOOTER_BYTES = 20_000;
+const COLUMNS = Array.from({ length: 12 }, (_, i) => ({ name: `c${i}`, type: 'DOUBLE' }));
 
-function* syntheticTasks(count: number): Generator<Task> {
-  for (let index = 0; index < count; index++) {
-    const shard = shardOf(Math.floor(index / SHARDS_AN_OBJECT), index % SHARDS_AN_OBJECT);
-    const input = { kind: 'shard', shard } as const;
-    yield makeTask({ stage: 'prepare', program: PROGRAM, input, numerics: NUMERICS });
-  }
+const unused = (): never => {
+  throw new Error('not part of this benchmark');
+};
+
+/** The coordinator's own parts over a lake that is made up, and a broker and a store where every task that is offered
+ * has its result in the next turns. */
+function worldOf(tasks: number): {
+  readonly machinery: Machinery;
+  /** Stored below a prefix so far. */
+  bytesOf(prefix: string): number;
+} {
+  const { store, put, bytesOf } = storeOf();
+  const worker = { numerics: NUMERICS, threads: 8, threadsFree: 0, memoryBytes: 2 ** 40 };
+  const heartbeat = { ...worker, worker: 'w-bench', draining: false, tasks: [], runs: [] };
+  const live = [heartbeat as unknown as Heartbeat];
+  const machinery: Machinery = {
+    store,
+    lake: lakeOf(Math.ceil(tasks / GROUPS_AN_OBJECT)),
+    readFooter: cachedFooters(async ({ key }) => {
+      await turn();
+      return footerOf(key, tasks);
+    }),
+    queue: brokerOf(put),
+    clock: systemClock,
+    log: silentLog,
+    workers: { live: () => live, isLive: () => true, onHeartbeat: () => () => {}, close() {} },
+    child: {
+      call: async <T>() => ({ filters: [], features: null, label: null }) as T,
+      ...{ post: unused, onPost: unused, onLost: unused, kill: unused, close: unused, pid: 0 },
+    } as Machinery['child'],
+  };
+  return { machinery, bytesOf };
 }
 
-function shardOf(object: number, group: number): Shard {
-  const [rows, bytes] = [1_000_000, 64 * 2 ** 20];
-  const columns = Array.from(
-    { length: 12 },
-    (_, c) => [4 + group * bytes + c * 1000, 900] as const,
-  );
+const apiOf = (jobs: JobService, { store, clock, log, queue, workers }: Machinery) =>
+  buildServer({
+    ...{ jobs, clock, log, queue, workers },
+    triggers: new TriggerService({ store, jobs, clock, log }),
+    registry: { store, clock, hint() {} },
+    promote: unused,
+    surveyDataset: unused,
+  });
+
+/** What a real listing and a real footer take is a turn of the loop. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+const keyOf = (object: number): string =>
+  `day=${object % 365}/part-${String(object).padStart(6, '0')}.parquet`;
+
+function lakeOf(objects: number): Store {
+  async function* list(): AsyncGenerator<ObjectInfo> {
+    const bytes = GROUPS_AN_OBJECT * GROUP_BYTES + FOOTER_BYTES;
+    for (let n = 0; n < objects; n++) {
+      if (n % 1000 === 0) await turn(); // a page
+      yield { key: keyOf(n), etag: `etag-${n}`, bytes };
+    }
+  }
+  return { uri: 'memory:', list } as Partial<Store> as Store;
+}
+
+function footerOf(key: string, tasks: number): ReadFooter {
+  const object = Number(/part-(\d+)/.exec(key)![1]);
+  const groups = Math.min(GROUPS_AN_OBJECT, tasks - object * GROUPS_AN_OBJECT);
+  const rowGroups = Array.from({ length: groups }, (_, group) => ({
+    rows: GROUP_ROWS,
+    bytes: GROUP_BYTES,
+    chunks: COLUMNS.map((_column, c) => [4 + group * GROUP_BYTES + c * 1000, 900] as const),
+  }));
   return {
-    key: `lake/day=${object % 365}/part-${object}.parquet`,
-    etag: `etag-${object}`,
-    bytes: SHARDS_AN_OBJECT * bytes,
-    footerBytes: 20_000,
-    rowGroupStart: group,
-    rowGroupEnd: group + 1,
-    rowStart: group * rows,
-    rowEnd: (group + 1) * rows,
-    ranges: columns,
+    schema: COLUMNS,
+    rowGroups,
+    rows: groups * GROUP_ROWS,
+    footerBytes: FOOTER_BYTES,
   };
 }
 
-/** A broker and a store in which every offered task has its result in the next turns: what is measured is the coordinator. */
-function worldOf(): { broker: TaskQueue & Bus; store: Store } {
+/** Results are taken when they are read; of what is large only the size is kept: it would lie elsewhere. */
+function storeOf() {
+  const inner = memoryStore();
+  const results = new Map<string, Uint8Array>();
+  const sizes = new Map<string, number>();
+  const store: Store = {
+    ...inner,
+    async create(key, bytes) {
+      sizes.set(key, bytes.length);
+      if (!key.startsWith('snapshots/')) return inner.create(key, bytes);
+      await turn();
+      return 'created';
+    },
+    async get(key) {
+      if (!key.startsWith('parts/')) return inner.get(key);
+      const bytes = results.get(key);
+      results.delete(key);
+      return bytes;
+    },
+  };
+  const bytesOf = (prefix: string): number =>
+    [...sizes].reduce((sum, [key, bytes]) => sum + (key.startsWith(prefix) ? bytes : 0), 0);
+  return {
+    store,
+    put: (key: string, value: unknown) => results.set(key, jsonBytes(value)),
+    bytesOf,
+  };
+}
+
+function brokerOf(put: (key: string, value: unknown) => void): Queue {
   const listeners = new Map<string, (message: unknown) => void>();
   const settled: Task[] = [];
-  const results = new Map<string, Uint8Array>();
   const tell = (): void => {
     for (const task of settled.splice(0)) {
-      const descriptor = {
-        formatVersion: 1,
-        task: task.task,
-        stage: task.stage,
-        result: RESULT,
-        attempt: ATTEMPT,
-        message: task,
-      };
-      results.set(`parts/${task.stage}/${task.task}/1.json`, jsonBytes(descriptor));
+      put(commitKey(task.stage, task.task, 1), descriptorOf(task));
       listeners.get(CHANNELS.taskSettled.name)?.({ task: task.task, ok: true });
     }
   };
-  const broker: TaskQueue & Bus = {
+  return {
+    uri: 'memory:',
+    isConnected: () => true,
+    async close() {},
     async offer(task) {
       JSON.stringify(task);
       if (settled.push(task) === 1) setImmediate(tell);
@@ -198,15 +319,28 @@ function worldOf(): { broker: TaskQueue & Bus; store: Store } {
     },
     refused: () => new Map(),
   };
-  const get = async (key: string): Promise<Uint8Array | undefined> => {
-    const bytes = results.get(key);
-    results.delete(key);
-    return bytes;
-  };
-  return { broker, store: { get, listNames: async () => [] } as Partial<Store> as Store };
 }
 
-const RESULT = { rows: 1_000_000, part: { key: 'parts/prepare/x', sha256: PROGRAM, bytes: 1 } };
+function descriptorOf(task: Task): Descriptor<PrepareResult> {
+  const { input } = task;
+  if (input.kind !== 'shard') return unused();
+  const rows = input.shard.rowEnd - input.shard.rowStart;
+  const source = { key: input.shard.key, rowStart: input.shard.rowStart };
+  const part = { key: 'parts/prepare/x', sha256: digestOf('x'), bytes: 1, rows };
+  return {
+    formatVersion: 1,
+    task: task.task,
+    stage: task.stage,
+    result: {
+      ...{ rowsIn: rows, rowsOut: rows, dropped: {}, labels: null, splitMin: null, splitMax: null },
+      part: { ...part, bucketOffsets: BUCKET_OFFSETS, source },
+    },
+    attempt: ATTEMPT,
+    message: task,
+  };
+}
+
+const BUCKET_OFFSETS = Array.from({ length: LIMITS.buckets + 1 }, (_, i) => i * 15_625);
 const ATTEMPT = {
   worker: 'w-bench' as WorkerId,
   seconds: 1,

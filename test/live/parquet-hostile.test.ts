@@ -109,10 +109,11 @@ test(`${FILES} mutated files are refused by name or counted to the last row (SEE
   const shardsOf = async (key: string): Promise<Shard[]> => {
     const other = await footerOf(key);
     const both = [first, other];
-    const snapshot = buildSnapshot(
+    const snapshot = await buildSnapshot(
       '*.parquet',
       both.map(({ info }) => info),
       both.map(({ footer }) => footer),
+      systemClock,
     );
     const shards = [...cutShards(snapshot, { reads: program.reads, shardBytesMax: 1 })];
     return shards.filter((shard) => shard.key === key);

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { systemClock as clock } from '../../../common/clock.ts';
 import { digestOf } from '../../../common/ids.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import type { ReadFooter } from '../../../coordinator/snapshot/footer.ts';
@@ -20,11 +21,12 @@ const footer = (schema: Record<string, string>, rows = 3): ReadFooter => {
 };
 const object = (key: string) => ({ key, etag: `etag of ${key}`, bytes: 100 });
 
-test('buildSnapshot() takes columns in another order, by name', () => {
-  const snapshot = buildSnapshot(
+test('buildSnapshot() takes columns in another order, by name', async () => {
+  const snapshot = await buildSnapshot(
     '*',
     [object('a'), object('b')],
     [footer({ x: 'BIGINT', y: 'VARCHAR' }), footer({ y: 'VARCHAR', x: 'BIGINT' })],
+    clock,
   );
   expect(snapshot.objects[1]!.rowGroups[0]!.chunks).toEqual([
     [14, 10],
@@ -36,14 +38,15 @@ test.each([
   [{ x: 'DOUBLE', y: 'VARCHAR' }, 'column "x" is DOUBLE, expected BIGINT'],
   [{ y: 'VARCHAR' }, 'column "x" is not in it, expected BIGINT'],
   [{ x: 'BIGINT', y: 'VARCHAR', z: 'DATE' }, 'column "z" is only in it, expected the same columns'],
-])('buildSnapshot() names file and column of a drift: %o', (other, message) => {
+])('buildSnapshot() names file and column of a drift: %o', async (other, message) => {
   const build = () =>
     buildSnapshot(
       '*',
       [object('a'), object('b')],
       [footer({ x: 'BIGINT', y: 'VARCHAR' }), footer(other)],
+      clock,
     );
-  expect(build).toThrow(
+  await expect(build()).rejects.toThrow(
     expect.objectContaining({ code: 'SCHEMA_DRIFT', message: `Cannot read b with a: ${message}` }),
   );
 });
@@ -56,13 +59,13 @@ test('takeSnapshot() reads each footer once while its object stays the same', as
     reads += 1;
     return footer({ x: 'BIGINT' });
   });
-  const first = await takeSnapshot(lake, '*.parquet', read);
+  const first = await takeSnapshot(lake, '*.parquet', read, clock);
   await lake.create('c.parquet', new Uint8Array(20));
-  const second = await takeSnapshot(lake, '*.parquet', read);
+  const second = await takeSnapshot(lake, '*.parquet', read, clock);
   expect(reads).toBe(3);
   expect(second.objects).toHaveLength(3);
   expect(digestOf(first)).not.toBe(digestOf(second));
-  expect(digestOf(await takeSnapshot(lake, '*.parquet', read))).toBe(digestOf(second));
+  expect(digestOf(await takeSnapshot(lake, '*.parquet', read, clock))).toBe(digestOf(second));
 });
 
 test('cachedFooters() keeps most of a scan that is a little larger than what it keeps', async () => {

@@ -225,7 +225,10 @@ test('lookAt() of very many objects reads some footers, and estimates the rest b
     const schema = [{ name: 'x', type: 'DOUBLE' }];
     return { schema, rowGroups, rows: bytes * 10, footerBytes: 4 };
   };
-  const { size } = await lookAt({ lake: many, readFooter }, { uri: '*.parquet', signal });
+  const { size } = await lookAt(
+    { lake: many, readFooter, clock: systemClock },
+    { uri: '*.parquet', signal },
+  );
   expect(size).toMatchObject({ objects: 1000, footers: LIMITS.surveyFootersMax, bytes: 200_000 });
   expect(size.rows).toBe(2_000_000);
   expect(size.rowGroups / 1000).toBeCloseTo(1, 1);
@@ -233,7 +236,10 @@ test('lookAt() of very many objects reads some footers, and estimates the rest b
   expect([read[0], read.at(-1)]).toEqual(['0000.parquet', '0999.parquet']);
 
   const gone = AbortSignal.abort(new Error('hung up'));
-  const left = lookAt({ lake: many, readFooter }, { uri: '*.parquet', signal: gone });
+  const left = lookAt(
+    { lake: many, readFooter, clock: systemClock },
+    { uri: '*.parquet', signal: gone },
+  );
   await expect(left).rejects.toThrow('hung up');
 });
 
