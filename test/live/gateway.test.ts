@@ -5,15 +5,8 @@ import { expect, test } from 'vitest';
 import type { Graph } from '../../common/onnx/graph.ts';
 import { encodeModel } from '../../common/onnx/proto.ts';
 import { openFileStore } from '../../common/store/file.ts';
-import {
-  type GatewayProcess,
-  moveAlias,
-  publish,
-  row,
-  slopeGraph,
-  until,
-  World,
-} from './gateway-world.ts';
+import { moveAlias, publish, row, slopeGraph } from '../support/slope.ts';
+import { type GatewayProcess, until, World } from './gateway-world.ts';
 
 test('gateway answers raw rows with the version that an alias names, and says what is not there', async () => {
   await using world = await World.open();
