@@ -15,7 +15,11 @@ export const CODES = {
     status: 400,
     remedy: 'Use 1–63 of a–z, 0–9 and "-", beginning with a letter or digit',
   },
-  BODY_TOO_LARGE: { retry: false, status: 413, remedy: 'Keep a job below 1 MB' },
+  BODY_TOO_LARGE: {
+    retry: false,
+    status: 413,
+    remedy: 'Send at most 1 MB: a shorter job, or fewer rows',
+  },
   UNSUPPORTED_MEDIA: {
     retry: false,
     status: 415,
@@ -32,7 +36,11 @@ export const CODES = {
     status: 422,
     remedy: 'Use a new Idempotency-Key for another job',
   },
-  NOT_FOUND: { retry: false, status: 404, remedy: 'Use one of the names listed in the message' },
+  NOT_FOUND: {
+    retry: false,
+    status: 404,
+    remedy: 'Use a name that the message gives, or list what there is',
+  },
   PATH_UNKNOWN: {
     retry: false,
     status: 404,
@@ -47,7 +55,7 @@ export const CODES = {
   PRECONDITION_REQUIRED: {
     retry: false,
     status: 428,
-    remedy: 'Send If-Match with the ETag that a GET of the alias shows',
+    remedy: 'Send If-Match with the ETag that a GET of the same path shows',
   },
   PRECONDITION_FAILED: {
     retry: false,
@@ -120,7 +128,11 @@ export const CODES = {
     status: 409,
     remedy: 'Submit again: the job takes a new snapshot',
   },
-  INPUT_MISSING: { retry: false, status: 422, remedy: 'Submit again: the object is gone' },
+  INPUT_MISSING: {
+    retry: false,
+    status: 422,
+    remedy: 'Submit again: the job takes a new snapshot, without the object that is gone',
+  },
   SHARD_UNREADABLE: {
     retry: false,
     status: 422,
@@ -216,11 +228,15 @@ export const CODES = {
   },
   // the machinery
   TASK_FAILED: { retry: false, status: 500, remedy: 'Read the cause of the last attempt' },
-  DEADLINE: { retry: true, status: 504, remedy: 'None: the task is tried again' },
+  DEADLINE: {
+    retry: true,
+    status: 504,
+    remedy: 'None for a task: it is tried again; send a request again, with fewer rows',
+  },
   CHILD_LOST: {
     retry: true,
     status: 503,
-    remedy: 'None: the task is tried again in a new process',
+    remedy: 'None: a new process takes over; where each is lost, read the log for what ends them',
   },
   MEMORY: {
     retry: true,

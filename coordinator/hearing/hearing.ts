@@ -130,7 +130,7 @@ export async function promote(
   const numerics = chooseNumerics(machinery.workers.live());
   if (numerics === undefined)
     throw new GristmillError(
-      'NOT_READY',
+      'WORKERS_NONE',
       `Cannot judge version ${version} of ${place.model}: no worker is alive, expected at least 1`,
     );
   const candidate = await getVersion(machinery.store, place.model, version);

@@ -65,7 +65,7 @@ function shell(words: string, more: Record<string, string> = {}): Promise<Ran> {
   const script = `gristmill() { "$NODE" "$MAIN" "$@"; }\n${words}`;
   const shellEnv = { ...env, ...more, NODE: process.execPath, MAIN };
   return new Promise((resolve) => {
-    const options = { cwd: join(folder, 'work'), env: shellEnv, timeout: 60_000 };
+    const options = { cwd: join(folder, 'work'), env: shellEnv, timeout: 200_000 };
     execFile('bash', ['-c', script], options, (failed, out, error) =>
       resolve({ code: failed ? Number(failed.code) : 0, out, error }),
     );

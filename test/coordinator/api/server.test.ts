@@ -396,8 +396,8 @@ test('PUT alias is answered with a place to look at once the gate takes longer t
 test('a promotion that is refused or fails says so as the answer at once would have', async () => {
   const { api, hearings, begin, look } = await withSlowGate();
   const { location } = (await begin(1)).headers;
-  hearings[0]!.fail(new GristmillError('NOT_READY', 'no worker is alive'));
-  const failed = { state: 'failed', entry: null, problem: { code: 'NOT_READY', status: 503 } };
+  hearings[0]!.fail(new GristmillError('WORKERS_NONE', 'no worker is alive'));
+  const failed = { state: 'failed', entry: null, problem: { code: 'WORKERS_NONE', status: 503 } };
   await vi.waitFor(async () => expect(await look(location)).toMatchObject(failed));
 
   expect((await begin(1)).headers.location).toBe(location); // what failed is begun anew
