@@ -1,5 +1,7 @@
+// Rounds of training by gradients, counted out for a small program.
 import { expect, test } from 'vitest';
 import {
+  gradientSchedule,
   isKeptRound,
   laneBatchRows,
   roundCount,
@@ -7,6 +9,7 @@ import {
   rowsBefore,
   stepRows,
 } from '../../../common/algorithm/schedule.ts';
+import { LIMITS } from '../../../common/limits.ts';
 import type { TrainProgram } from '../../../common/stage/train.ts';
 
 const program = {
@@ -48,4 +51,24 @@ test('isKeptRound() keeps the state after each epoch, never the first', () => {
     isKeptRound(program, r),
   );
   expect(kept).toEqual([4, 8]);
+});
+
+test('isKeptRound() keeps every so many rounds of a long epoch', () => {
+  const long = { ...program, steps: 10 * LIMITS.checkpointRounds };
+  const every = LIMITS.checkpointRounds;
+  expect([0, every - 1, every, every + 1, 2 * every].map((r) => isKeptRound(long, r))).toEqual([
+    false,
+    false,
+    true,
+    false,
+    true,
+  ]);
+});
+
+test('gradientSchedule() tells all of one program', () => {
+  const schedule = gradientSchedule(program);
+  expect(schedule.rounds).toBe(8);
+  expect([3, 4].map(schedule.isKept)).toEqual([false, true]);
+  expect([1, 5].map(schedule.rowsBefore)).toEqual([8, 23]);
+  expect([3, 4].map(schedule.epochsBefore)).toEqual([0, 1]);
 });

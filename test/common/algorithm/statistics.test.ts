@@ -1,3 +1,4 @@
+// Partials of statistics: the same values however the rows are cut, and what becomes of rows without any.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import {
@@ -136,4 +137,86 @@ test('fittedValues() names a statistic that no training row has a value for', ()
   expect(() => fittedValues([statistic], { ...empty, moments: { m: [0, 0, 0] } })).toThrow(
     /Cannot fit moments of "x": 0 training rows/,
   );
+});
+
+test('mergeFit() adds missing values and the rows of each split', () => {
+  const counts = (n: number) => ({
+    train: [n, 2 * n],
+    validation: [3 * n],
+    test: [4 * n],
+    labelSum: { train: 5 * n, validation: 6 * n, test: 7 * n },
+  });
+  const part = (n: number): FitPartial => ({ ...empty, missing: { x: n }, counts: counts(n) });
+  expect(mergeFit(part(1), part(10))).toMatchObject({ missing: { x: 11 }, counts: counts(11) });
+  const uncounted = { ...part(1), counts: null };
+  for (const [left, right] of [
+    [part(1), uncounted],
+    [uncounted, part(1)],
+    [uncounted, uncounted],
+  ] as const) {
+    expect(mergeFit(left, right).counts).toBeNull();
+  }
+});
+
+test('moments of nothing are zeros, merged or not', () => {
+  expect(mergeMoments([0, 0, 0], [0, 0, 0])).toEqual([0, 0, 0]);
+  const fold = new MomentsAccumulator();
+  fold.addAll(Float64Array.of(1, 3, 99), 2); // a buffer may be longer than its rows
+  expect(fold.result()).toEqual([2, 2, 2]);
+});
+
+test('HistogramAccumulator leaves out NaN and infinities, and what lies behind the rows', () => {
+  expect(histogramOf([Number.NaN, 2, Number.POSITIVE_INFINITY])).toEqual([[2, 1]]);
+  const fold = new HistogramAccumulator();
+  fold.addAll(Float64Array.of(1, 99), 1);
+  expect(fold.result()).toEqual([[1, 1]]);
+});
+
+test('fittedValues() gives a mean and the deviation of all rows, and no value to a check', () => {
+  const statistics = [
+    { id: 'm', kind: 'moments', sql: 'x' },
+    { id: 'n', kind: 'missing', sql: 'y' },
+  ] as const;
+  const sum = { ...empty, moments: { m: [4, 7, 36] as const }, missing: { n: 3 } };
+  expect(fittedValues(statistics, sum)).toStrictEqual({ m: { numbers: [7, 3] } });
+});
+
+test('fittedValues() of a quantile without values names it, shortened', () => {
+  const sql = `${'x'.repeat(200)}tail`;
+  const statistic = { id: 'q', kind: 'quantile', p: 0.5, sql } as const;
+  expect(() => fittedValues([statistic], { ...empty, quantiles: { q: [] } })).toThrow(
+    `Cannot fit quantile of ${'x'.repeat(200)}: 0 training rows hold a finite value`,
+  );
+});
+
+test.each([
+  [0, 1],
+  [0.25, 1],
+  [0.26, 2],
+  [1, 4],
+])('quantile %d of 1 2 3 4 is %d', (p, expected) => {
+  const statistic = { id: 'q', kind: 'quantile', p, sql: 'x' } as const;
+  const sum = { ...empty, quantiles: { q: histogramOf([4, 2, 1, 3]) } };
+  expect(fittedValues([statistic], sum)).toEqual({ q: { numbers: [expected] } });
+});
+
+test('frequent values are sorted by count, and the partial stays as it is', () => {
+  const counts: [string, number][] = [
+    ['a', 1],
+    ['b', 3],
+    ['c', 2],
+  ];
+  const statistic = { id: 'f', kind: 'frequent', limit: 2, sql: 's' } as const;
+  const sum = { ...empty, frequent: { f: counts } };
+  expect(fittedValues([statistic], sum)).toEqual({ f: { strings: ['b', 'c'] } });
+  expect(counts.map(([value]) => value)).toEqual(['a', 'b', 'c']);
+});
+
+test('checkVocabulary() takes as many characters as its limit', () => {
+  const half = 'x'.repeat(LIMITS.vocabularyCharactersMax / 2);
+  const counts = [
+    [half, 1],
+    [half, 1],
+  ] as const;
+  expect(checkVocabulary(counts)).toBe(counts);
 });

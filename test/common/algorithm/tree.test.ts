@@ -1,5 +1,6 @@
+// The tree of lanes: which nodes cover which.
 import { expect, test } from 'vitest';
-import { coverOf, lanesUnder } from '../../../common/algorithm/tree.ts';
+import { coverOf, isLeft, laneNode, lanesUnder } from '../../../common/algorithm/tree.ts';
 
 test('coverOf() covers all lanes with the root', () => {
   expect(coverOf([0, 1, 2, 3], 4)).toEqual([1]);
@@ -17,4 +18,9 @@ test('lanesUnder() is the inverse of a cover of one node', () => {
     const lanes = Array.from({ length: count }, (_, i) => first + i);
     expect(coverOf(lanes, 16)).toEqual([node]);
   }
+});
+
+test('lanes are the leaves, from left to right', () => {
+  expect([0, 3].map((lane) => laneNode(lane, 4))).toEqual([4, 7]);
+  expect([4, 5, 6, 7].map(isLeft)).toEqual([true, false, true, false]);
 });

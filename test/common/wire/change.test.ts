@@ -1,3 +1,4 @@
+// Changes of a view: the least that tells them, and the view after them.
 import { expect, test } from 'vitest';
 import { applyChange, changeOf } from '../../../common/wire/change.ts';
 
@@ -26,4 +27,18 @@ test('applyChange() sets null again, and leaves the view before it alone', () =>
   const kept = structuredClone(before);
   expect(applyChange(before, changeOf(before, view)!)).toEqual(view);
   expect(before).toEqual(kept);
+});
+
+test('changeOf() tells a value and a list that grew at once', () => {
+  const after = { ...view, state: 'failed', list: [1, 2, 3] };
+  expect(changeOf(view, after)).toEqual({ set: { state: 'failed' }, append: { list: [3] } });
+});
+
+test.each<[unknown, unknown]>([
+  [null, [1]],
+  [[1], 'longer than the list'],
+  ['ab', ['a', 'b', 'c']],
+  [[], [1]],
+])('changeOf() from %j to %j sets it whole: there is nothing to append to', (before, after) => {
+  expect(changeOf({ list: before }, { list: after })).toEqual({ set: { list: after }, append: {} });
 });

@@ -1,3 +1,5 @@
+// One worker of a run, event by event: what it sends, what it waits for, and what it lets pass by.
+// In: messages, views, answers of the shell. Out: actions; sums are texts that show the tree.
 import { expect, test } from 'vitest';
 import type { Digest, RunId, WorkerId } from '../../../common/ids.ts';
 import type { RunView } from '../../../common/wire/round.ts';
@@ -373,4 +375,215 @@ test('Round that cannot read a checkpoint says again that it needs a state', () 
   expect(after).toMatchObject([{ kind: 'send', message: { kind: 'hello', needsState: true } }]);
   expect(round.mode).toBe('seeking');
   expect(round.on({ kind: 'loaded', round: 0, nowMs: 2 })).toEqual([]);
+});
+
+const checkpointOf = (round: number) => ({
+  round,
+  blob: { key: 'k', sha256: 'd' as Digest, bytes: 1 },
+});
+const savedBy = (from: WorkerId, round: number): Message<string> => ({
+  kind: 'saved',
+  from,
+  generation: 1,
+  checkpoint: checkpointOf(round),
+});
+
+/** A, which has a state and has not computed yet; B owns the other half. */
+function computing(laneOwner = [A, A, B, B], at = 0) {
+  const opened = open(A);
+  opened.round.on({ kind: 'view', view: view(laneOwner), nowMs: 0 });
+  for (const from of new Set(laneOwner)) if (from !== A) hear(opened, hello(from, 0, true));
+  const begun = opened.round.on({ kind: 'loaded', round: at, nowMs: 0 });
+  const attempt = attemptOf(begun);
+  const computed = (nowMs: number, ...sums: (readonly [number, string])[]) =>
+    opened.round.on({ kind: 'computed', attempt, sums, nowMs });
+  return { ...opened, begun, attempt, computed };
+}
+
+test('Round says where it stands once it has a state, then computes', () => {
+  expect(kinds(computing().begun)).toEqual(['send hello', 'compute']);
+});
+
+test('Round sends the highest nodes that it knows whole, once', () => {
+  const { computed } = computing();
+  const sent = computed(0, [4, '0'], [5, '1']);
+  expect(sent).toMatchObject([{ message: { kind: 'sum', node: 2, sum: '(0+1)' } }]);
+  expect(sent).toHaveLength(1);
+  expect(computed(1, [4, 'x'], [5, 'x'])).toEqual([]);
+});
+
+test('Round keeps what others say while it computes, the first of each node', () => {
+  const opened = computing();
+  for (const [node, text] of [
+    [6, '2'],
+    [6, 'again'],
+    [7, '3'],
+  ] as const) {
+    expect(hear(opened, sum(B, node, text))).toEqual([]);
+  }
+  opened.computed(0, [2, '(0+1)']);
+  expect(opened.steps).toEqual(['((0+1)+(2+3))']);
+});
+
+test('Round computing is not asked where it stands, and answers the first hello after', () => {
+  const opened = computing();
+  expect(opened.round.on({ kind: 'tick', nowMs: 100 * HELLO_MS })).toEqual([]);
+  expect(hear(opened, hello(B, 0), 5)).toEqual([]);
+  opened.computed(6, [2, '(0+1)']);
+  expect(kinds(hear(opened, hello(B, 0), 7))).toEqual(['send sum']);
+});
+
+test('Round hears nothing of its own', () => {
+  const opened = gathering();
+  expect(hear(opened, hello(A, 2))).toEqual([]);
+  expect(opened.round.mode).toBe('gathering');
+});
+
+test('Round takes no sum of lanes that the sender does not own, nor of half of them', () => {
+  const opened = computing([A, A, B, C]);
+  opened.computed(0, [2, 'a']);
+  for (const message of [sum(B, 7, 'forged'), sum(B, 3, 'forged'), sum(C, 6, 'forged')]) {
+    hear(opened, message);
+  }
+  hear(opened, sum(B, 6, 'b'));
+  expect(opened.steps).toEqual([]);
+  hear(opened, sum(C, 7, 'c'));
+  expect(opened.steps).toEqual(['(a+(b+c))']);
+});
+
+test('Round builds no sum of nodes that are below the lanes', () => {
+  const opened = gathering();
+  for (const node of [12, 13, 14, 15]) hear(opened, sum(B, node, 'forged'));
+  expect(opened.steps).toEqual([]);
+  for (const [node, text] of [
+    [6, '2'],
+    [7, '3'],
+  ] as const) {
+    hear(opened, sum(B, node, text));
+  }
+  expect(opened.steps).toEqual(['((0+1)+(2+3))']);
+});
+
+test.each([
+  ['a new generation', [[A, A, A, B]]],
+  [
+    'it was let go and came back',
+    [
+      [B, B, B, B],
+      [A, A, A, B],
+    ],
+  ],
+] as const)('Round takes no answer from before %s', (_why, owners) => {
+  const opened = computing();
+  owners.forEach((laneOwner, i) => {
+    opened.round.on({ kind: 'view', view: view([...laneOwner], 2 + i), nowMs: 1 });
+  });
+  if (opened.round.mode === 'seeking') {
+    const needy = { ...hello(B, 0, true), generation: opened.round.generation };
+    hear(opened, needy, 2);
+    opened.round.on({ kind: 'loaded', round: 0, nowMs: 2 });
+  }
+  expect(opened.round.mode).toBe('computing');
+  expect(opened.computed(3, [1, 'stale'])).toEqual([]);
+  expect(opened.steps).toEqual([]);
+});
+
+test('Round tells the members of a new generation where it stands', () => {
+  const { round } = gathering();
+  const renewed = round.on({ kind: 'view', view: view([A, A, A, B], 2), nowMs: 1 });
+  expect(kinds(renewed)).toEqual(['send hello', 'compute']);
+});
+
+test('Round without a state computes nothing in a new generation', () => {
+  const { round } = open(A);
+  round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  const seeking = round.on({ kind: 'view', view: view([A, A, A, B], 2), nowMs: 1 });
+  expect(seeking).toMatchObject([{ message: { kind: 'hello', needsState: true } }]);
+  round.on({ kind: 'message', message: { ...hello(B, 0, true), generation: 2 }, nowMs: 2 });
+  expect(round.mode).toBe('loading');
+  expect(round.on({ kind: 'view', view: view([A, A, B, B], 3), nowMs: 3 })).toEqual([]);
+  expect(round.mode).toBe('loading');
+});
+
+test('Round without a state neither judges nor seeks by what it hears', () => {
+  const seeking = open(A);
+  seeking.round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  expect(hear(seeking, { ...sum(B, 3, 'x'), state: 99 })).toEqual([]);
+  const loading = open(A);
+  loading.round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  hear(loading, hello(B, 0, true));
+  expect(hear(loading, hello(B, 3))).toEqual([]);
+  expect(hear(loading, savedBy(B, 2))).toEqual([]);
+  expect(loading.round.mode).toBe('loading');
+});
+
+test('Round that could not read a checkpoint tries again after a while', () => {
+  const { round } = open(A);
+  round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  round.on({ kind: 'message', message: hello(B, 0, true), nowMs: 0 });
+  round.on({ kind: 'loaded', round: undefined, nowMs: 1 });
+  const later = round.on({ kind: 'tick', nowMs: 1 + HELLO_MS });
+  expect(kinds(later)).toEqual(['send hello', 'load']);
+});
+
+test('Round gives a state to who is behind where it never saw the root', () => {
+  const opened = computing([A, A, B, B], 2);
+  expect(kinds(hear(opened, hello(B, 1)))).toEqual(['save']);
+});
+
+test('Round forgets its root with the state that it leaves', () => {
+  const opened = gathering();
+  hear(opened, sum(B, 3, '(2+3)'));
+  expect(kinds(hear(opened, savedBy(B, 3)))).toEqual(['load']);
+  opened.round.on({ kind: 'loaded', round: 3, nowMs: 2 });
+  expect(kinds(hear(opened, hello(B, 0)))).toEqual(['save']);
+});
+
+test('Round leaves it to the lowest that stands here to help up who is behind', () => {
+  const b = threesome(B);
+  hear(b, sum(A, 2, 'a'));
+  hear(b, sum(C, 7, 'c'));
+  expect(b.steps).toEqual(['(a+(b+c))']);
+  expect(kinds(hear(b, hello(C, 0)))).toEqual(['send sum']); // A is behind, too
+  hear(b, hello(A, 1));
+  expect(hear(b, hello(C, 0))).toEqual([]);
+});
+
+test('Round gives a state where the lower one stands behind', () => {
+  const b = threesome(B);
+  hear(b, sum(A, 2, 'a'));
+  hear(b, sum(C, 7, 'c'));
+  expect(b.round.round).toBe(1);
+  expect(kinds(hear(b, hello(C, 0, true)))).toEqual(['save']);
+});
+
+test('Round drops sums of rounds that are over', () => {
+  const opened = gathering();
+  hear(opened, sum(B, 3, '(2+3)'));
+  expect(hear(opened, sum(B, 3, 'old'))).toEqual([]);
+  expect(opened.steps).toEqual(['((0+1)+(2+3))']);
+});
+
+test('Round keeps of the next round one sum a node, the last it heard', () => {
+  const opened = gathering();
+  hear(opened, { ...sum(B, 6, 'bad', 1), state: 99 });
+  hear(opened, sum(B, 7, '3', 1));
+  hear(opened, sum(B, 6, '2', 1));
+  const begun = hear(opened, sum(B, 3, '(2+3)'));
+  const sums = [[2, 'own']] as const;
+  opened.round.on({ kind: 'computed', attempt: attemptOf(begun), sums, nowMs: 2 });
+  expect(opened.steps.at(-1)).toBe('(own+(2+3))');
+});
+
+test('Round that is done helps up who is not', () => {
+  const opened = open(A, 1);
+  opened.round.on({ kind: 'view', view: view([A, A, B, B]), nowMs: 0 });
+  hear(opened, hello(B, 0, true));
+  const begun = opened.round.on({ kind: 'loaded', round: 0, nowMs: 0 });
+  const sums = [[2, 'own']] as const;
+  opened.round.on({ kind: 'computed', attempt: attemptOf(begun), sums, nowMs: 0 });
+  hear(opened, sum(B, 3, 'other'));
+  expect(opened.round.mode).toBe('done');
+  expect(hear(opened, hello(B, 0))).toMatchObject([{ message: { kind: 'sum', node: 1 } }]);
+  expect(opened.round.on({ kind: 'tick', nowMs: 100 * HELLO_MS })).toEqual([]);
 });
