@@ -208,3 +208,75 @@ test('hold() keeps since when a reason holds, whatever its words become; isSaid(
   expect(isSaid(other, 7)).toBe(true);
   expect(hold(other, null, { now: 12, nowMs: 8 })).toBeNull();
 });
+
+describe('whyWaiting() at its limits', () => {
+  const named = (name: string, of: Partial<Heartbeat>) =>
+    worker({ worker: name as WorkerId, ...of });
+  const other = { threadsFree: 0, tasks: ['t-9' as TaskId] };
+
+  test('the smallest task decides whether memory is too small, and may fill it', () => {
+    const both = tasks([task({ memoryBytes: 9000 * MiB }), task()]);
+    const live = [worker({ ...other, memoryBytes: 896 * MiB })];
+    expect(why(both, { live })?.code).toBe('WORKERS_BUSY');
+    expect(why(both, { live: [worker({ memoryBytes: 896 * MiB - 1 })] })?.code).toBe(
+      'MEMORY_SMALL',
+    );
+  });
+
+  test('tasks stand once a heartbeat would have told of a claim, and a backoff is over', () => {
+    const live = [worker(other)];
+    expect(why(tasks([task()], 2 * LIMITS.heartbeatMs - 1), { live })).toBeNull();
+    expect(why(tasks([task()], 2 * LIMITS.heartbeatMs), { live })?.code).toBe('WORKERS_BUSY');
+    expect(why(tasks([task({ notBeforeMs: NOW })]), { live })?.code).toBe('WORKERS_BUSY');
+  });
+
+  test('tasks do not stand while one of them is claimed', () => {
+    const live = [worker({ threadsFree: 0, tasks: ['t-2' as TaskId] })];
+    expect(why(tasks([task(), task({ task: 't-2' as TaskId })]), { live })).toBeNull();
+  });
+
+  test('one free worker among many should have been given a task', () => {
+    const live = [named('w-1', other), named('w-2', {})];
+    expect(why(tasks(), { live })).toEqual({
+      code: 'UNDELIVERED',
+      words: '1 task is offered for 60 s, and none is given to the workers that are free',
+    });
+  });
+
+  test('a training is ahead where all train; one that works on tasks will be free', () => {
+    const trains = named('w-2', { threadsFree: 0, runs: [run('old', 'done'), run('other')] });
+    expect(why(tasks(), { live: [named('w-1', other), trains] })?.code).toBe('WORKERS_BUSY');
+    expect(why(tasks(), { live: [trains] })?.code).toBe('TRAINING_AHEAD');
+  });
+
+  test.each(['done', 'failed'] as const)('a training that is %s is ahead of nothing', (phase) => {
+    const over = worker({ threadsFree: 0, runs: [run('other', phase)] });
+    expect(why(tasks(), { live: [over] })?.code).toBe('WORKERS_BUSY');
+    expect(why(training(), { live: [over] })).toBeNull();
+    const beside = worker({ threadsFree: 0, runs: [run('other', phase), run('unknown')] });
+    expect(why(tasks(), { live: [beside] })?.words).toContain('in another training');
+    const mine = worker({ runs: [run('mine', phase), run('other')] });
+    expect(why(training(), { live: [mine] })?.code).toBe('TRAINING_AHEAD');
+  });
+
+  test('a training goes on by one that takes part, whatever else it and others do', () => {
+    const elsewhere = named('w-2', { runs: [run('other')] });
+    const both = named('w-1', { runs: [run('other'), run('mine', 'loading')] });
+    expect(why(training(), { live: [both, elsewhere] })).toBeNull();
+    const owner = named('w-1', { runs: [run('other')] });
+    expect(why(training(['w-1']), { live: [owner, elsewhere] })).toBeNull();
+    expect(why(training(), { live: [owner, elsewhere] })?.code).toBe('TRAINING_AHEAD');
+  });
+
+  test('silence tells something after half the time that makes a worker lost', () => {
+    const half = LIMITS.heartbeatSilentMs / 2;
+    const code = (hearsSinceMs: number) => why(tasks(), { live: [], hearsSinceMs })?.code;
+    expect([code(NOW - half + 1), code(NOW - half)]).toEqual([undefined, 'NO_WORKER']);
+  });
+
+  test('workers that are stopping are told apart from none', () => {
+    expect(why(tasks(), { live: [worker({ draining: true })] })?.words).toBe(
+      'no worker is alive but such as are stopping',
+    );
+  });
+});
