@@ -1,4 +1,5 @@
 // An alias and what becomes of it: moved, named and missing, unreadable, failing, and with the store away.
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -74,7 +75,9 @@ async function makeWorld() {
   }
   const put = (version: number, slope = 1) =>
     publish(memory, { version, slope, golden: { formatVersion: 1, rows: [] } });
-  return { memory, clock, lines, state, start, until, put };
+  /** What is served is written down on the disk a moment later. */
+  const isRemembered = (): boolean => existsSync(join(scratch, 'gateway-dev/catalog.json'));
+  return { memory, clock, lines, state, start, until, put, isRemembered };
 }
 
 const aliasOf = (gateway: Gateway) => gateway.view.models[0]?.aliases[0];
@@ -170,7 +173,7 @@ test('with the store away it serves on, also from a new start, and follows again
   for (const version of [1, 2]) await w.put(version, version);
   await moveAlias(w.memory, 1);
   const first = await w.start();
-  await w.until(() => served(first) === 1);
+  await w.until(() => served(first) === 1 && w.isRemembered());
   w.state.away = true;
   await w.until(() => first.view.store.error !== null);
   expect(await ask(first)).toBe(1);
