@@ -118,9 +118,6 @@ export function whyNotScore(
   return undefined;
 }
 
-export const mayScore = (...args: Parameters<typeof whyNotScore>): boolean =>
-  whyNotScore(...args) === undefined;
-
 /** Ranges can be compared only over one key. */
 function sameKey(a: TestSetDefinition['split'], b: TestSetDefinition['split']): boolean {
   if (a.by === 'time') return b.by === 'time' && a.column === b.column;

@@ -1,11 +1,10 @@
-// moveTestset() keeps the definition; mayScore() keeps seen rows out.
+// moveTestset() keeps the definition; whyNotScore() keeps seen rows out.
 import { expect, test } from 'vitest';
 import type { SplitRange, SplitRanges } from '../../../common/stage/terms.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import {
   checkTestset,
   getTestset,
-  mayScore,
   moveTestset,
   whyNotScore,
 } from '../../../coordinator/registry/testset.ts';
@@ -18,6 +17,9 @@ const definition = {
 } as const;
 const to = (snapshot: string, change = {}) =>
   ({ definition: { ...definition, ...change }, snapshot, job: 'j-1', at: 1 }) as never;
+
+const mayScore = (...args: Parameters<typeof whyNotScore>): boolean =>
+  whyNotScore(...args) === undefined;
 
 test('moveTestset() is fixed by the first job, and later jobs move the snapshot', async () => {
   const store = memoryStore();
@@ -46,7 +48,7 @@ const version = (definition_: unknown, ranges: Partial<SplitRanges>) =>
 const testset = (split: unknown, after: number | null, upTo: number | null) =>
   ({ definition: { split }, range: { after, upTo } satisfies SplitRange }) as never;
 
-test('mayScore() by time: both cut-offs lie before the test rows', () => {
+test('whyNotScore() by time: both cut-offs lie before the test rows', () => {
   const ranges = {
     train: { after: null, upTo: 100 },
     validation: { after: 100, upTo: 200 },
@@ -65,7 +67,7 @@ test('mayScore() by time: both cut-offs lie before the test rows', () => {
   expect(mayScore(of, testset({ ...definition.split, test: '7d' }, 250, 300))).toBe(true);
 });
 
-test('mayScore() by hash: the same columns, and no basis point trained on', () => {
+test('whyNotScore() by hash: the same columns, and no basis point trained on', () => {
   const split = { by: 'hash', columns: ['id'], validation: 0.1, test: 0.1 };
   const ranges = {
     test: { after: null, upTo: 999 },
