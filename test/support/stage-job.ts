@@ -57,7 +57,7 @@ export async function stageJob(answers: Answers, training: object = { slices: []
     showTraining: (view: TrainingView) => void shown.push(view),
   } as unknown as TrainingContext;
   return {
-    ...{ job, store, facts, ran, shown },
+    ...{ job, store, queue, facts, ran, shown },
     /** Kinds of the programs that ran, one a task. */
     kinds: () => ran.map(({ program }) => program.kind),
     programsOf: <K extends Kind>(kind: K) =>
