@@ -17,7 +17,9 @@ import type { TrainingContext } from '../../coordinator/stage/context.ts';
 import type { Fitted } from '../../coordinator/stage/fit.ts';
 import type { PreparedPart, PreparedRows } from '../../coordinator/stage/prepare.ts';
 import type { Trained } from '../../coordinator/stage/train.ts';
+import coordinatorThread from '../../coordinator/thread.ts';
 import { startWorker } from '../../worker/supervisor.ts';
+import { inlineChild } from './inline-child.ts';
 import { MODEL_BYTES } from './registry.ts';
 import { NUMERICS } from './tasks.ts';
 
@@ -47,7 +49,7 @@ export async function stageJob(answers: Answers, training: object = { slices: []
     },
   });
   const job = {
-    ...{ store, queue, clock, workers, log },
+    ...{ store, queue, clock, workers, log, child: inlineChild(coordinatorThread) },
     id: 'j-1' as JobId,
     spec: { kind: 'training', seed: 7, clean: [], training },
     repins: [],
