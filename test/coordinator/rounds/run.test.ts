@@ -5,6 +5,7 @@ import { LIMITS } from '../../../common/limits.ts';
 import { silentLog } from '../../../common/log.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import type { TrainProgram } from '../../../common/stage/train.ts';
+import { entryKey } from '../../../common/store/journal.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { createJson } from '../../../common/store/store.ts';
 import type { Heartbeat } from '../../../common/wire/event.ts';
@@ -74,8 +75,8 @@ function startTrial(epochs = EPOCHS) {
         result: { rounds: 15, rows: 96, epochs, checkpoint: { key: 'k', sha256: 's', bytes: 1 } },
       }),
     /** A worker says that it stands before this round. */
-    at(round: number, phase: 'running' | 'done' = 'running') {
-      const run = { run: RUN, generation: 0, round, lanesLoaded: [], phase, rows: 0, loss: 0 };
+    at(round: number, phase: 'running' | 'done' = 'running', generation = 0) {
+      const run = { run: RUN, generation, round, lanesLoaded: [], phase, rows: 0, loss: 0 };
       const worker = 'w-a' as WorkerId;
       for (const hear of heard) hear({ worker, numerics: 'p', threads: 1, runs: [run] } as never);
     },
@@ -151,4 +152,69 @@ test('newestCheckpoint() reads what earlier programs wrote, without epochs', asy
     checkpoint: { round: 10, blob },
     epochs: [],
   });
+});
+
+/** What a newer program left of a run: of a form that this one does not know, though every field is there. */
+const NEWER = [
+  [
+    'a generation of a training run',
+    entryKey(`checkpoints/${RUN}/generations`, 1),
+    { generation: 1, laneOwner: ['w-a', 'w-a'] },
+  ],
+  [
+    'a checkpoint of a training run',
+    `checkpoints/${RUN}/10.json`,
+    { round: 10, blob: { key: `checkpoints/${RUN}/10.bin`, sha256: 'b'.repeat(64), bytes: 1 } },
+  ],
+] as const;
+
+test.each(NEWER)(
+  'runTraining() ends with FORMAT_UNKNOWN where %s is newer',
+  async (what, key, fields) => {
+    const trial = startTrial();
+    await createJson(trial.store, key, { formatVersion: 2, ...fields });
+    await expect(trial.start()).rejects.toMatchObject({
+      code: 'FORMAT_UNKNOWN',
+      message: `Cannot read ${key} as ${what}: its formatVersion is 2, and this program knows 1`,
+    });
+    expect(trial.told).toEqual([]);
+  },
+);
+
+test.each(NEWER)(
+  'runTraining() starts over %s in the form that it knows',
+  async (_what, key, fields) => {
+    const trial = startTrial();
+    await createJson(trial.store, key, { formatVersion: 1, ...fields });
+    const running = trial.start();
+    await trial.clock.advance(second);
+    await trial.finish();
+    trial.at(15, 'done');
+    await trial.clock.advance(second);
+    expect((await running).result.rounds).toBe(15);
+  },
+);
+
+test('runTraining() ends with FORMAT_UNKNOWN where a newer coordinator has written a checkpoint meanwhile', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  const ended = expect(running).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' });
+  await trial.clock.advance(second);
+  const [, key, fields] = NEWER[1];
+  await createJson(trial.store, key, { formatVersion: 2, ...fields });
+  trial.at(11);
+  await trial.clock.advance(second);
+  await ended;
+});
+
+test('runTraining() ends with FORMAT_UNKNOWN where a newer coordinator has written a generation meanwhile', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  const ended = expect(running).rejects.toMatchObject({ code: 'FORMAT_UNKNOWN' });
+  await trial.clock.advance(second);
+  const [, key, fields] = NEWER[0];
+  await createJson(trial.store, key, { formatVersion: 2, ...fields });
+  trial.at(0, 'running', 1); // of a generation that is not known here: the journal is read for it
+  await trial.clock.advance(second);
+  await ended;
 });
