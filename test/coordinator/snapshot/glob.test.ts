@@ -64,6 +64,15 @@ describe('what matching costs', () => {
     expect(stepsOf(pattern, name)).toBeLessThan(6 * pattern.length * (name.length + 1));
   });
 
+  test('steps are counted over all names that were asked for', () => {
+    const glob = compileGlob('ab');
+    expect(glob.steps).toBe(0);
+    glob.matches('ab');
+    expect(glob.steps).toBe(3); // a, b, the end
+    glob.matches('x');
+    expect(glob.steps).toBe(4);
+  });
+
   test('a pattern that is too long is refused with how long it may be', () => {
     expect(() => compileGlob('a'.repeat(1025))).toThrow(
       expect.objectContaining({

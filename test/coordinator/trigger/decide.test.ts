@@ -83,6 +83,17 @@ test('a missed slot says since when nobody was there', () => {
   });
 });
 
+test('a missed slot names the newest open job, as any other record does, and fires none', () => {
+  const of = standing({ open: [job('j-1'), job('j-2')] });
+  const records = decideDue(of, hourly, { now: T0 + 2.5 * HOUR, jobOf });
+  expect(records.map(({ kind, after }) => [kind, after])).toEqual([
+    ['missed', 'j-2'],
+    ['missed', 'j-2'],
+  ]);
+  const [alone] = decideDue(standing(), hourly, { now: T0 + 1.5 * HOUR, jobOf });
+  expect(alone).toMatchObject({ kind: 'missed', after: null });
+});
+
 test('decideDue() skips a slot while a job is open, and names it', () => {
   const of = standing({ open: [job('j-1'), job('j-2')] });
   expect(decideDue(of, hourly, { now: T0 + HOUR, jobOf })).toMatchObject([
