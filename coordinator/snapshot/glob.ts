@@ -252,8 +252,12 @@ function numberLengths(
     if (text === '-') continue;
     if (!/^-?\d+$/.test(text)) break;
     const value = Number(text);
-    const isWritten = text === String(value).padStart(digits, '0');
+    const isWritten = text === padded(value, digits);
     if (isWritten && value >= low && value <= high) lengths.push(length);
   }
   return lengths;
 }
+
+/** As shells count: a sign is one of the digits, and stands before the zeros. */
+const padded = (value: number, digits: number): string =>
+  value < 0 ? `-${String(-value).padStart(digits - 1, '0')}` : String(value).padStart(digits, '0');

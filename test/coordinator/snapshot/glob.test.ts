@@ -34,6 +34,20 @@ test.each<[string, readonly string[], readonly string[]]>([
   ['data (1)+|.p', ['data (1)+|.p'], ['data 1.p']],
   ['a\\*b', ['a*b'], ['axb']],
   ['!a', ['!a'], ['a', 'b']],
+  ['a\\', ['a\\'], ['a', 'ab']], // it escapes nothing
+  ['{a\\,b,c}', ['a,b', 'c'], ['a', 'b']],
+  ['{a\\}b,c}', ['a}b', 'c'], ['a']],
+  ['[a-]', ['a', '-'], ['b']],
+  ['[!]', ['[!]'], ['a']],
+  ['[!]a]', ['b'], [']', 'a']],
+  ['[a-c-e]', ['b', '-', 'e'], ['d']],
+  ['{A..C}', ['A', 'C'], ['D', 'a']],
+  ['{a..C}', ['{a..C}'], ['a', 'b']],
+  ['{1..01}', ['01'], ['1']],
+  ['{-05..5}', ['-05', '005'], ['5', '-5']],
+  ['a{b,**}', ['ab', 'ac'], ['a/b']],
+  ['a/{b,**}', ['a/b', 'a/c/d'], ['b']],
+  ['a/{b,**}c', ['a/bc', 'a/xc'], ['a/x/c']],
 ])('%s matches as shells do', (pattern, yes, no) => {
   for (const name of yes) expect([name, matches(pattern, name)]).toEqual([name, true]);
   for (const name of no) expect([name, matches(pattern, name)]).toEqual([name, false]);
