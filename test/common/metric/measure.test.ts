@@ -233,3 +233,34 @@ test('Sum keeps what plain addition loses', () => {
   for (const value of [1, 1e100, 1, -1e100]) sum.add(value);
   expect(sum.value()).toBe(2);
 });
+
+/** Each score with another number behind it, which no metric of a narrow objective looks at. */
+const widened = (scores: Float32Array): Float32Array =>
+  Float32Array.from([...scores].flatMap((score) => [score, 99]));
+
+test('metricsOf() finds the scores of a row by how wide rows are', () => {
+  const { labels, a } = sample(50, seed);
+  for (const label of LABEL_KINDS) {
+    const { metrics } = OBJECTIVES[label];
+    expect(measure(metrics, { width: 2, scores: widened(a), labels })).toEqual(
+      measure(metrics, { width: 1, scores: a, labels }),
+    );
+  }
+});
+
+test('compareScores() finds the scores of a row by how wide rows are', () => {
+  const { labels, a, b } = sample(50, seed);
+  for (const metric of ['auc', 'brier', 'r2'] as const) {
+    const of = { metric, confidence: 0.95, seed, labels };
+    const wide = { champion: widened(a), challenger: widened(b) };
+    expect(compare({ ...of, ...wide, width: 2 })).toEqual(
+      compare({ ...of, champion: a, challenger: b, width: 1 }),
+    );
+  }
+});
+
+test('constantScores() says the whole prediction again for each row', () => {
+  expect([...constantScores([1, 2, 3], 2)]).toEqual([1, 2, 3, 1, 2, 3]);
+  expect([...constantScores([0.5], 3)]).toEqual([0.5, 0.5, 0.5]);
+  expect([...constantScores([0.5], 0)]).toEqual([]);
+});
