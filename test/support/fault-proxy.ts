@@ -46,6 +46,8 @@ export type FaultProxy = AsyncDisposable & {
   readonly log: readonly { method: string; path: string; fault: Fault['kind'] | undefined }[];
   /** Requests that met a fault so far. */
   readonly faults: number;
+  /** Requests that met no fault, and whose client left before their answer was whole: it came too late. */
+  readonly givenUp: number;
 };
 
 export async function startFaultProxy({
@@ -58,6 +60,7 @@ export async function startFaultProxy({
   const random = new Philox(seed, 'order', 'fault-proxy');
   const agent = new http.Agent({ keepAlive: true });
   const log: { method: string; path: string; fault: Fault['kind'] | undefined }[] = [];
+  let givenUp = 0;
   let active: { rule: Rule; left: number }[] = [];
 
   const pickFault = (method: string, path: string): Fault | undefined => {
@@ -77,6 +80,9 @@ export async function startFaultProxy({
     const [method, path] = [request.method ?? '', request.url ?? ''];
     const fault = pickFault(method, path);
     log.push({ method, path, fault: fault?.kind });
+    response.once('close', () => {
+      if (!fault && !response.writableFinished) givenUp += 1;
+    });
     serve({ request, response, target: new URL(target), agent, random }, fault).catch(() => {
       response.destroy();
     });
@@ -93,6 +99,9 @@ export async function startFaultProxy({
     log,
     get faults() {
       return log.filter((entry) => entry.fault !== undefined).length;
+    },
+    get givenUp() {
+      return givenUp;
     },
     [Symbol.asyncDispose]: async () => {
       agent.destroy();
