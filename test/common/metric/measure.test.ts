@@ -11,6 +11,7 @@ import {
   constantScores,
   curveOf,
   metricsOf as measure,
+  mergeChange,
 } from '../../../common/metric/measure.ts';
 import type { CurveMetric, Scored } from '../../../common/metric/metric.ts';
 import { METRICS } from '../../../common/metric/metrics.ts';
@@ -264,3 +265,26 @@ test('constantScores() says the whole prediction again for each row', () => {
   expect([...constantScores([0.5], 3)]).toEqual([0.5, 0.5, 0.5]);
   expect([...constantScores([0.5], 0)]).toEqual([]);
 });
+
+test.each(['auc', 'mae', 'brier'] as const)(
+  'mergeChange() of two halves is the change of all, by %s',
+  (name) => {
+    const { labels, a, b } = sample(80, seed);
+    const curve = (scores: Float32Array) => () => [
+      curveOf(METRICS.auc as CurveMetric, { width: 1, scores, labels }),
+    ];
+    const of = {
+      draw: { seed: 0, path: [] },
+      curves: { champion: curve(a), challenger: curve(b) },
+    };
+    const partial = (from: number, to: number) => {
+      const [champion, challenger] = [a.subarray(from, to), b.subarray(from, to)];
+      const pair = { width: 1, champion, challenger, labels: labels.subarray(from, to) };
+      return changePartial(name, () => [pair], of);
+    };
+    const whole = partial(0, 80);
+    const merged = mergeChange(name, partial(0, 30), partial(30, 80));
+    expect(merged).toHaveLength(whole.length);
+    for (const [i, value] of whole.entries()) expect(merged[i]).toBeCloseTo(value, 12);
+  },
+);
