@@ -14,7 +14,7 @@ import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from '../wire/explain.ts';
 import type { JobSpec } from '../wire/job/job.ts';
 import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from '../wire/model.ts';
-import type { Plan, PreparePins, Snapshot } from '../wire/plan.ts';
+import type { Plan, PreparePins, SnapshotJson } from '../wire/plan.ts';
 import type { Checkpoint } from '../wire/round.ts';
 import type { Firing, TriggerCall, TriggerEntry } from '../wire/trigger.ts';
 import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from '../wire/view.ts';
@@ -36,7 +36,7 @@ export type Stored = {
   readonly index: IndexEntry;
   readonly event: JobEvent;
   readonly ends: IndexCheckpoint;
-  readonly snapshot: Snapshot;
+  readonly snapshot: SnapshotJson;
   readonly manifest: Manifest;
   readonly gate: GateEntry;
   readonly testset: TestSetEntry;

@@ -238,7 +238,7 @@ async function testRows(
       `Cannot judge ${of.place.model} in ${of.place.environment}: it has no test set there, expected a job that published to it`,
     );
   const { definition } = testset.value;
-  const snapshot = await loadSnapshot(job.store, testset.value.snapshot);
+  const snapshot = await loadSnapshot(job.store, testset.value.snapshot, job.clock);
   const checked = await checkTestRows(job, definition, {
     schema: snapshot.schema,
     columns: of.versions.flatMap(({ signature }) => signature.inputs),

@@ -3,7 +3,7 @@
 // Why by bytes and never by a worker's budget: edges decide task names, and those must not follow the weather.
 // Why one after the other: a million shards with their ranges are a gigabyte, and each is needed once.
 // Flow: job → snapshot → [plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
-import { joinRanges } from '../../common/store/ranges.ts';
+import { type ByteRange, joinRanges } from '../../common/store/ranges.ts';
 import type { Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
 import type { Shard } from '../../common/wire/task.ts';
 
@@ -64,6 +64,11 @@ export function* cutObject(
   }
 }
 
+const rangeOf = (chunks: readonly number[], column: number): ByteRange => [
+  chunks[2 * column]!,
+  chunks[2 * column + 1]!,
+];
+
 function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[]): Shard {
   const groups = object.rowGroups.slice(edges.start, edges.end);
   return {
@@ -75,6 +80,6 @@ function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[
     rowGroupEnd: edges.end,
     rowStart: edges.rowStart,
     rowEnd: edges.rowEnd,
-    ranges: joinRanges(groups.flatMap((group) => columns.map((at) => group.chunks[at]!))),
+    ranges: joinRanges(groups.flatMap(({ chunks }) => columns.map((at) => rangeOf(chunks, at)))),
   };
 }

@@ -9,6 +9,7 @@ import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { fetchSparse } from '../../common/store/ranges.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
+import { packed } from '../../common/wire/plan.ts';
 import type { Footer } from './footer-thread.ts';
 
 export type ReadFooter = Footer & { readonly footerBytes: number };
@@ -25,7 +26,8 @@ export async function readFooter(
   const footerBytes = await footerLength(lake, object);
   const footer = await parse(lake, object, { footerBytes, child, scratch });
   checkRowGroups(object, { ...footer, footerBytes });
-  return { ...footer, footerBytes };
+  const rowGroups = footer.rowGroups.map((group) => ({ ...group, chunks: packed(group.chunks) }));
+  return { ...footer, rowGroups, footerBytes };
 }
 
 const DEADLINE_MS = 30_000;
@@ -110,16 +112,23 @@ function checkRowGroups(object: ObjectInfo, { schema, rowGroups, footerBytes }: 
         `row group ${index} claims ${rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`,
       );
     }
-    const outside = chunks.findIndex(
-      ([start, length]) => start < MAGIC.length || length < 0 || start + length > dataEnd,
-    );
+    const outside = columnOutside(chunks, dataEnd);
     if (rows === 0 || outside < 0) continue;
-    const [start, length] = chunks[outside]!;
+    const [start, length] = [chunks[2 * outside]!, chunks[2 * outside + 1]!];
     throw unreadable(
       object,
       `column ${JSON.stringify(schema[outside]!.name)} of row group ${index} claims bytes ${start} to ${start + length}, expected within ${MAGIC.length} to ${dataEnd}`,
     );
   }
+}
+
+/** The first column of which a chunk claims bytes that are no data; -1 where none does. */
+function columnOutside(chunks: readonly number[], dataEnd: number): number {
+  for (let at = 0; at < chunks.length; at += 2) {
+    const [start, length] = [chunks[at]!, chunks[at + 1]!];
+    if (start < MAGIC.length || length < 0 || start + length > dataEnd) return at / 2;
+  }
+  return -1;
 }
 
 const unreadable = (object: ObjectInfo, why: string, cause?: unknown): GristmillError =>

@@ -8,8 +8,8 @@ import type { Digest } from '../../common/ids.ts';
 import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
-import { readStored } from '../../common/stored/stored.ts';
 import type { RowGroup, SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import { decodeSnapshot } from './decode.ts';
 import { encodeSnapshot } from './encode.ts';
 import type { ReadFooter } from './footer.ts';
 import { listDataset } from './list.ts';
@@ -105,7 +105,7 @@ function inOrderOf(schema: readonly SchemaColumn[], footer: ReadFooter): readonl
   if (order.every((at, i) => at === i)) return footer.rowGroups;
   return footer.rowGroups.map((group) => ({
     ...group,
-    chunks: order.map((at) => group.chunks[at]!),
+    chunks: order.flatMap((at) => group.chunks.slice(2 * at, 2 * at + 2)),
   }));
 }
 
@@ -139,8 +139,9 @@ export async function saveSnapshot(
   return digest;
 }
 
-export async function loadSnapshot(store: Store, digest: Digest): Promise<Snapshot> {
-  const snapshot = await readStored(store, snapshotKey(digest), 'snapshot');
-  if (snapshot) return snapshot;
+export async function loadSnapshot(store: Store, digest: Digest, clock: Timer): Promise<Snapshot> {
+  const key = snapshotKey(digest);
+  const bytes = await store.get(key);
+  if (bytes) return decodeSnapshot(key, bytes, clock);
   throw new GristmillError('INTERNAL', `Cannot read snapshot ${digest}: it is not in ${store.uri}`);
 }

@@ -91,7 +91,7 @@ async function carryOn<C extends CheckedSpec>(
   check: (schema: Snapshot['schema']) => Promise<C>,
   known?: Pick<Pinned<C>, 'snapshot' | 'checked' | 'prepare'>,
 ): Promise<Pinned<C>> {
-  const snapshot = known?.snapshot ?? (await loadSnapshot(job.store, stored.snapshot));
+  const snapshot = known?.snapshot ?? (await loadSnapshot(job.store, stored.snapshot, job.clock));
   const checked = known?.checked ?? (await check(snapshot.schema));
   const numerics = stored.numerics.prepare;
   const today = { snapshot, program: prepareProgram(checked), numerics };

@@ -16,6 +16,7 @@ import { entryKey } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import { jsonBytes, type ObjectInfo, type Store } from '../../common/store/store.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
+import { packed } from '../../common/wire/plan.ts';
 import { commitKey, type Descriptor, type Task } from '../../common/wire/task.ts';
 import type { IndexCheckpoint, JobView } from '../../common/wire/view.ts';
 import { buildServer } from '../../coordinator/api/server.ts';
@@ -252,7 +253,7 @@ function footerOf(key: string, tasks: number): ReadFooter {
   const rowGroups = Array.from({ length: groups }, (_, group) => ({
     rows: GROUP_ROWS,
     bytes: GROUP_BYTES,
-    chunks: COLUMNS.map((_column, c) => [4 + group * GROUP_BYTES + c * 1000, 900] as const),
+    chunks: packed(COLUMNS.flatMap((_column, c) => [4 + group * GROUP_BYTES + c * 1000, 900])),
   }));
   return {
     schema: COLUMNS,

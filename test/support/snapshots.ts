@@ -1,5 +1,5 @@
-// Snapshots of made-up footers. In: the row groups of each object. Out: a snapshot of two columns.
-import type { Snapshot } from '../../common/wire/plan.ts';
+// Snapshots of made-up footers. In: the row groups of each object. Out: a snapshot of two columns; its form in the store.
+import type { Snapshot, SnapshotJson } from '../../common/wire/plan.ts';
 
 /** Column `a` in the first half of each group's bytes, `b` in the second. */
 export function snapshotOf(
@@ -16,7 +16,7 @@ export function snapshotOf(
       let offset = 4;
       const rowGroups = groups.map(({ rows, bytes }) => {
         const half = bytes / 2;
-        const chunks = [[offset, half] as const, [offset + half, half] as const];
+        const chunks = [offset, half, offset + half, half];
         offset += bytes;
         return { rows, bytes, chunks };
       });
@@ -25,3 +25,18 @@ export function snapshotOf(
     }),
   };
 }
+
+/** As it lies in the store: chunks in pairs. */
+export const storedForm = (snapshot: Snapshot): SnapshotJson => ({
+  ...snapshot,
+  objects: snapshot.objects.map((object) => ({
+    ...object,
+    rowGroups: object.rowGroups.map(({ chunks, ...group }) => ({
+      ...group,
+      chunks: Array.from({ length: chunks.length / 2 }, (_, i) => [
+        chunks[2 * i]!,
+        chunks[2 * i + 1]!,
+      ]) as [number, number][],
+    })),
+  })),
+});

@@ -7,7 +7,7 @@ import { chooseShards } from '../../../coordinator/survey/choose.ts';
 
 const MiB = 1024 * 1024;
 
-const group = (rows: number, bytes: number): RowGroup => ({ rows, bytes, chunks: [[4, bytes]] });
+const group = (rows: number, bytes: number): RowGroup => ({ rows, bytes, chunks: [4, bytes] });
 
 function snapshotOf(objects: readonly (readonly RowGroup[])[]): Snapshot {
   return {

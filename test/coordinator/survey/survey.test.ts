@@ -221,7 +221,7 @@ test('lookAt() of very many objects reads some footers, and estimates the rest b
   }
   const readFooter: FooterReader = async ({ key, bytes }) => {
     read.push(key);
-    const rowGroups = [{ rows: bytes * 10, bytes, chunks: [[4, bytes - 4]] as const }];
+    const rowGroups = [{ rows: bytes * 10, bytes, chunks: [4, bytes - 4] }];
     const schema = [{ name: 'x', type: 'DOUBLE' }];
     return { schema, rowGroups, rows: bytes * 10, footerBytes: 4 };
   };
