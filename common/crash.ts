@@ -8,6 +8,7 @@ export const CRASH_POINTS = [
   'task.afterRun',
   'commit.afterData',
   'commit.afterPut',
+  'commit.afterGroup',
   'commit.afterAck',
 ] as const;
 export type CrashPoint = (typeof CRASH_POINTS)[number];

@@ -53,6 +53,10 @@ export const LIMITS = {
   heartbeatMs: 1_000,
   heartbeatSilentMs: 5_000, // five missed: offer its tasks again, give its lanes away
   reconcileMs: 2_000,
+  groupTasksMax: 256, // results in one group
+  groupBytesMax: MiB, // of one group's results together: a result over 64 KiB is a data file, so sixteen fit
+  groupsCached: 16, // groups held parsed, each up to groupBytesMax
+  groupSkewMs: 60_000, // by so much may a worker's clock be behind the coordinator's, and its groups are found by name
   uploadsMax: 4, // data files of one commit at once
   downloadsMax: 8, // inputs of one task at once
   programsCached: 64, // a job has some ten programs, of up to some MB each

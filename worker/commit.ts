@@ -3,6 +3,7 @@
 // Why no fence but this: acks, leases and heartbeats of stale holders are all accepted; a second create is not.
 //
 //   <sha256>.parquet, <sha256>.bin (create-only, named by content) ─► <n>.json (create-only) ─► ack
+//   without data, and while another put is under way: one group for all that end meanwhile (group.ts)
 //   n > 1, after a copy rotted: <n>-<sha256>.parquet ─► <n>.json, whose result is that of 1.json
 //   died before the descriptor: the data are found again by the next attempt, or garbage
 //   died before the ack:        the message comes again, the descriptor is found, and it is acked
@@ -11,7 +12,7 @@ import { canonicalJson, type WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { eachOf } from '../common/store/each.ts';
-import { type Created, createJson, getJson, type Store } from '../common/store/store.ts';
+import { getJson, type Store } from '../common/store/store.ts';
 import {
   type Attempt,
   commitKey,
@@ -20,6 +21,7 @@ import {
   dataKey,
   type Task,
 } from '../common/wire/task.ts';
+import type { Committed, Committer } from './group.ts';
 import type { Outcome } from './stage/runner.ts';
 
 export const fetchCommit = (store: Store, task: Task): Promise<Descriptor | undefined> =>
@@ -36,8 +38,8 @@ export async function commit(
   store: Store,
   task: Task,
   { outcome, ...spent }: Attempted,
-  { worker, log }: { worker: WorkerId; log: Log },
-): Promise<Created> {
+  { worker, log, committer }: { worker: WorkerId; log: Log; committer: Committer },
+): Promise<Committed> {
   await eachOf(outcome.blobs, LIMITS.uploadsMax, async ({ file, sha256, path }) => {
     const key = dataKey(task.stage, task.task, `${sha256}.${file}`);
     await store.createFromFile(copyKey(key, task.commit), path);
@@ -53,14 +55,11 @@ export async function commit(
     attempt,
     message: task,
   };
-  const created = await createJson(
-    store,
-    commitKey(task.stage, task.task, task.commit),
-    descriptor,
-  );
+  const isAlone = outcome.blobs.length > 0; // what may rot is found by its key
+  const committed = await committer.put(task, JSON.stringify(descriptor), { isAlone });
   crashPoint('commit.afterPut');
-  if (created === 'exists') await compare(store, task, outcome, log);
-  return created;
+  if (committed.created === 'exists') await compare(store, task, outcome, log);
+  return committed;
 }
 
 /** Two attempts at one task must agree: where they do not, something decides bits that is not in its key. */

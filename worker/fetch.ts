@@ -12,6 +12,7 @@ import { eachOf } from '../common/store/each.ts';
 import { fetchSparse } from '../common/store/ranges.ts';
 import { getJson, type Store } from '../common/store/store.ts';
 import { fetchVerified } from '../common/store/verified.ts';
+import { Groups } from '../common/stored/groups.ts';
 import {
   type BlobRef,
   commitKey,
@@ -107,9 +108,11 @@ export class Fetcher {
 
   async #descriptors(refs: readonly ResultRef[]): Promise<Record<TaskId, Descriptor>> {
     const found: Record<TaskId, Descriptor> = {};
-    await eachOf(refs, LIMITS.downloadsMax, async ({ stage, task }) => {
+    const groups = new Groups(this.#store);
+    await eachOf(refs, LIMITS.downloadsMax, async ({ stage, task, group }) => {
       const key = commitKey(stage, task, 1);
-      const descriptor = await getJson<Descriptor>(this.#store, key);
+      const grouped = group === undefined ? undefined : (await groups.read(group)).get(task);
+      const descriptor = grouped ?? (await getJson<Descriptor>(this.#store, key));
       if (!descriptor) throw missing(key);
       found[task] = descriptor;
     });

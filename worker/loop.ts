@@ -3,7 +3,7 @@
 // Why the order: data → descriptor → hint → ack. Whoever dies between two of them leaves what the next one finds.
 // Flow: job → snapshot → plan → [prepare → fit → train → evaluate → prove] → publish → gate → predictions
 //
-//   pull ─► not new, and commit there already? ─► execute ─► commit ─► hint ─► ack
+//   pull ─► not new, and commit there already? ─► execute ─► commit, alone or in a group ─► hint ─► ack
 //                                       └─ error ─► failures/<task>/<n>.json ─► hint ─► ack
 //                                       └─ the store is away, or not this task's fault ─► release
 import type { Clock } from '../common/clock.ts';
@@ -20,6 +20,8 @@ import type { Store } from '../common/store/store.ts';
 import { corruptOf } from '../common/store/verified.ts';
 import { bytesHeld, type Task } from '../common/wire/task.ts';
 import { commit, fetchCommit } from './commit.ts';
+import { type Committed, Committer } from './group.ts';
+import { Recovery } from './recover.ts';
 import type { Outcome } from './stage/runner.ts';
 
 /** What an execution gives back; disposed after the commit: its files are needed until then. */
@@ -70,6 +72,12 @@ export function startLoop(options: LoopOptions): Loop {
   const executions = new AbortController();
   const over = new AbortController();
   let pulling = 0;
+  const recovery = new Recovery(store);
+  const committer = new Committer({
+    store,
+    clock,
+    onGroup: (group, [first]) => tell(first!.task, { ok: true, group }),
+  });
 
   function fill(): void {
     while (!pulls.signal.aborted && pulling + running.size < options.capacity()) {
@@ -121,11 +129,25 @@ export function startLoop(options: LoopOptions): Loop {
     const { task } = lease;
     try {
       crashPoint('task.afterPull');
-      if (lease.isNew || !(await fetchCommit(store, task))) await attempt(task);
-      await settle(lease, true);
+      const found = lease.isNew ? undefined : await find(lease);
+      const { group } = found ?? (await attempt(task));
+      if (found || !group) tell(task.task, { ok: true, ...(group ? { group } : {}) });
+      await acknowledge(lease);
     } catch (error) {
       await settleError(lease, error);
     }
+  }
+
+  /**
+   * Whoever had it before may have died with a group just written. A first delivery is not looked for in groups: the
+   * dispatcher has done that, and offers what it finds there to nobody.
+   */
+  async function find(lease: Lease): Promise<Pick<Committed, 'group'> | undefined> {
+    const { task, deliveries } = lease;
+    if (await fetchCommit(store, task)) return {};
+    if (deliveries === 1 || task.commit > 1) return undefined;
+    const group = await recovery.find(lease);
+    return group === undefined ? undefined : { group };
   }
 
   /** One loop for all leases: a timer each would cost more than a short task. */
@@ -137,19 +159,22 @@ export function startLoop(options: LoopOptions): Loop {
     }
   }
 
-  async function attempt(task: Task): Promise<void> {
+  async function attempt(task: Task): Promise<Committed> {
     const startMs = clock.monotonicMs();
     const limits = { deadlineMs: task.deadlineMs, signal: executions.signal };
     await using executed = await options.execute(task, limits);
     crashPoint('task.afterRun');
     const { outcome, cpuSeconds, bytesRead } = executed;
     const seconds = (clock.monotonicMs() - startMs) / 1000;
-    await commit(store, task, { outcome, seconds, cpuSeconds, bytesRead }, { worker, log });
+    const spent = { seconds, cpuSeconds, bytesRead };
+    return await commit(store, task, { outcome, ...spent }, { worker, log, committer });
   }
 
-  async function settle(lease: Lease, ok: boolean): Promise<void> {
-    const { task } = lease.task;
-    queue.publish(CHANNELS.taskSettled, { task, ok });
+  function tell(task: TaskId, of: { readonly ok: boolean; readonly group?: string }): void {
+    queue.publish(CHANNELS.taskSettled, { task, ...of });
+  }
+
+  async function acknowledge(lease: Lease): Promise<void> {
     await lease.ack();
     crashPoint('commit.afterAck');
   }
@@ -179,7 +204,8 @@ export function startLoop(options: LoopOptions): Loop {
         at: clock.now(),
         offer: lease.generation,
       });
-      await settle(lease, false);
+      tell(task.task, { ok: false });
+      await acknowledge(lease);
     } catch (cause) {
       log.warn('failure not recorded', { task: task.task, error: cause });
       lease.release(LIMITS.taskRetryMs);

@@ -16,6 +16,7 @@ import type { JobSpec } from '../wire/job/job.ts';
 import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from '../wire/model.ts';
 import type { Plan, PreparePins, SnapshotJson } from '../wire/plan.ts';
 import type { Checkpoint } from '../wire/round.ts';
+import type { Group } from '../wire/task.ts';
 import type { Firing, TriggerCall, TriggerEntry } from '../wire/trigger.ts';
 import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from '../wire/view.ts';
 import {
@@ -49,6 +50,7 @@ export type Stored = {
     readonly generation: number;
     readonly laneOwner: readonly WorkerId[];
   };
+  readonly group: Group;
   readonly checkpoint: Checkpoint & {
     readonly formatVersion: 1;
     /** That ended before it; earlier programs kept those in its bytes alone. */
@@ -289,6 +291,18 @@ const STORED = {
     what: 'the slot of a call',
     forms: asIs,
     schema: Type.Object({ slot: Text, dueAt: Moment }),
+  },
+  group: {
+    what: 'a group of results',
+    forms: asIs,
+    schema: Type.Object({
+      stage: Text,
+      program: Hex,
+      descriptors: Type.Array(
+        Type.Object({ formatVersion: Type.Literal(1), task: Hex, stage: Text, attempt: Open }),
+        { minItems: 1 },
+      ),
+    }),
   },
   generation: {
     what: 'a generation of a training run',

@@ -38,7 +38,12 @@ export type RunStatus = {
   readonly cpuSeconds?: number;
 };
 
-export type TaskSettled = { readonly task: TaskId; readonly ok: boolean };
+export type TaskSettled = {
+  readonly task: TaskId;
+  readonly ok: boolean;
+  /** The group that it was committed in: said once for all of them. */
+  readonly group?: string;
+};
 export type AliasMoved = {
   readonly model: string;
   readonly environment: string;

@@ -74,7 +74,8 @@ const heartbeat = object({
   store: Type.Optional(storeTrouble),
 });
 
-const taskSettled = object({ task: digest, ok: Type.Boolean() });
+const groupOf = Type.Optional(blobKey);
+const taskSettled = object({ task: digest, ok: Type.Boolean(), group: groupOf });
 const aliasMoved = object({ model: name, environment: name, alias: name });
 
 const runView = object({
@@ -117,7 +118,7 @@ const shard = object({
   rowEnd: count(),
   ranges: Type.Array(Type.Array(count(), { minItems: 2, maxItems: 2 })),
 });
-const resultRef = object({ stage: name, task: digest });
+const resultRef = object({ stage: name, task: digest, group: groupOf });
 const INPUTS = {
   shard: object({ shard }),
   part: object({ part }),

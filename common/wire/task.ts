@@ -1,5 +1,5 @@
 // What a worker is handed, and what it commits.
-// In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json.
+// In: a compiled program's digest and an input. Out: a descriptor at parts/<stage>/<task>/<n>.json, or in a group.
 // Why content-addressed: task = hash(stage, program, input, numerics, limits), so a result that exists is never computed again.
 import type { WireError } from '../errors.ts';
 import { type Digest, type TaskId, taskIdOf, type WorkerId } from '../ids.ts';
@@ -38,7 +38,12 @@ export type TaskInput =
   /** Nothing but the program. */
   | { readonly kind: 'none' };
 
-export type ResultRef = { readonly stage: Stage; readonly task: TaskId };
+export type ResultRef = {
+  readonly stage: Stage;
+  readonly task: TaskId;
+  /** The group that holds it, where one does: where it lies, not what it is, so no name depends on it. */
+  readonly group?: string;
+};
 
 /** A part as its readers need it: where, how many rows, and where each bucket begins. */
 export type PartRef = BlobRef & {
@@ -84,7 +89,12 @@ export type Task = {
  */
 export function nameTask(of: Omit<Task, 'task'>): TaskId {
   const { task: _task, commit: _commit, ...said } = of as Task;
-  return taskIdOf(said);
+  return taskIdOf({ ...said, input: withoutPlaces(said.input) });
+}
+
+function withoutPlaces(input: TaskInput): TaskInput {
+  if (input.kind !== 'results' || !input.tasks.some(({ group }) => group)) return input;
+  return { ...input, tasks: input.tasks.map(({ group: _, ...ref }) => ref) };
 }
 
 /** What a worker must have for a task: engines take what is planned for them, and some more. */
@@ -101,6 +111,23 @@ export type Descriptor<R = unknown> = {
   /** What was asked for: enough to have it computed again. Absent for training, which is no task. */
   readonly message?: Task;
 };
+
+/**
+ * Commits of several tasks of one program that ended at a worker together: one create-only object. Only first commits
+ * of tasks that wrote no data lie in groups, so whatever may rot, and be computed again, has a commit of its own.
+ */
+export type Group = {
+  readonly formatVersion: 1;
+  readonly stage: Stage;
+  readonly program: Digest;
+  readonly descriptors: readonly Descriptor[];
+};
+/** Where the groups of one program lie; the name of each begins with when it was written. */
+export const groupsPrefix = ({ stage, program }: Pick<Task, 'stage' | 'program'>): string =>
+  `parts/${stage}/groups/${program}/`;
+/** `at` in ms since 1970 by the worker's clock, `digest` of the object's bytes. */
+export const groupKey = (of: Pick<Task, 'stage' | 'program'>, at: number, digest: Digest): string =>
+  `${groupsPrefix(of)}${String(at).padStart(14, '0')}-${digest.slice(0, 16)}.json`;
 
 export type Attempt = {
   readonly worker: WorkerId;

@@ -13,17 +13,19 @@ import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import { readFailures, recordFailure } from '../../common/store/failures.ts';
-import type { CorruptBlob, Descriptor, Failure, Task } from '../../common/wire/task.ts';
+import type { Found } from '../../common/stored/groups.ts';
+import { type CorruptBlob, type Failure, groupsPrefix } from '../../common/wire/task.ts';
 import { Feed } from './feed.ts';
 import type { TaskStream } from './offer.ts';
 import { type Action, IdleWatch, judge, reconcile } from './reconcile.ts';
+import type { Results } from './results.ts';
 import type { Standing } from './waiting.ts';
 import { Window } from './window.ts';
 import { claimsOf } from './workers.ts';
 
 /** What a dispatch asks of those around it. */
 export type Acts = {
-  readonly fetch: (task: Task) => Promise<Descriptor | undefined>;
+  readonly results: Results;
   readonly mend: (corrupt: CorruptBlob) => Promise<void>;
 };
 
@@ -57,8 +59,9 @@ export class Dispatch {
     this.#run = run;
     this.#acts = acts;
     this.#feed = new Feed(run.tasks, {
-      find: run.isNew ? undefined : acts.fetch,
-      onFound: (descriptor, index) => run.onResult(descriptor, { index, isReused: true }),
+      find: run.isNew ? undefined : (task) => acts.results.find(task),
+      onFound: ({ descriptor, group }, index) =>
+        run.onResult(descriptor, { index, isReused: true, group }),
       clock: run.clock,
       signal: run.signal,
     });
@@ -74,7 +77,7 @@ export class Dispatch {
     const { queue, signal, workers, stand } = this.#run;
     const stops = [
       ...(stand ? [stand(() => this.#standing())] : []),
-      queue.subscribe(CHANNELS.taskSettled, ({ task }) => this.#onHint(task)),
+      queue.subscribe(CHANNELS.taskSettled, ({ task, group }) => this.#onHint(task, group)),
       workers.onHeartbeat((heartbeat) => this.#window.hear(heartbeat)),
     ];
     const onAbort = (): void => this.#end(abortError(signal));
@@ -112,8 +115,9 @@ export class Dispatch {
     return { kind: 'tasks', tasks, progressMs: this.#progressMs };
   }
 
-  #onHint(task: TaskId): void {
-    if (this.#window.outstanding.has(task)) void this.#look(task);
+  #onHint(task: TaskId, group: string | undefined): void {
+    if (group !== undefined) void this.#readGroup(group);
+    else if (this.#window.outstanding.has(task)) void this.#look(task);
   }
 
   /** One at a time: the source is read in order. The broker may be away: then the next pass offers what it lacks. */
@@ -154,6 +158,23 @@ export class Dispatch {
     return !this.#isFeeding && this.#feed.isDry && this.#window.outstanding.size === 0;
   }
 
+  /** What it holds of other dispatches is theirs to read. A read that fails is made good by the next pass. */
+  async #readGroup(group: string): Promise<void> {
+    const { outstanding } = this.#window;
+    const isOurs = [...outstanding.values()].some(({ task }) =>
+      group.startsWith(groupsPrefix(task)),
+    );
+    if (!isOurs) return;
+    try {
+      for (const [id, descriptor] of await this.#acts.results.read(group)) {
+        if (this.#isOver) return;
+        if (outstanding.get(id)?.task.commit === 1) this.#settle(id, { descriptor, group });
+      }
+    } catch (error) {
+      this.#warn('group not read', error);
+    }
+  }
+
   /** Reads the store about one task; looks asked for meanwhile are answered by one more. */
   async #look(task: TaskId): Promise<void> {
     if (this.#looking.has(task)) {
@@ -176,10 +197,11 @@ export class Dispatch {
     const one = this.#window.outstanding.get(id);
     if (!one || this.#isOver) return;
     const { store, signal } = this.#run;
-    const descriptor = await this.#acts.fetch(one.task);
+    const found = await this.#acts.results.search(one.task);
     if (this.#isOver) return;
-    if (descriptor) return this.#settle(id, descriptor);
+    if (found) return this.#settle(id, found);
     const failures = await readFailures(store, id, { offeredFrom: this.#firstOffer });
+    if (!this.#window.outstanding.has(id)) return; // its group was read meanwhile
     if (failures.length === (this.#judged.get(id) ?? 0)) return;
     const fresh = failures.slice(this.#judged.get(id) ?? 0);
     this.#judged.set(id, failures.length);
@@ -192,11 +214,13 @@ export class Dispatch {
     void this.#run.clock.sleep(verdict.delayMs, signal).then(() => this.#offerAgain(id));
   }
 
-  #settle(id: TaskId, descriptor: Descriptor): void {
+  #settle(id: TaskId, { descriptor, group }: Found): void {
     const indices = this.#window.settle(id);
     this.#judged.delete(id);
     this.#progressMs = this.#run.clock.monotonicMs();
-    for (const index of indices) this.#run.onResult(descriptor, { index, isReused: false });
+    for (const index of indices) {
+      this.#run.onResult(descriptor, { index, isReused: false, group });
+    }
     if (this.#isDone) this.#end();
     else this.#fillSoon();
   }

@@ -6,14 +6,15 @@ import type { Clock } from '../../common/clock.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
-import type { Descriptor, Task } from '../../common/wire/task.ts';
+import type { Found } from '../../common/stored/groups.ts';
+import type { Task } from '../../common/wire/task.ts';
 
 export type Numbered = { readonly task: Task; readonly index: number };
 
 export type FeedOptions = {
   /** Undefined: nothing can be there. */
-  readonly find: ((task: Task) => Promise<Descriptor | undefined>) | undefined;
-  readonly onFound: (descriptor: Descriptor, index: number) => void;
+  readonly find: ((task: Task) => Promise<Found | undefined>) | undefined;
+  readonly onFound: (found: Found, index: number) => void;
   readonly clock: Pick<Clock, 'monotonicMs'>;
   readonly signal: AbortSignal;
 };
@@ -75,9 +76,9 @@ export class Feed {
     const { find, onFound, signal } = this.#options;
     if (!find) return batch;
     const missing = await mapParallel(batch, LIMITS.lookupsParallel, async (one) => {
-      const descriptor = signal.aborted ? undefined : await find(one.task);
-      if (!descriptor) return [one];
-      onFound(descriptor, one.index);
+      const found = signal.aborted ? undefined : await find(one.task);
+      if (!found) return [one];
+      onFound(found, one.index);
       return [];
     });
     return missing.flat();

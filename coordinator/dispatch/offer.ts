@@ -8,16 +8,11 @@ import type { TaskId } from '../../common/ids.ts';
 import type { Log } from '../../common/log.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import type { TaskQueue } from '../../common/queue/tasks.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
-import {
-  type CorruptBlob,
-  commitKey,
-  type Descriptor,
-  type Failure,
-  type Task,
-} from '../../common/wire/task.ts';
+import type { Store } from '../../common/store/store.ts';
+import type { CorruptBlob, Descriptor, Failure, Task } from '../../common/wire/task.ts';
 import { Dispatch } from './dispatch.ts';
 import { checkMended, planMend } from './mend.ts';
+import { Results } from './results.ts';
 import type { Stand } from './waiting.ts';
 import type { Workers } from './workers.ts';
 
@@ -50,12 +45,14 @@ export type ResultOf = {
   readonly index: number;
   /** It was in the store before the task was offered. */
   readonly isReused: boolean;
+  /** The group that it lies in, where it does. */
+  readonly group?: string | undefined;
 };
 
 /** Throws the error that ended a task, CANCELLED, or what `signal` was aborted with. */
 export const dispatchTasks = (stream: TaskStream): Promise<void> =>
   new Dispatch(stream, {
-    fetch: (task) => fetchDescriptor(stream.store, task),
+    results: new Results(stream.store, stream.clock),
     mend: (corrupt) => mendBlob(stream, corrupt),
   }).untilDone();
 
@@ -100,6 +97,3 @@ export async function mendBlob(context: DispatchContext, corrupt: CorruptBlob): 
   await runTasks({ tasks: [task], store, queue, clock, workers, log, signal, stand });
   await checkMended(store, corrupt, task.commit);
 }
-
-const fetchDescriptor = (store: Store, task: Task): Promise<Descriptor | undefined> =>
-  getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));

@@ -65,8 +65,8 @@ export class StageRun {
     const refs = new Array<ResultRef>(inputs.length);
     await this.run<R>(
       { tasks: tasksOf(), count: inputs.length, isNew, rowsOf },
-      ({ task, result }, index) => {
-        refs[index] = { stage, task };
+      ({ task, result }, index, group) => {
+        refs[index] = group === undefined ? { stage, task } : { stage, task, group };
         keep(result, index);
       },
     );
@@ -83,7 +83,7 @@ export class StageRun {
       /** How many rows a result stands for, for progress. */
       readonly rowsOf?: ((result: R) => number) | undefined;
     },
-    onResult: (descriptor: Descriptor<R>, index: number) => void,
+    onResult: (descriptor: Descriptor<R>, index: number, group: string | undefined) => void,
   ): Promise<void> {
     const { rowsOf = () => 0, isNew = false } = of;
     this.#total += of.count;
@@ -92,9 +92,9 @@ export class StageRun {
     await dispatchTasks({
       ...{ tasks: of.tasks, isNew, store, queue, clock, workers, signal, log, stand },
       onFailure: ({ error }) => tally?.attemptFailed(error.code),
-      onResult: (found, { index, isReused }) => {
+      onResult: (found, { index, isReused, group }) => {
         const descriptor = found as Descriptor<R>;
-        onResult(descriptor, index);
+        onResult(descriptor, index, group);
         count += 1;
         this.#done += 1;
         this.#rows += rowsOf(descriptor.result);

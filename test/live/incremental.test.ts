@@ -3,6 +3,7 @@
 // Out: the number of prepare commits in the store, and what the job's view says was reused.
 import { expect, test } from 'vitest';
 import type { Store } from '../../common/store/store.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type { JobView } from '../../common/wire/view.ts';
 import { startLine } from '../support/line.ts';
 
@@ -41,6 +42,10 @@ const prepareOf = (view: JobView) => view.stages.find(({ stage }) => stage === '
 
 async function commitsIn(store: Store, stage: string): Promise<number> {
   let commits = 0;
-  for await (const { key } of store.list(`parts/${stage}`)) if (/\/\d+\.json$/.test(key)) commits++;
+  for await (const { key } of store.list(`parts/${stage}`)) {
+    if (/\/\d+\.json$/.test(key)) commits++;
+    else if (key.includes('/groups/'))
+      commits += (await readStored(store, key, 'group'))!.descriptors.length;
+  }
   return commits;
 }

@@ -10,6 +10,7 @@ import { openDuck } from '../../common/engine/duckdb.ts';
 import { digestOf } from '../../common/ids.ts';
 import { openStore } from '../../common/store/open.ts';
 import { getJson, type Store } from '../../common/store/store.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type { Manifest } from '../../common/wire/model.ts';
 import { commitKey, type Descriptor } from '../../common/wire/task.ts';
 import type { JobView } from '../../common/wire/view.ts';
@@ -269,6 +270,10 @@ export async function fingerprint(store: Store, view: JobView): Promise<Record<s
   const results: Record<string, string> = {};
   for await (const { key } of store.list('parts/')) {
     const [, stage, task] = key.split('/');
+    if (task === 'groups') {
+      const group = (await readStored(store, key, 'group'))!;
+      for (const one of group.descriptors) results[`${stage}/${one.task}`] = digestOf(one.result);
+    }
     if (!key.endsWith('/1.json')) continue;
     const descriptor = (await getJson<Descriptor>(
       store,

@@ -21,7 +21,15 @@ export function makeTask(name: string | number, over: Partial<Task> = {}): Task 
   return { task: nameTask(said), ...said };
 }
 
+/** Of one program, as those of a stage are, each with an input of its own. */
 export const makeTasks = (count: number, over: Partial<Task> = {}): Task[] =>
-  Array.from({ length: count }, (_, index) => makeTask(index, over));
+  Array.from({ length: count }, (_, index) => {
+    const key = `lake/${index}.parquet`;
+    return makeTask('all', { input: { kind: 'shard', shard: { ...SHARD, key } }, ...over });
+  });
+const SHARD = {
+  ...{ etag: 'e', bytes: 1, footerBytes: 1, rowGroupStart: 0, rowGroupEnd: 1 },
+  ...{ rowStart: 0, rowEnd: 1, ranges: [] },
+};
 
 export const idsOf = (tasks: readonly Task[]): TaskId[] => tasks.map((t) => t.task).sort();

@@ -9,7 +9,8 @@ import type { TaskId } from '../../common/ids.ts';
 import { type Log, silentLog } from '../../common/log.ts';
 import type { Queue } from '../../common/queue/queue.ts';
 import type { Store } from '../../common/store/store.ts';
-import { commitKey, type Task } from '../../common/wire/task.ts';
+import { readStored } from '../../common/stored/stored.ts';
+import { commitKey, groupsPrefix, type Task } from '../../common/wire/task.ts';
 import type { Execute, ExecuteLimits } from '../../worker/loop.ts';
 import { sealBlob } from '../../worker/stage/runner.ts';
 import { startWorker, type Worker } from '../../worker/supervisor.ts';
@@ -72,17 +73,24 @@ async function withBlob(task: Task): Promise<Awaited<ReturnType<Execute>>> {
   };
 }
 
-/** Commits of these tasks in the store, counted: {1: n} when all have exactly one. */
+/** Commits of these tasks in the store, alone or in groups, counted: {1: n} when all have exactly one. */
 export async function countCommits(
   store: Store,
   tasks: readonly Task[],
 ): Promise<Record<number, number>> {
+  const grouped = new Map<TaskId, number>();
+  for (const prefix of new Set(tasks.map(groupsPrefix))) {
+    for (const name of await store.listNames(prefix)) {
+      const group = await readStored(store, prefix + name, 'group');
+      for (const { task } of group!.descriptors) grouped.set(task, (grouped.get(task) ?? 0) + 1);
+    }
+  }
   const counts: Record<number, number> = {};
   for (const { stage, task } of tasks) {
     const names = await store.listNames(`parts/${stage}/${task}/`);
     const commits = names.filter((name) => /^\d+\.json$/.test(name)).length;
     const isRight = commits === 0 || (await store.head(commitKey(stage, task, 1))) !== undefined;
-    const count = isRight ? commits : -1;
+    const count = isRight ? commits + (grouped.get(task) ?? 0) : -1;
     counts[count] = (counts[count] ?? 0) + 1;
   }
   return counts;

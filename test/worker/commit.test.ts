@@ -13,6 +13,7 @@ import { memoryStore } from '../../common/store/memory.ts';
 import type { Store } from '../../common/store/store.ts';
 import { dataKey } from '../../common/wire/task.ts';
 import { commit, fetchCommit } from '../../worker/commit.ts';
+import { Committer } from '../../worker/group.ts';
 import type { Outcome } from '../../worker/stage/runner.ts';
 import { sealBlob } from '../../worker/stage/runner.ts';
 import { createTestClock } from '../support/clock.ts';
@@ -21,7 +22,10 @@ import { makeTask, NUMERICS } from '../support/tasks.ts';
 import { countCommits, startTestWorker } from '../support/work.ts';
 
 const SPENT = { seconds: 2, cpuSeconds: 1, bytesRead: 10 };
-const by = (worker: string) => ({ worker: worker as WorkerId, ...listLog() });
+const by = (worker: string, store: Store) => {
+  const committer = new Committer({ store, clock: createTestClock(), onGroup() {} });
+  return { worker: worker as WorkerId, committer, ...listLog() };
+};
 
 /** What happens, in order; the store may fail a write before or after it took place. */
 function recorded() {
@@ -61,7 +65,9 @@ test('commit() writes data, then the descriptor with what was asked and what it 
   const { store, memory, events } = recorded();
   const task = makeTask(1);
   const outcome = await outcomeOf(task);
-  expect(await commit(store, task, { outcome, ...SPENT }, by('w-a'))).toBe('created');
+  expect(await commit(store, task, { outcome, ...SPENT }, by('w-a', store))).toEqual({
+    created: 'created',
+  });
   expect(events).toEqual(['data created', 'descriptor created']);
   const [{ sha256 }] = outcome.blobs as [Outcome['blobs'][number]];
   expect(await memory.get(dataKey(task.stage, task.task, `${sha256}.bin`))).toEqual(
@@ -81,9 +87,11 @@ test('commit() of a second attempt that agrees writes nothing over it, and says 
   const { store, events } = recorded();
   const task = makeTask(1);
   const outcome = await outcomeOf(task);
-  await commit(store, task, { outcome, ...SPENT }, by('w-a'));
-  const second = by('w-b');
-  expect(await commit(store, task, { outcome, ...SPENT, seconds: 9 }, second)).toBe('exists');
+  await commit(store, task, { outcome, ...SPENT }, by('w-a', store));
+  const second = by('w-b', store);
+  expect(await commit(store, task, { outcome, ...SPENT, seconds: 9 }, second)).toEqual({
+    created: 'exists',
+  });
   expect(events.slice(2)).toEqual(['data exists', 'descriptor exists']);
   expect((await fetchCommit(store, task))!.attempt).toMatchObject({ worker: 'w-a', seconds: 2 });
   expect(second.lines).toEqual([]);
@@ -93,10 +101,10 @@ test('commit() of a second attempt that differs keeps the first, and logs who ma
   const { store } = recorded();
   const task = makeTask(1);
   const first = await outcomeOf(task);
-  await commit(store, task, { outcome: first, ...SPENT }, by('w-a'));
-  const second = by('w-b');
+  await commit(store, task, { outcome: first, ...SPENT }, by('w-a', store));
+  const second = by('w-b', store);
   const outcome = await outcomeOf(task, 'other rows');
-  expect(await commit(store, task, { outcome, ...SPENT }, second)).toBe('exists');
+  expect(await commit(store, task, { outcome, ...SPENT }, second)).toEqual({ created: 'exists' });
   expect((await fetchCommit(store, task))!.result).toEqual(first.result);
   expect(second.lines).toEqual([
     ['error', 'two attempts differ', { task: task.task, stage: 'prepare', by: 'w-a' }],
@@ -107,9 +115,11 @@ test('commit() puts a later copy beside the first, under a descriptor of its own
   const { store, memory } = recorded();
   const task = makeTask(1);
   const outcome = await outcomeOf(task);
-  await commit(store, task, { outcome, ...SPENT }, by('w-a'));
+  await commit(store, task, { outcome, ...SPENT }, by('w-a', store));
   const again = { ...task, commit: 2 };
-  expect(await commit(store, again, { outcome, ...SPENT }, by('w-b'))).toBe('created');
+  expect(await commit(store, again, { outcome, ...SPENT }, by('w-b', store))).toEqual({
+    created: 'created',
+  });
   const [{ sha256 }] = outcome.blobs as [Outcome['blobs'][number]];
   expect([...(await memory.listNames(`parts/prepare/${task.task}/`))].sort()).toEqual(
     ['1.json', '2.json', `2-${sha256}.bin`, `${sha256}.bin`].sort(),
@@ -121,7 +131,7 @@ test('commit() whose data do not reach the store leaves no descriptor', async ()
   const task = makeTask(1);
   faults.set('data', 'before');
   const outcome = await outcomeOf(task);
-  await expect(commit(store, task, { outcome, ...SPENT }, by('w-a'))).rejects.toMatchObject({
+  await expect(commit(store, task, { outcome, ...SPENT }, by('w-a', store))).rejects.toMatchObject({
     code: 'STORE_UNAVAILABLE',
   });
   expect(events).toEqual([]);

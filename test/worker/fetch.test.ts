@@ -6,9 +6,15 @@ import { expect, test } from 'vitest';
 import { type Digest, digestOf, sha256Hex } from '../../common/ids.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import { createJson } from '../../common/store/store.ts';
-import { programKey, type TaskInput } from '../../common/wire/task.ts';
+import {
+  commitKey,
+  groupsPrefix,
+  programKey,
+  type Task,
+  type TaskInput,
+} from '../../common/wire/task.ts';
 import { Fetcher } from '../../worker/fetch.ts';
-import { makeTask } from '../support/tasks.ts';
+import { makeTask, makeTasks } from '../support/tasks.ts';
 
 const BYTES = new TextEncoder().encode('a part');
 const PART = {
@@ -32,7 +38,7 @@ async function world(kind = 'fit') {
     (await readdir(folder, { recursive: true, withFileTypes: true }))
       .filter((entry) => entry.isFile())
       .map(({ name }) => name);
-  return { fetch, files, folder };
+  return { fetch, files, folder, store };
 }
 
 test('Fetcher.fetch() gives a part by its key, whole, and lets its folder go', async () => {
@@ -47,6 +53,28 @@ test('Fetcher.fetch() reads a part once for two tasks that run together', async 
   await using first = await fetch({ kind: 'part', part: PART });
   await using second = await fetch({ kind: 'part', part: PART });
   expect([first.bytesRead, second.bytesRead]).toEqual([BYTES.length, 0]);
+});
+
+test('Fetcher.fetch() finds results alone and in groups, each group read once, and one that its group lacks', async () => {
+  const { fetch, store } = await world();
+  const tasks = makeTasks(6);
+  const [{ stage, program }] = tasks as [Task];
+  const descriptors = tasks.map(({ task }, index) => ({
+    ...{ formatVersion: 1, task, stage, result: { index }, attempt: {} },
+  }));
+  const group = `${groupsPrefix({ stage, program })}00000000000001-a.json`;
+  const grouped = { formatVersion: 1, stage, program, descriptors: descriptors.slice(0, 4) };
+  await createJson(store, group, grouped);
+  for (const one of descriptors.slice(4)) {
+    await createJson(store, commitKey(stage, one.task, 1), one);
+  }
+  const refs = tasks.map(({ task }, index) => ({ stage, task, ...(index < 5 ? { group } : {}) }));
+  const { reads } = store;
+  await using fetched = await fetch({ kind: 'results', tasks: refs });
+  expect(tasks.map(({ task }) => fetched.prepared.json[task]?.result)).toEqual(
+    tasks.map((_, index) => ({ index })),
+  );
+  expect(store.reads - reads).toBe(4); // the program, the group, two alone
 });
 
 test('Fetcher.fetch() writes nothing under a name from outside', async () => {

@@ -185,3 +185,19 @@ test('evidence of an older gate: what stood before a colon says which checks fai
     value: { gate: { evidence: { checks: [{ passed: true }, {}, {}] } } },
   });
 });
+
+test('a group of results must say whose they are, and hold some', () => {
+  const one = { formatVersion: 1, task: 'a', stage: 'fit', result: {}, attempt: {} };
+  const group = { formatVersion: 1, stage: 'fit', program: 'b', descriptors: [one] };
+  const parse = (value: object) => parseStoredAs('group', 'parts/fit/groups/b/1', jsonBytes(value));
+  expect(parse(group)).toEqual(group);
+  const { task: _, ...nameless } = one;
+  for (const wrong of [
+    { ...group, formatVersion: 2 },
+    { ...group, descriptors: [] },
+    { ...group, descriptors: [nameless] },
+    { ...group, descriptors: [{ ...one, formatVersion: 2 }] },
+  ]) {
+    expect(() => parse(wrong)).toThrow('as a group of results');
+  }
+});

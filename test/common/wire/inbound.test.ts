@@ -86,12 +86,14 @@ describe('decodeHeartbeat()', () => {
   });
 });
 
-test.each([{}, { task: 'x', ok: true }, { task: digest, ok: 1 }])(
-  'decodeTaskSettled() refuses %j',
-  (value) => {
-    expect(() => decodeTaskSettled(bytesOf(value))).toThrow(MessageRefused);
-  },
-);
+test.each([
+  {},
+  { task: 'x', ok: true },
+  { task: digest, ok: 1 },
+  { task: digest, ok: true, group: 'parts/../x' },
+])('decodeTaskSettled() refuses %j', (value) => {
+  expect(() => decodeTaskSettled(bytesOf(value))).toThrow(MessageRefused);
+});
 
 describe('decodeRunView()', () => {
   const view: RunView = {

@@ -30,7 +30,7 @@ const stageOf = (results: readonly PrepareResult[]): Pick<StageRun, 'run'> => ({
   run: async ({ tasks, count }, onResult) => {
     expect([...tasks].length).toBe(count);
     for (const [index, result] of [...results.entries()].toReversed())
-      onResult({ result } as never, index);
+      onResult({ result } as never, index, undefined);
   },
 });
 
