@@ -93,6 +93,7 @@ async function run(stop: AbortSignal): Promise<void> {
     clock,
     workers,
     child,
+    scratch: config.scratch,
     log,
     readFooter: cachedFooters((object) =>
       readFooter(lake, object, { child, scratch: config.scratch }),

@@ -75,6 +75,7 @@ test('one job from Parquet to a gated, served prediction; then new data', async 
       log,
       child,
       workers: watchWorkers(queue, clock),
+      scratch,
       readFooter: cachedFooters((object) => readFooter(lake, object, { child, scratch })),
     },
     { jobsAtOnce: 1 },

@@ -2,6 +2,8 @@
 // In: a dataset pattern. Out: a Snapshot, named by its digest, at snapshots/<digest>.json.
 // Why every footer before any task: drift between files is told by name, and shard edges follow from row groups.
 // Flow: job → [snapshot] → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { Digest } from '../../common/ids.ts';
@@ -129,14 +131,20 @@ function checkDrift(first: Described, other: Described): void {
 
 const snapshotKey = (digest: Digest): string => `snapshots/${digest}.json`;
 
+/** By way of a file in `scratch`. */
 export async function saveSnapshot(
   store: Store,
   snapshot: Snapshot,
-  clock: Timer,
+  scratch: string,
 ): Promise<Digest> {
-  const { digest, bytes } = await encodeSnapshot(snapshot, clock);
-  await store.create(snapshotKey(digest), bytes);
-  return digest;
+  const path = join(scratch, `snapshot-${crypto.randomUUID()}.json`);
+  try {
+    const digest = await encodeSnapshot(snapshot, path);
+    await store.createFromFile(snapshotKey(digest), path);
+    return digest;
+  } finally {
+    await rm(path, { force: true });
+  }
 }
 
 export async function loadSnapshot(store: Store, digest: Digest, clock: Timer): Promise<Snapshot> {

@@ -28,6 +28,8 @@ export type Machinery = {
   /** The coordinator's expendable child: footers and spec SQL. */
   readonly child: Child;
   readonly readFooter: FooterReader;
+  /** A folder for what is on its way to the store. */
+  readonly scratch: string;
   readonly log: Log;
   /** Left out: nothing is counted. */
   readonly tally?: Tally | undefined;

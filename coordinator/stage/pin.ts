@@ -37,7 +37,7 @@ export async function pinPlan<C extends CheckedSpec>(
   const existing = await readStored(job.store, planKey(job.id), 'plan');
   if (existing) return (job.repins.length === 0 ? carryOn : planAgain)(job, existing, check);
   const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter, job.clock);
-  const digest = await saveSnapshot(job.store, snapshot, job.clock);
+  const digest = await saveSnapshot(job.store, snapshot, job.scratch);
   const checked = await check(snapshot.schema);
   const numerics = await awaitNumerics(job);
   const prepare = await sourceOf(job, { snapshot, program: prepareProgram(checked), numerics });

@@ -18,6 +18,7 @@ import { publishVersion } from '../../../coordinator/registry/version.ts';
 import { saveSnapshot } from '../../../coordinator/snapshot/snapshot.ts';
 import type { TrainingContext } from '../../../coordinator/stage/context.ts';
 import { makeDraft } from '../../support/registry.ts';
+import { tempFolder } from '../../support/runner.ts';
 import { snapshotOf } from '../../support/snapshots.ts';
 import { GIVEN, partOf, stageJob } from '../../support/stage-job.ts';
 import { NUMERICS } from '../../support/tasks.ts';
@@ -68,7 +69,7 @@ async function court(
   const snapshot = await saveSnapshot(
     store,
     snapshotOf({ 'a.parquet': [{ rows: 10, bytes: 20 }] }),
-    clock,
+    tempFolder(),
   );
   const versions: Manifest[] = [];
   for (const [i, auc] of aucs.entries()) {

@@ -31,6 +31,7 @@ const child = inlineChild(coordinatorThread);
 const jobs = new JobService(
   {
     ...{ store, lake, queue, clock, log, child, workers: watchWorkers(queue, clock) },
+    scratch,
     readFooter: cachedFooters((object) => readFooter(lake, object, { child, scratch })),
   },
   { jobsAtOnce: 1 },

@@ -1,13 +1,20 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { GristmillError } from '../../../common/errors.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import type { Snapshot } from '../../../common/wire/plan.ts';
 import { decodeSnapshot } from '../../../coordinator/snapshot/decode.ts';
 import { encodeSnapshot } from '../../../coordinator/snapshot/encode.ts';
+import { tempFolder } from '../../support/runner.ts';
 import { snapshotOf } from '../../support/snapshots.ts';
 
 const still = { monotonicMs: () => 0 };
-const bytesOf = async (snapshot: Snapshot) => (await encodeSnapshot(snapshot, still)).bytes;
+async function bytesOf(snapshot: Snapshot) {
+  const path = join(tempFolder(), 'snapshot.json');
+  await encodeSnapshot(snapshot, path);
+  return readFile(path);
+}
 const jsonOf = (value: unknown) => Buffer.from(JSON.stringify(value));
 const refusal = (bytes: Uint8Array) =>
   decodeSnapshot('snapshots/x.json', bytes, still).catch((error: unknown) => error);

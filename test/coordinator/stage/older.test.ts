@@ -43,6 +43,7 @@ test('a job that e391da8 left after its first stage runs to its end', async () =
       log,
       child,
       workers: watchWorkers(queue, clock),
+      scratch,
       readFooter: (object) => readFooter(lake, object, { child, scratch }),
     },
     { jobsAtOnce: 1 },

@@ -15,6 +15,7 @@ import { makeTask, saveProgram } from '../../../coordinator/plan/tasks.ts';
 import { type CheckedSpec, prepareProgram } from '../../../coordinator/stage/check.ts';
 import type { JobContext } from '../../../coordinator/stage/context.ts';
 import { pinPlan, planKey } from '../../../coordinator/stage/pin.ts';
+import { tempFolder } from '../../support/runner.ts';
 import { snapshotOf } from '../../support/snapshots.ts';
 
 const ID = 'j-1' as JobId;
@@ -32,6 +33,7 @@ async function world(repins: readonly string[] = []) {
   const live = [{ numerics: NUMERICS, threads: 1, draining: false }];
   const job = {
     ...{ id: ID, store, lake, clock, log, repins, spec: { dataset: '*.parquet' } },
+    scratch: tempFolder(),
     ...{ workers: { live: () => live }, signal: new AbortController().signal },
     readFooter: async ({ key }: { key: string }) => {
       const { rowGroups, rows, footerBytes } = wanted.objects.find((one) => one.key === key)!;

@@ -59,6 +59,7 @@ function startWorld(of: { clock: Clock; withWorker: boolean; queue?: Queue }): W
   const child = inlineChild(coordinatorThread);
   const machinery: Machinery = {
     ...{ store, lake, queue, clock, log, child, workers: watchWorkers(queue, clock) },
+    scratch,
     readFooter: cachedFooters((object) => readFooter(lake, object, { child, scratch })),
   };
   const engines = inlineChild(workerThread);
