@@ -20,30 +20,31 @@ function inOrder(value: unknown): unknown {
     throw new GristmillError('INTERNAL', `Cannot write ${value} as JSON, expected a finite number`);
   }
   if (value === null || typeof value !== 'object') return value;
-  if (Array.isArray(value)) return itemsInOrder(value);
-  const names = Object.keys(value);
-  const values = names.map((name) => inOrder((value as Record<string, unknown>)[name]));
-  if (names.every((name, i) => i === 0 || names[i - 1]! < name)) return zip(names, values);
-  const order = names.map((_, i) => i).sort((a, b) => (names[a]! < names[b]! ? -1 : 1));
-  return zip(
-    order.map((i) => names[i]!),
-    order.map((i) => values[i]),
-  );
+  return Array.isArray(value) ? itemsInOrder(value) : membersInOrder(value);
 }
 
 function itemsInOrder(items: readonly unknown[]): readonly unknown[] {
   let copy: unknown[] | undefined;
-  for (const [i, item] of items.entries()) {
-    const sorted = inOrder(item);
-    if (sorted === item) continue;
+  for (let i = 0; i < items.length; i++) {
+    const item = inOrder(items[i]);
+    if (item === items[i]) continue;
     copy ??= [...items];
-    copy[i] = sorted;
+    copy[i] = item;
   }
   return copy ?? items;
 }
 
-const zip = (names: readonly string[], values: readonly unknown[]): object =>
-  Object.fromEntries(names.map((name, i) => [name, values[i]]));
+function membersInOrder(of: object): object {
+  const members = Object.entries(of);
+  let isSame = true;
+  for (const [i, member] of members.entries()) {
+    const value = inOrder(member[1]);
+    if (value !== member[1] || (i > 0 && members[i - 1]![0] > member[0])) isSame = false;
+    member[1] = value;
+  }
+  if (isSame) return of;
+  return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
 
 export const sha256Hex = (bytes: Uint8Array | string): Digest =>
   createHash('sha256').update(bytes).digest('hex') as Digest;

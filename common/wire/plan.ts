@@ -10,45 +10,24 @@ export type RowGroup = {
   readonly rows: number;
   /** Compressed bytes of the whole group. */
   readonly bytes: number;
-  /**
-   * By column, in schema order: offset and length of its chunk in the object, one after the other, 2 numbers a column.
-   * Flat: as pairs, a million groups of twelve columns took a gigabyte of little arrays. On disk they are pairs.
-   */
-  readonly chunks: readonly number[];
+  /** By column, in schema order: [offset, length] of its chunk in the object. */
+  readonly chunks: readonly (readonly [offset: number, length: number])[];
 };
 
-/** Numbers in one block of memory, of exactly that length. */
-export function packed(numbers: Iterable<number> & { readonly length: number }): readonly number[] {
-  const block = new Array<number>(numbers.length);
-  let at = 0;
-  for (const number of numbers) block[at++] = number;
-  return block;
-}
-
-export type SnapshotObject = {
-  /** Relative to the lake. */
-  readonly key: string;
-  readonly etag: string;
-  readonly bytes: number;
-  readonly footerBytes: number;
-  readonly rows: number;
-  readonly rowGroups: readonly RowGroup[];
-};
-
-export type Snapshot = {
+/** As it lies in the store. */
+export type SnapshotJson = {
   readonly formatVersion: 1;
   readonly dataset: string;
   readonly schema: readonly SchemaColumn[];
-  readonly objects: readonly SnapshotObject[]; // in UTF-8 byte order of their keys
-};
-
-/** A snapshot as it lies in the store: each chunk is a pair. */
-export type SnapshotJson = Omit<Snapshot, 'objects'> & {
-  readonly objects: readonly (Omit<SnapshotObject, 'rowGroups'> & {
-    readonly rowGroups: readonly (Omit<RowGroup, 'chunks'> & {
-      readonly chunks: readonly (readonly [offset: number, length: number])[];
-    })[];
-  })[];
+  readonly objects: readonly {
+    /** Relative to the lake. */
+    readonly key: string;
+    readonly etag: string;
+    readonly bytes: number;
+    readonly footerBytes: number;
+    readonly rows: number;
+    readonly rowGroups: readonly RowGroup[];
+  }[]; // in UTF-8 byte order of their keys
 };
 
 /** With the snapshot and numerics, all that decides the prepare tasks: they are made from it, and not listed. */

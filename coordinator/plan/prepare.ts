@@ -7,8 +7,9 @@ import { GristmillError } from '../../common/errors.ts';
 import type { Digest } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { Pace } from '../../common/pace.ts';
-import type { PreparePins, Snapshot } from '../../common/wire/plan.ts';
+import type { PreparePins } from '../../common/wire/plan.ts';
 import type { Shard, Task } from '../../common/wire/task.ts';
+import type { Snapshot } from '../snapshot/row-groups.ts';
 import { cutObject, cutShards, findShards, type ShardStart } from './shards.ts';
 import { makeTask } from './tasks.ts';
 

@@ -4,8 +4,8 @@
 // Why one after the other: a million shards with their ranges are a gigabyte, and each is needed once.
 // Flow: job → snapshot → [plan] → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import { type ByteRange, joinRanges } from '../../common/store/ranges.ts';
-import type { Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
 import type { Shard } from '../../common/wire/task.ts';
+import type { Snapshot, SnapshotObject } from '../snapshot/row-groups.ts';
 
 export type Cut = { readonly reads: readonly string[]; readonly shardBytesMax: number };
 
@@ -52,10 +52,10 @@ export function* cutObject(
   let rowStart = 0;
   while (start < rowGroups.length) {
     let end = start + 1;
-    let { bytes, rows } = rowGroups[start]!;
-    while (end < rowGroups.length && bytes + rowGroups[end]!.bytes <= shardBytesMax) {
-      bytes += rowGroups[end]!.bytes;
-      rows += rowGroups[end++]!.rows;
+    let [bytes, rows] = [rowGroups.bytesOf(start), rowGroups.rowsOf(start)];
+    while (end < rowGroups.length && bytes + rowGroups.bytesOf(end) <= shardBytesMax) {
+      bytes += rowGroups.bytesOf(end);
+      rows += rowGroups.rowsOf(end++);
     }
     const rowEnd = rowStart + rows;
     if (rows > 0) yield { start, end, rowStart, rowEnd };
@@ -64,13 +64,11 @@ export function* cutObject(
   }
 }
 
-const rangeOf = (chunks: readonly number[], column: number): ByteRange => [
-  chunks[2 * column]!,
-  chunks[2 * column + 1]!,
-];
-
 function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[]): Shard {
-  const groups = object.rowGroups.slice(edges.start, edges.end);
+  const { rowGroups } = object;
+  const ranges: ByteRange[] = [];
+  for (let group = edges.start; group < edges.end; group++)
+    for (const column of columns) ranges.push(rowGroups.chunkOf(group, column));
   return {
     key: object.key,
     etag: object.etag,
@@ -80,6 +78,6 @@ function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[
     rowGroupEnd: edges.end,
     rowStart: edges.rowStart,
     rowEnd: edges.rowEnd,
-    ranges: joinRanges(groups.flatMap(({ chunks }) => columns.map((at) => rangeOf(chunks, at)))),
+    ranges: joinRanges(ranges),
   };
 }

@@ -5,12 +5,8 @@
 import type { Clock } from '../../common/clock.ts';
 import { Pace } from '../../common/pace.ts';
 import { parseStoredAs } from '../../common/stored/stored.ts';
-import {
-  packed,
-  type Snapshot,
-  type SnapshotJson,
-  type SnapshotObject,
-} from '../../common/wire/plan.ts';
+import type { SnapshotJson } from '../../common/wire/plan.ts';
+import { RowGroups, type Snapshot, type SnapshotObject } from './row-groups.ts';
 
 /** JSON that is parsed at once: some ms. */
 const PIECE_BYTES = 128 * 1024;
@@ -26,20 +22,13 @@ export async function decodeSnapshot(
   let shell: SnapshotJson | undefined;
   for (const piece of piecesOf(bytes, await findList(bytes, pace))) {
     shell = parseStoredAs('snapshot', key, piece);
-    for (const object of shell.objects) objects.push(packObject(object));
+    for (const object of shell.objects)
+      objects.push({ ...object, rowGroups: new RowGroups(object.rowGroups) });
     const rest = pace.rest();
     if (rest) await rest;
   }
   return { ...shell!, objects };
 }
-
-const packObject = (object: SnapshotJson['objects'][number]): SnapshotObject => ({
-  ...object,
-  rowGroups: object.rowGroups.map(({ rows, bytes, chunks }) => ({
-    ...{ rows, bytes },
-    chunks: packed(chunks.flat()),
-  })),
-});
 
 const [QUOTE, BACKSLASH, COMMA] = [0x22, 0x5c, 0x2c];
 const [BRACE, BRACE_END, BRACKET, BRACKET_END] = [0x7b, 0x7d, 0x5b, 0x5d];

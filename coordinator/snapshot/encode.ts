@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
 import type { Digest } from '../../common/ids.ts';
-import type { RowGroup, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import type { RowGroups, Snapshot, SnapshotObject } from './row-groups.ts';
 
 /** Characters that are hashed and written at once: some 0.5 ms. */
 const BLOCK_CHARACTERS = 128 * 1024;
@@ -43,13 +43,15 @@ function* piecesOfObject(object: SnapshotObject): Generator<string> {
   const { bytes, etag, footerBytes, key, rowGroups, rows } = object;
   const head = JSON.stringify({ bytes, etag, footerBytes, key });
   yield `${head.slice(0, -1)},"rowGroups":[`;
-  for (const [i, group] of rowGroups.entries()) yield (i > 0 ? ',' : '') + groupJson(group);
+  for (let i = 0; i < rowGroups.length; i++) yield (i > 0 ? ',' : '') + groupJson(rowGroups, i);
   yield `],"rows":${rows}}`;
 }
 
-function groupJson({ bytes, chunks, rows }: RowGroup): string {
+function groupJson(groups: RowGroups, group: number): string {
   let pairs = '';
-  for (let at = 0; at < chunks.length; at += 2)
-    pairs += `${at > 0 ? ',' : ''}[${chunks[at]},${chunks[at + 1]}]`;
-  return `{"bytes":${bytes},"chunks":[${pairs}],"rows":${rows}}`;
+  for (let column = 0; column < groups.columns; column++) {
+    const [offset, length] = groups.chunkOf(group, column);
+    pairs += `${column > 0 ? ',' : ''}[${offset},${length}]`;
+  }
+  return `{"bytes":${groups.bytesOf(group)},"chunks":[${pairs}],"rows":${groups.rowsOf(group)}}`;
 }

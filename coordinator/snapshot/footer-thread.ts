@@ -39,7 +39,7 @@ type Chunk = { g: number; n: number; path: string; bytes: number; start: number 
 
 /** A nested column has several leaves, which lie side by side: its range spans them. */
 function rowGroup(schema: readonly SchemaColumn[], leaves: readonly Chunk[]): RowGroup {
-  const chunks = schema.flatMap(({ name }) => {
+  const chunks = schema.map(({ name }) => {
     const own = leaves.filter(
       ({ path }) => path === name || path.startsWith(`${name}, `) || path.startsWith(`${name}.`),
     );
@@ -50,7 +50,7 @@ function rowGroup(schema: readonly SchemaColumn[], leaves: readonly Chunk[]): Ro
       );
     const start = Math.min(...own.map((leaf) => Number(leaf.start)));
     const end = Math.max(...own.map((leaf) => Number(leaf.start) + Number(leaf.bytes)));
-    return [start, end - start];
+    return [start, end - start] as const;
   });
   const bytes = leaves.reduce((sum, leaf) => sum + Number(leaf.bytes), 0);
   return { rows: Number(leaves[0]!.n), bytes, chunks };

@@ -9,10 +9,13 @@ import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { fetchSparse } from '../../common/store/ranges.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
-import { packed } from '../../common/wire/plan.ts';
 import type { Footer } from './footer-thread.ts';
+import { RowGroups } from './row-groups.ts';
 
-export type ReadFooter = Footer & { readonly footerBytes: number };
+export type ReadFooter = Omit<Footer, 'rowGroups'> & {
+  readonly rowGroups: RowGroups;
+  readonly footerBytes: number;
+};
 
 /** The largest footer that is fetched: 1,000 columns × 1,000 row groups take some 100 MB. */
 const FOOTER_BYTES_MAX = 256 * 1024 * 1024;
@@ -26,8 +29,7 @@ export async function readFooter(
   const footerBytes = await footerLength(lake, object);
   const footer = await parse(lake, object, { footerBytes, child, scratch });
   checkRowGroups(object, { ...footer, footerBytes });
-  const rowGroups = footer.rowGroups.map((group) => ({ ...group, chunks: packed(group.chunks) }));
-  return { ...footer, rowGroups, footerBytes };
+  return { ...footer, rowGroups: new RowGroups(footer.rowGroups), footerBytes };
 }
 
 const DEADLINE_MS = 30_000;
@@ -103,7 +105,10 @@ async function footerLength(lake: Store, object: ObjectInfo): Promise<number> {
   return footerBytes;
 }
 
-function checkRowGroups(object: ObjectInfo, { schema, rowGroups, footerBytes }: ReadFooter): void {
+function checkRowGroups(
+  object: ObjectInfo,
+  { schema, rowGroups, footerBytes }: Footer & { readonly footerBytes: number },
+): void {
   const dataEnd = object.bytes - footerBytes;
   for (const [index, { rows, chunks }] of rowGroups.entries()) {
     if (rows > LIMITS.rowGroupRowsMax) {
@@ -112,23 +117,16 @@ function checkRowGroups(object: ObjectInfo, { schema, rowGroups, footerBytes }: 
         `row group ${index} claims ${rows} rows, expected at most ${LIMITS.rowGroupRowsMax}`,
       );
     }
-    const outside = columnOutside(chunks, dataEnd);
+    const outside = chunks.findIndex(
+      ([start, length]) => start < MAGIC.length || length < 0 || start + length > dataEnd,
+    );
     if (rows === 0 || outside < 0) continue;
-    const [start, length] = [chunks[2 * outside]!, chunks[2 * outside + 1]!];
+    const [start, length] = chunks[outside]!;
     throw unreadable(
       object,
       `column ${JSON.stringify(schema[outside]!.name)} of row group ${index} claims bytes ${start} to ${start + length}, expected within ${MAGIC.length} to ${dataEnd}`,
     );
   }
-}
-
-/** The first column of which a chunk claims bytes that are no data; -1 where none does. */
-function columnOutside(chunks: readonly number[], dataEnd: number): number {
-  for (let at = 0; at < chunks.length; at += 2) {
-    const [start, length] = [chunks[at]!, chunks[at + 1]!];
-    if (start < MAGIC.length || length < 0 || start + length > dataEnd) return at / 2;
-  }
-  return -1;
 }
 
 const unreadable = (object: ObjectInfo, why: string, cause?: unknown): GristmillError =>

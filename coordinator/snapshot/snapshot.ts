@@ -10,11 +10,12 @@ import type { Digest } from '../../common/ids.ts';
 import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
-import type { RowGroup, SchemaColumn, Snapshot, SnapshotObject } from '../../common/wire/plan.ts';
+import type { SchemaColumn } from '../../common/wire/plan.ts';
 import { decodeSnapshot } from './decode.ts';
 import { encodeSnapshot } from './encode.ts';
 import type { ReadFooter } from './footer.ts';
 import { listDataset } from './list.ts';
+import { RowGroups, type Snapshot, type SnapshotObject } from './row-groups.ts';
 
 type Timer = Pick<Clock, 'monotonicMs'>;
 
@@ -102,13 +103,13 @@ export async function buildSnapshot(
 }
 
 /** The footer's own row groups where its columns lie in that order already: they are held once. */
-function inOrderOf(schema: readonly SchemaColumn[], footer: ReadFooter): readonly RowGroup[] {
+function inOrderOf(schema: readonly SchemaColumn[], footer: ReadFooter): RowGroups {
   const order = schema.map(({ name }) => footer.schema.findIndex((column) => column.name === name));
   if (order.every((at, i) => at === i)) return footer.rowGroups;
-  return footer.rowGroups.map((group) => ({
-    ...group,
-    chunks: order.flatMap((at) => group.chunks.slice(2 * at, 2 * at + 2)),
-  }));
+  const groups = [...footer.rowGroups];
+  return new RowGroups(
+    groups.map((group) => ({ ...group, chunks: order.map((at) => group.chunks[at]!) })),
+  );
 }
 
 type Described = { readonly key: string; readonly schema: readonly SchemaColumn[] };

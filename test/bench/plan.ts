@@ -7,25 +7,24 @@ import { stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { parseArgs } from 'node:util';
 import { systemClock } from '../../common/clock.ts';
-import { digestOf, type WorkerId } from '../../common/ids.ts';
+import { digestOf } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { silentLog } from '../../common/log.ts';
 import type { Channel } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Queue } from '../../common/queue/queue.ts';
-import type { PrepareResult } from '../../common/stage/prepare.ts';
 import { entryKey } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import { jsonBytes, type ObjectInfo, type Store } from '../../common/store/store.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
-import { packed } from '../../common/wire/plan.ts';
-import { commitKey, type Descriptor, type Task } from '../../common/wire/task.ts';
+import { commitKey, type Task } from '../../common/wire/task.ts';
 import type { IndexCheckpoint, JobView } from '../../common/wire/view.ts';
 import { buildServer } from '../../coordinator/api/server.ts';
 import { CHECKPOINT_PREFIX, Directory } from '../../coordinator/job/directory.ts';
 import { JobService } from '../../coordinator/job/service.ts';
 import { INDEX_PREFIX } from '../../coordinator/job/submit.ts';
 import type { ReadFooter } from '../../coordinator/snapshot/footer.ts';
+import { RowGroups } from '../../coordinator/snapshot/row-groups.ts';
 import { cachedFooters } from '../../coordinator/snapshot/snapshot.ts';
 import type { Machinery } from '../../coordinator/stage/context.ts';
 import { TriggerService } from '../../coordinator/trigger/service.ts';
@@ -256,15 +255,17 @@ function footerOf(key: string, tasks: number): ReadFooter {
   const rowGroups = Array.from({ length: groups }, (_, group) => ({
     rows: GROUP_ROWS,
     bytes: GROUP_BYTES,
-    chunks: packed(COLUMNS.flatMap((_column, c) => [4 + group * GROUP_BYTES + c * 1000, 900])),
+    chunks: COLUMNS.map((_column, c) => [4 + group * GROUP_BYTES + c * 1000, 900] as const),
   }));
   return {
     schema: COLUMNS,
-    rowGroups,
+    rowGroups: new RowGroups(rowGroups),
     rows: groups * GROUP_ROWS,
     footerBytes: FOOTER_BYTES,
   };
 }
+
+const ENCODER = new TextEncoder();
 
 /** Results are taken when they are read; of what is large only the size is kept: it would lie elsewhere. */
 function storeOf() {
@@ -292,17 +293,17 @@ function storeOf() {
     [...sizes].reduce((sum, [key, bytes]) => sum + (key.startsWith(prefix) ? bytes : 0), 0);
   return {
     store,
-    put: (key: string, value: unknown) => results.set(key, jsonBytes(value)),
+    put: (key: string, json: string) => results.set(key, ENCODER.encode(json)),
     bytesOf,
   };
 }
 
-function brokerOf(put: (key: string, value: unknown) => void): Queue {
+function brokerOf(put: (key: string, json: string) => void): Queue {
   const listeners = new Map<string, (message: unknown) => void>();
-  const settled: Task[] = [];
+  const settled: { readonly task: Task; readonly message: string }[] = [];
   const tell = (): void => {
-    for (const task of settled.splice(0)) {
-      put(commitKey(task.stage, task.task, 1), descriptorOf(task));
+    for (const { task, message } of settled.splice(0)) {
+      put(commitKey(task.stage, task.task, 1), descriptorOf(task, message));
       listeners.get(CHANNELS.taskSettled.name)?.({ task: task.task, ok: true });
     }
   };
@@ -311,8 +312,7 @@ function brokerOf(put: (key: string, value: unknown) => void): Queue {
     isConnected: () => true,
     async close() {},
     async offer(task) {
-      JSON.stringify(task);
-      if (settled.push(task) === 1) setImmediate(tell);
+      if (settled.push({ task, message: JSON.stringify(task) }) === 1) setImmediate(tell);
     },
     async withdraw() {},
     waiting: async () => new Set(),
@@ -327,32 +327,25 @@ function brokerOf(put: (key: string, value: unknown) => void): Queue {
   };
 }
 
-function descriptorOf(task: Task): Descriptor<PrepareResult> {
-  const { input } = task;
+/** JSON of a Descriptor<PrepareResult>, put together from what is the same for all: writing it is a worker's cost. */
+function descriptorOf({ task, stage, input }: Task, message: string): string {
   if (input.kind !== 'shard') return unused();
-  const rows = input.shard.rowEnd - input.shard.rowStart;
-  const source = { key: input.shard.key, rowStart: input.shard.rowStart };
-  const part = { key: 'parts/prepare/x', sha256: digestOf('x'), bytes: 1, rows };
-  return {
-    formatVersion: 1,
-    task: task.task,
-    stage: task.stage,
-    result: {
-      ...{ rowsIn: rows, rowsOut: rows, dropped: {}, labels: null, splitMin: null, splitMax: null },
-      part: { ...part, bucketOffsets: BUCKET_OFFSETS, source },
-    },
-    attempt: ATTEMPT,
-    message: task,
-  };
+  const { key, rowStart, rowEnd } = input.shard;
+  const rows = rowEnd - rowStart;
+  const part = `{"rows":${rows},"source":{"key":"${key}","rowStart":${rowStart}},${PART}}`;
+  const result = `{"rowsIn":${rows},"rowsOut":${rows},"part":${part},${RESULT}}`;
+  return `{"formatVersion":1,"task":"${task}","stage":"${stage}","result":${result},"message":${message},${ATTEMPT}}`;
 }
 
 const BUCKET_OFFSETS = Array.from({ length: LIMITS.buckets + 1 }, (_, i) => i * 15_625);
-const ATTEMPT = {
-  worker: 'w-bench' as WorkerId,
-  seconds: 1,
-  cpuSeconds: 1,
-  bytesRead: 1,
-  bytesWritten: 1,
-};
+const membersOf = (of: object): string => JSON.stringify(of).slice(1, -1);
+const PART = membersOf({
+  ...{ key: 'parts/prepare/x', sha256: digestOf('x'), bytes: 1 },
+  bucketOffsets: BUCKET_OFFSETS,
+});
+const RESULT = membersOf({ dropped: {}, labels: null, splitMin: null, splitMax: null });
+const ATTEMPT = membersOf({
+  attempt: { worker: 'w-bench', seconds: 1, cpuSeconds: 1, bytesRead: 1, bytesWritten: 1 },
+});
 
 if (process.send) process.send(await measure(Number(process.argv[2])), () => process.exit(0));

@@ -1,5 +1,6 @@
 // Snapshots of made-up footers. In: the row groups of each object. Out: a snapshot of two columns; its form in the store.
-import type { Snapshot, SnapshotJson } from '../../common/wire/plan.ts';
+import type { SnapshotJson } from '../../common/wire/plan.ts';
+import { RowGroups, type Snapshot } from '../../coordinator/snapshot/row-groups.ts';
 
 /** Column `a` in the first half of each group's bytes, `b` in the second. */
 export function snapshotOf(
@@ -16,27 +17,25 @@ export function snapshotOf(
       let offset = 4;
       const rowGroups = groups.map(({ rows, bytes }) => {
         const half = bytes / 2;
-        const chunks = [offset, half, offset + half, half];
+        const chunks = [[offset, half] as const, [offset + half, half] as const];
         offset += bytes;
         return { rows, bytes, chunks };
       });
       const rows = groups.reduce((sum, group) => sum + group.rows, 0);
-      return { key, etag: 'e', bytes: offset + 100, footerBytes: 100, rows, rowGroups };
+      return {
+        key,
+        etag: 'e',
+        bytes: offset + 100,
+        footerBytes: 100,
+        rows,
+        rowGroups: new RowGroups(rowGroups),
+      };
     }),
   };
 }
 
-/** As it lies in the store: chunks in pairs. */
+/** As it lies in the store. */
 export const storedForm = (snapshot: Snapshot): SnapshotJson => ({
   ...snapshot,
-  objects: snapshot.objects.map((object) => ({
-    ...object,
-    rowGroups: object.rowGroups.map(({ chunks, ...group }) => ({
-      ...group,
-      chunks: Array.from({ length: chunks.length / 2 }, (_, i) => [
-        chunks[2 * i]!,
-        chunks[2 * i + 1]!,
-      ]) as [number, number][],
-    })),
-  })),
+  objects: snapshot.objects.map((object) => ({ ...object, rowGroups: [...object.rowGroups] })),
 });

@@ -3,9 +3,9 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { GristmillError } from '../../../common/errors.ts';
 import { LIMITS } from '../../../common/limits.ts';
-import type { Snapshot } from '../../../common/wire/plan.ts';
 import { decodeSnapshot } from '../../../coordinator/snapshot/decode.ts';
 import { encodeSnapshot } from '../../../coordinator/snapshot/encode.ts';
+import type { Snapshot } from '../../../coordinator/snapshot/row-groups.ts';
 import { tempFolder } from '../../support/runner.ts';
 import { snapshotOf } from '../../support/snapshots.ts';
 

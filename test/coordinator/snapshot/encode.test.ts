@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { canonicalJson, digestOf } from '../../../common/ids.ts';
-import type { Snapshot } from '../../../common/wire/plan.ts';
 import { encodeSnapshot } from '../../../coordinator/snapshot/encode.ts';
+import type { Snapshot } from '../../../coordinator/snapshot/row-groups.ts';
 import { tempFolder } from '../../support/runner.ts';
 import { snapshotOf, storedForm } from '../../support/snapshots.ts';
 

@@ -3,6 +3,7 @@ import { systemClock as clock } from '../../../common/clock.ts';
 import { digestOf } from '../../../common/ids.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import type { ReadFooter } from '../../../coordinator/snapshot/footer.ts';
+import { RowGroups } from '../../../coordinator/snapshot/row-groups.ts';
 import {
   buildSnapshot,
   cachedFooters,
@@ -11,11 +12,11 @@ import {
 
 const footer = (schema: Record<string, string>, rows = 3): ReadFooter => {
   const columns = Object.entries(schema).map(([name, type]) => ({ name, type }));
-  const chunks = columns.flatMap((_, i) => [4 + i * 10, 10]);
+  const chunks = columns.map((_, i) => [4 + i * 10, 10] as const);
   return {
     schema: columns,
     rows,
-    rowGroups: [{ rows, bytes: 10 * columns.length, chunks }],
+    rowGroups: new RowGroups([{ rows, bytes: 10 * columns.length, chunks }]),
     footerBytes: 50,
   };
 };
@@ -28,7 +29,11 @@ test('buildSnapshot() takes columns in another order, by name', async () => {
     [footer({ x: 'BIGINT', y: 'VARCHAR' }), footer({ y: 'VARCHAR', x: 'BIGINT' })],
     clock,
   );
-  expect(snapshot.objects[1]!.rowGroups[0]!.chunks).toEqual([14, 10, 4, 10]);
+  const [first] = snapshot.objects[1]!.rowGroups;
+  expect(first!.chunks).toEqual([
+    [14, 10],
+    [4, 10],
+  ]);
 });
 
 test.each([

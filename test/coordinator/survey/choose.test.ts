@@ -1,26 +1,27 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../common/limits.ts';
-import type { RowGroup, Snapshot } from '../../../common/wire/plan.ts';
+import type { RowGroup } from '../../../common/wire/plan.ts';
 import { spread } from '../../../coordinator/plan/spread.ts';
+import { RowGroups, type Snapshot } from '../../../coordinator/snapshot/row-groups.ts';
 import { chooseShards } from '../../../coordinator/survey/choose.ts';
 
 const MiB = 1024 * 1024;
 
-const group = (rows: number, bytes: number): RowGroup => ({ rows, bytes, chunks: [4, bytes] });
+const group = (rows: number, bytes: number): RowGroup => ({ rows, bytes, chunks: [[4, bytes]] });
 
 function snapshotOf(objects: readonly (readonly RowGroup[])[]): Snapshot {
   return {
     formatVersion: 1,
     dataset: 'x',
     schema: [{ name: 'x', type: 'DOUBLE' }],
-    objects: objects.map((rowGroups, i) => ({
+    objects: objects.map((groups, i) => ({
       key: `${String(i).padStart(5, '0')}.parquet`,
       etag: `e${i}`,
       bytes: 1e9,
       footerBytes: 100,
-      rows: rowGroups.reduce((sum, { rows }) => sum + rows, 0),
-      rowGroups,
+      rows: groups.reduce((sum, { rows }) => sum + rows, 0),
+      rowGroups: new RowGroups(groups),
     })),
   };
 }

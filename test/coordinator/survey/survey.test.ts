@@ -12,6 +12,7 @@ import type { Queue } from '../../../common/queue/queue.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { readFooter } from '../../../coordinator/snapshot/footer.ts';
+import { RowGroups } from '../../../coordinator/snapshot/row-groups.ts';
 import { cachedFooters, type FooterReader } from '../../../coordinator/snapshot/snapshot.ts';
 import type { Machinery } from '../../../coordinator/stage/context.ts';
 import { lookAt, makeSurveyor, type SurveyDataset } from '../../../coordinator/survey/survey.ts';
@@ -222,7 +223,7 @@ test('lookAt() of very many objects reads some footers, and estimates the rest b
   }
   const readFooter: FooterReader = async ({ key, bytes }) => {
     read.push(key);
-    const rowGroups = [{ rows: bytes * 10, bytes, chunks: [4, bytes - 4] }];
+    const rowGroups = new RowGroups([{ rows: bytes * 10, bytes, chunks: [[4, bytes - 4]] }]);
     const schema = [{ name: 'x', type: 'DOUBLE' }];
     return { schema, rowGroups, rows: bytes * 10, footerBytes: 4 };
   };
