@@ -1,7 +1,7 @@
 // Branded names and the digests that make them.
 // In: canonical JSON or bytes. Out: ids that cannot be mixed up.
 // Why one file: a task's key is a hash, and a hash is only a name if everybody computes it alike.
-import { createHash, randomBytes } from 'node:crypto';
+import { hash, randomBytes } from 'node:crypto';
 import { GristmillError } from './errors.ts';
 
 export type Digest = string & { readonly of: 'digest' };
@@ -35,19 +35,21 @@ function itemsInOrder(items: readonly unknown[]): readonly unknown[] {
 }
 
 function membersInOrder(of: object): object {
-  const members = Object.entries(of);
+  const names = Object.keys(of);
+  const values: unknown[] = Object.values(of);
   let isSame = true;
-  for (const [i, member] of members.entries()) {
-    const value = inOrder(member[1]);
-    if (value !== member[1] || (i > 0 && members[i - 1]![0] > member[0])) isSame = false;
-    member[1] = value;
+  for (let i = 0; i < names.length; i++) {
+    const value = inOrder(values[i]);
+    if (value !== values[i] || (i > 0 && names[i - 1]! > names[i]!)) isSame = false;
+    values[i] = value;
   }
   if (isSame) return of;
+  const members = names.map((name, i) => [name, values[i]] as const);
   return Object.fromEntries(members.sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 export const sha256Hex = (bytes: Uint8Array | string): Digest =>
-  createHash('sha256').update(bytes).digest('hex') as Digest;
+  hash('sha256', bytes, 'hex') as Digest;
 
 /** SHA-256 of the canonical bytes of a JSON value: the name of a snapshot, stage or task. */
 export const digestOf = (value: unknown): Digest => sha256Hex(canonicalJson(value));

@@ -37,7 +37,13 @@ export const ERRORS_MAX = 100;
 const SHOWN_MAX = 80;
 
 /** The first error at the first bad field ends the validator's work: what is right costs one walk, what is wrong no more. */
-const ajv = new Ajv({ allErrors: false, coerceTypes: false, strict: false });
+const ajv = new Ajv({
+  allErrors: false,
+  coerceTypes: false,
+  strict: false,
+  validateSchema: false,
+  meta: false,
+});
 const validators = new WeakMap<object, ValidateFunction>();
 
 export function explainSchema(

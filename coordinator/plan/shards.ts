@@ -64,20 +64,21 @@ export function* cutObject(
   }
 }
 
+/** Members by name, as canonical JSON has them: then naming a task copies nothing. */
 function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[]): Shard {
   const { rowGroups } = object;
   const ranges: ByteRange[] = [];
   for (let group = edges.start; group < edges.end; group++)
     for (const column of columns) ranges.push(rowGroups.chunkOf(group, column));
   return {
-    key: object.key,
-    etag: object.etag,
     bytes: object.bytes,
+    etag: object.etag,
     footerBytes: object.footerBytes,
-    rowGroupStart: edges.start,
-    rowGroupEnd: edges.end,
-    rowStart: edges.rowStart,
-    rowEnd: edges.rowEnd,
+    key: object.key,
     ranges: joinRanges(ranges),
+    rowEnd: edges.rowEnd,
+    rowGroupEnd: edges.end,
+    rowGroupStart: edges.start,
+    rowStart: edges.rowStart,
   };
 }

@@ -29,12 +29,12 @@ export function makeTask(of: {
   memoryBytes?: number;
   deadlineMs?: number;
 }): Task {
+  const { stage, program, input, numerics } = of;
+  const { memoryBytes = LIMITS.taskMemoryBytes, deadlineMs = LIMITS.taskDeadlineMs } = of;
+  // by name, as canonical JSON has them: then naming it copies nothing
   const said = {
-    formatVersion: 1,
-    memoryBytes: LIMITS.taskMemoryBytes,
-    deadlineMs: LIMITS.taskDeadlineMs,
-    ...of,
+    ...{ deadlineMs, formatVersion: 1 as const, input, memoryBytes, numerics, program, stage },
     commit: 1,
-  } as const;
+  };
   return { task: nameTask(said), ...said };
 }
