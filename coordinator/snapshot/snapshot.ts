@@ -2,7 +2,7 @@
 // In: a dataset pattern. Out: a Snapshot, named by its digest, at snapshots/<digest>.json.
 // Why every footer before any task: drift between files is told by name, and shard edges follow from row groups.
 // Flow: job → [snapshot] → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
-import { rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
@@ -138,13 +138,14 @@ export async function saveSnapshot(
   snapshot: Snapshot,
   scratch: string,
 ): Promise<Digest> {
-  const path = join(scratch, `snapshot-${crypto.randomUUID()}.json`);
+  const folder = await mkdtemp(join(scratch, 'snapshot-'));
   try {
+    const path = join(folder, 'snapshot.json');
     const digest = await encodeSnapshot(snapshot, path);
     await store.createFromFile(snapshotKey(digest), path);
     return digest;
   } finally {
-    await rm(path, { force: true });
+    await rm(folder, { recursive: true, force: true });
   }
 }
 
