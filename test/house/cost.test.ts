@@ -10,6 +10,7 @@ import { DEVICES } from '../../common/engine/device/device.ts';
 import { METRICS } from '../../common/metric/metrics.ts';
 import { MODELS } from '../../common/model/models.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
+import { SETTING_NAMES } from '../../common/settings.ts';
 import { STAGE_NAMES } from '../../common/stage/stages.ts';
 import { DEFAULT_ALIAS, DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import { DATE_PARTS } from '../../coordinator/compile/date-parts.ts';
@@ -71,14 +72,40 @@ const KINDS: readonly Kind[] = [
     filesMax: 1,
     homonyms: /^deploy\/image\/|^common\/metric\/|^worker\/stage\/compare/, // a folder; a side of a comparison
   },
+  {
+    what: 'setting',
+    names: SETTING_NAMES,
+    filesMax: 1,
+    homonyms: /\/main\.ts$|^cli\/(call|config)|^coordinator\/api\/docs|^gateway\/server/, // who cannot reach a service names its address
+  },
+  {
+    what: 'route',
+    names: routesOf(/^coordinator\//),
+    filesMax: 1, // with its schemas and what it asks of others; the client is generated
+    homonyms: /^gateway\//, // a service of its own
+  },
+  {
+    what: 'route of the gateway',
+    names: routesOf(/^gateway\//),
+    filesMax: 1,
+    homonyms: /^coordinator\//,
+  },
 ];
+
+/** Paths that files of these folders answer at. */
+function routesOf(folder: RegExp): readonly string[] {
+  const texts = sources.filter(({ path }) => folder.test(path)).map(({ text }) => text);
+  return [
+    ...new Set(texts.flatMap((text) => [...text.matchAll(/'(\/v1\/[^']+)'/g)].map((m) => m[1]!))),
+  ];
+}
 
 const isGenerated = ({ path }: File): boolean => /^cli\/api(\/|\.ts$)/.test(path);
 const ours = [...sources, ...deploys].filter((file) => !isGenerated(file));
 
 /** Paths of files that name a thing. */
 function namers(name: string, { own, homonyms }: Kind): string[] {
-  const text = new RegExp(`'${name}'|^  ${name}: \\{`, 'm');
+  const text = new RegExp(`'${name.replaceAll('{', '\\{')}'|^  ${name}: \\{`, 'm');
   return ours
     .filter(({ path }) => !homonyms?.test(path))
     .filter((file) => text.test(withoutComments(file.text)) || importsOwn(file, name, own))
