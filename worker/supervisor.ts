@@ -78,15 +78,17 @@ export function startWorker(options: WorkerOptions): Worker {
     };
   };
 
-  async function beat(): Promise<void> {
-    while (!over.signal.aborted) {
-      queue.publish(CHANNELS.heartbeat, heartbeat());
-      beatMs = clock.monotonicMs();
-      loop.wake(); // training may have let threads go
-      await clock.sleep(LIMITS.heartbeatMs, over.signal);
-    }
+  function beat(): void {
+    if (over.signal.aborted) return;
+    queue.publish(CHANNELS.heartbeat, heartbeat());
+    beatMs = clock.monotonicMs();
+    loop.wake(); // training may have let threads go
   }
-  void beat();
+  async function beatForever(): Promise<void> {
+    for (; !over.signal.aborted; await clock.sleep(LIMITS.heartbeatMs, over.signal)) beat();
+  }
+  training?.onTurn(beat);
+  void beatForever();
 
   return {
     worker,

@@ -4,6 +4,7 @@
 // Flow: job → snapshot → plan → prepare → fit → [train] → evaluate → prove → publish → gate → predictions
 import { scheduleOf } from '../../common/algorithm/algorithms.ts';
 import type { Clock } from '../../common/clock.ts';
+import { makeDeferred } from '../../common/deferred.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
@@ -128,6 +129,8 @@ class TrainingShell {
   /** Epochs that were told. */
   #told = 0;
   #pace: { readonly rows: number; readonly atMs: number } | undefined;
+  /** Settled when a worker says for the first time that it is done. */
+  #done = makeDeferred<void>();
 
   constructor(options: TrainingOptions, members: Members) {
     this.#options = options;
@@ -137,7 +140,7 @@ class TrainingShell {
 
   async run(): Promise<Descriptor<TrainResult>> {
     const { clock, signal } = this.#options;
-    for (; ; await clock.sleep(LIMITS.heartbeatMs, signal)) {
+    for (; ; await this.#rest()) {
       if (signal.aborted) throw cancelled(this.#options.digest);
       await this.#pending;
       if (this.#failure) throw this.#failure;
@@ -152,6 +155,13 @@ class TrainingShell {
     }
   }
 
+  /** Until the next look: at once where a worker turned done. */
+  async #rest(): Promise<void> {
+    const { clock, signal } = this.#options;
+    await Promise.race([clock.sleep(LIMITS.heartbeatMs, signal), this.#done.promise]);
+    this.#done = makeDeferred();
+  }
+
   standing(): Standing {
     const { digest: run, numerics } = this.#options;
     return { kind: 'run', run, numerics, owners: [...new Set(this.members.laneOwner)] };
@@ -159,8 +169,14 @@ class TrainingShell {
 
   onHeartbeat(heartbeat: Heartbeat): void {
     const status = heartbeat.runs.find((each) => each.run === this.#options.digest);
-    if (status) this.#statuses.set(heartbeat.worker, status);
+    if (status) this.#onStatus(heartbeat.worker, status);
     this.#take({ kind: 'beat', heartbeat, nowMs: this.#options.clock.monotonicMs() });
+  }
+
+  #onStatus(worker: string, status: RunStatus): void {
+    if (status.phase === 'done' && this.#statuses.get(worker)?.phase !== 'done')
+      this.#done.resolve();
+    this.#statuses.set(worker, status);
   }
 
   #take(event: MembersEvent): void {

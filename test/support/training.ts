@@ -172,6 +172,7 @@ export function startTrainWorker(options: {
   const beat = (): void =>
     options.queue.publish(CHANNELS.heartbeat, heartbeatOf(worker, options.threads, host.status()));
   const beats = setInterval(beat, 300);
+  host.onTurn(beat);
   beat();
   const end = async (close: boolean): Promise<void> => {
     clearInterval(beats);

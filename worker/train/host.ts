@@ -17,6 +17,8 @@ export type TrainingHost = {
   status(): readonly RunStatus[];
   /** Threads of the child that training holds now: so many fewer are free for tasks. */
   threadsUsed(): number;
+  /** Calls back when there is what others wait for: rows loaded, the result committed, a failure, threads given back. */
+  onTurn(handler: () => void): void;
   close(): Promise<void>;
 };
 
@@ -25,6 +27,7 @@ export function startTrainingHost(options: TrainingHostOptions): TrainingHost {
   return {
     status: () => host.status(),
     threadsUsed: () => host.threadsUsed(),
+    onTurn: (handler) => host.onTurn(handler),
     close: () => host.close(),
   };
 }
@@ -42,6 +45,7 @@ class Host {
   readonly #failed = new Map<RunId, RunStatus>();
   #run: HostedRun | undefined;
   #unnamed = 0;
+  #turned: () => void = () => {};
   /** The run before this one, which gives its threads back first. */
   #left: HostedRun | undefined;
   #leaving: Promise<void> = Promise.resolve();
@@ -68,6 +72,9 @@ class Host {
   }
   threadsUsed(): number {
     return this.#run?.threads ?? 0;
+  }
+  onTurn(handler: () => void): void {
+    this.#turned = handler;
   }
 
   async close(): Promise<void> {
@@ -115,6 +122,7 @@ class Host {
       digest: run,
       scratch: join(scratch, `train-${run.slice(0, 16)}`),
       ready: this.#leaving,
+      onTurn: () => this.#turned(),
       onFailed: (status) => {
         this.#failed.set(run, status);
         if (this.#run?.digest === run) this.#leave();
@@ -130,6 +138,7 @@ class Host {
     this.#leaving = run.stop().catch((error: unknown) => {
       this.#options.log.warn('training left behind files', { run: run.digest, error });
     });
+    this.#turned();
   }
 
   /** Where `ended` was lost: a result, or silence for long, ends a run as well. */

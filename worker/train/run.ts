@@ -48,6 +48,8 @@ export type HostedRunOptions = TrainingHostOptions & {
   /** The child may be asked to begin once this is settled. */
   readonly ready: Promise<void>;
   readonly onFailed: (status: RunStatus) => void;
+  /** The status says what the coordinator waits for; it need not wait for the next heartbeat. */
+  readonly onTurn: () => void;
 };
 
 export class HostedRun {
@@ -109,9 +111,7 @@ export class HostedRun {
         this.#guard(() => this.#commit(message));
         break;
       case 'status':
-        if (message.status.round > this.#status.round) this.#losses = 0;
-        this.#status = message.status;
-        this.threads = message.threads;
+        this.#onStatus(message.status, message.threads);
         break;
       case 'failed':
         this.#fail(message.error);
@@ -120,6 +120,15 @@ export class HostedRun {
         this.#stopped?.();
         break;
     }
+  }
+
+  /** `done` is told once the result is committed: before that, nobody finds it. */
+  #onStatus(status: RunStatus, threads: number): void {
+    const before = this.#status;
+    if (status.round > before.round) this.#losses = 0;
+    this.#status = status;
+    this.threads = threads;
+    if (status.phase === 'ready' && before.phase !== 'ready') this.#options.onTurn();
   }
 
   /** The state is gone with the child: a new one joins like a worker that never had one. */
@@ -244,6 +253,7 @@ export class HostedRun {
       await createJson(store, commitKey('train', task, 1), descriptor);
     });
     this.#options.log.info('training committed', { run: this.digest, rounds: result.rounds });
+    this.#options.onTurn();
   }
 
   /** A store that is away is waited for as long as the run lives: rounds and state are in the child. */

@@ -110,6 +110,33 @@ test('runTraining() tells an epoch within a second of its checkpoint, and each o
   expect(trial.told).toEqual(numbered(3));
 });
 
+test('runTraining() returns as soon as a worker says that it is done, without the next second', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  await trial.clock.advance(second);
+  trial.at(14);
+  await trial.clock.advance(second / 4);
+  await trial.finish();
+  trial.at(15, 'done');
+  await trial.clock.advance(0);
+  expect((await running).result.rounds).toBe(15);
+});
+
+test('runTraining() whose worker is done before its result can be read looks once a second', async () => {
+  const trial = startTrial();
+  const running = trial.start();
+  await trial.clock.advance(second);
+  const before = trial.store.reads;
+  for (let n = 0; n < 20; n++) {
+    trial.at(15, 'done');
+    await trial.clock.advance(second / 10);
+  }
+  expect(trial.store.reads - before).toBeLessThanOrEqual(3);
+  await trial.finish();
+  await trial.clock.advance(second);
+  expect((await running).result.rounds).toBe(15);
+});
+
 test('runTraining() does not look at checkpoints every second while no epoch ends', async () => {
   const trial = startTrial();
   const running = trial.start();
