@@ -11,8 +11,8 @@ import { LIMITS } from '../common/limits.ts';
 import { numbersOf } from '../common/predict/prediction.ts';
 import { parseRows } from '../common/predict/rows.ts';
 import { entryKey } from '../common/store/journal.ts';
-import { parseStored, type Store } from '../common/store/store.ts';
-import { readStored } from '../common/stored/stored.ts';
+import type { Store } from '../common/store/store.ts';
+import { parseStoredAs, readStored } from '../common/stored/stored.ts';
 import { blobKey, type GoldenRows, type Manifest, versionsPrefix } from '../common/wire/model.ts';
 import { copyKey } from '../common/wire/task.ts';
 import { versionKey } from './catalog.ts';
@@ -112,7 +112,7 @@ function checkManifest(manifest: Manifest, model: string, version: number): Mani
 }
 
 async function readGolden(path: string): Promise<GoldenRows> {
-  return parseStored<GoldenRows>('the golden rows', await readFile(path));
+  return parseStoredAs('golden', path, await readFile(path));
 }
 
 /** Opens the version and replays its golden rows, as requests would. */

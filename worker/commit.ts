@@ -12,7 +12,8 @@ import { canonicalJson, type WorkerId } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
 import { eachOf } from '../common/store/each.ts';
-import { getJson, type Store } from '../common/store/store.ts';
+import type { Store } from '../common/store/store.ts';
+import { readStored } from '../common/stored/stored.ts';
 import {
   type Attempt,
   commitKey,
@@ -25,7 +26,7 @@ import type { Committed, Committer } from './group.ts';
 import type { Outcome } from './stage/runner.ts';
 
 export const fetchCommit = (store: Store, task: Task): Promise<Descriptor | undefined> =>
-  getJson<Descriptor>(store, commitKey(task.stage, task.task, task.commit));
+  readStored(store, commitKey(task.stage, task.task, task.commit), 'commit');
 
 export type Attempted = {
   readonly outcome: Outcome;

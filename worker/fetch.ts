@@ -10,9 +10,10 @@ import { LIMITS } from '../common/limits.ts';
 import type { TaskProgram } from '../common/stage/stages.ts';
 import { eachOf } from '../common/store/each.ts';
 import { fetchSparse } from '../common/store/ranges.ts';
-import { getJson, type Store } from '../common/store/store.ts';
+import type { Store } from '../common/store/store.ts';
 import { fetchVerified } from '../common/store/verified.ts';
 import { Groups } from '../common/stored/groups.ts';
+import { readStored } from '../common/stored/stored.ts';
 import {
   type BlobRef,
   commitKey,
@@ -96,7 +97,7 @@ export class Fetcher {
     const known = this.#programs.get(digest);
     if (known) return known;
     const key = programKey(digest);
-    const program = await getJson<TaskProgram>(this.#store, key);
+    const program = await readStored(this.#store, key, 'program');
     if (!program) throw missing(key);
     if (digestOf(program) !== digest) {
       throw new GristmillError('CHECKSUM_MISMATCH', `Cannot use ${key}: its digest is another one`);
@@ -112,7 +113,7 @@ export class Fetcher {
     await eachOf(refs, LIMITS.downloadsMax, async ({ stage, task, group }) => {
       const key = commitKey(stage, task, 1);
       const grouped = group === undefined ? undefined : (await groups.read(group)).get(task);
-      const descriptor = grouped ?? (await getJson<Descriptor>(this.#store, key));
+      const descriptor = grouped ?? (await readStored(this.#store, key, 'commit'));
       if (!descriptor) throw missing(key);
       found[task] = descriptor;
     });

@@ -1,10 +1,10 @@
 // A journal: an append-only list of numbered create-only objects. Compare-and-set is creating the next number.
 // In: a prefix and JSON entries. Out: the head, the entries, and who won a number.
 // Why padded to 12 digits: listings sort as text, and 9.json would come after 11.json.
-import { createJson, getJson, type Store } from './store.ts';
+import { createJson, type Store } from './store.ts';
 
 export type Entry<T> = { readonly n: number; readonly value: T };
-/** How an entry is read: as JSON of form 1, or through the door that knows its kind. */
+/** How an entry is read: through the door that knows its kind (common/stored). */
 export type Read<T> = (store: Store, key: string) => Promise<T | undefined>;
 
 export const entryKey = (prefix: string, n: number): string =>
@@ -18,7 +18,7 @@ export async function readAfter<T>(
   store: Store,
   prefix: string,
   after: number,
-  read: Read<T> = getJson,
+  read: Read<T>,
 ): Promise<Entry<T>[]> {
   const entries: Entry<T>[] = [];
   for (let count = 1; ; count = Math.min(2 * count, READS_MAX)) {
@@ -36,9 +36,6 @@ export async function readAfter<T>(
 /** Entries of one journal read at once. */
 const READS_MAX = 32;
 
-export const readAll = <T>(store: Store, prefix: string): Promise<Entry<T>[]> =>
-  readAfter<T>(store, prefix, 0);
-
 /**
  * The last entry, or undefined. Gallops from `known` (a number that is known to exist, or 0), so that
  * a long journal costs a handful of reads: numbers have no gaps, which makes them searchable.
@@ -46,8 +43,8 @@ export const readAll = <T>(store: Store, prefix: string): Promise<Entry<T>[]> =>
 export async function readHead<T>(
   store: Store,
   prefix: string,
-  known = 0,
-  read: Read<T> = getJson,
+  known: number,
+  read: Read<T>,
 ): Promise<Entry<T> | undefined> {
   const has = async (n: number): Promise<boolean> =>
     (await store.head(entryKey(prefix, n))) !== undefined;

@@ -46,31 +46,12 @@ export type Store = {
 };
 
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder();
 
 export const jsonBytes = (value: unknown): Uint8Array => ENCODER.encode(JSON.stringify(value));
 
-/** Creates `key` with a JSON value; tells whether this call made it or found it. */
+/** Creates `key` with a JSON value, which common/stored reads; tells whether this call made it or found it. */
 export const createJson = (store: Store, key: string, value: unknown): Promise<Created> =>
   store.create(key, jsonBytes(value));
-
-/** The parsed JSON object at `key`, or undefined. Its `formatVersion` must be 1. */
-export async function getJson<T>(store: Store, key: string): Promise<T | undefined> {
-  const bytes = await store.get(key);
-  if (!bytes) return undefined;
-  return parseStored<T>(key, bytes);
-}
-
-export function parseStored<T>(key: string, bytes: Uint8Array): T {
-  const value = JSON.parse(DECODER.decode(bytes)) as { formatVersion?: unknown };
-  if (value.formatVersion !== 1) {
-    throw new GristmillError(
-      'FORMAT_UNKNOWN',
-      `Cannot read ${key}: formatVersion is ${JSON.stringify(value.formatVersion)}, expected 1`,
-    );
-  }
-  return value as T;
-}
 
 /** Refuses a store in which a second create-only put succeeds. Run by every process that writes. */
 export async function selfTest(store: Store, token: string): Promise<void> {

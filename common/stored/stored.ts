@@ -3,20 +3,24 @@
 // Why a door: stores outlive programs. What an older program wrote is brought up to date here and nowhere else; what a
 // newer one wrote is refused by its number, before a field that means something else is believed.
 //
+// What does not pass here: what lies under its own SHA-256 (partials, scores, curves, the state of a training), written
+// and read by tasks whose names say by which code; and a gateway's scratch, where what cannot be read is not there.
+//
 // A number goes up only where an older program would misread the new form; both are then named in `forms`.
 import Type, { type TSchema } from 'typebox';
 import { GristmillError } from '../errors.ts';
 import type { WorkerId } from '../ids.ts';
-import { STAGE_NAMES } from '../stage/stages.ts';
-import type { TrainFigures } from '../stage/train.ts';
+import type { PrepareProgram } from '../stage/prepare.ts';
+import { STAGE_NAMES, type TaskProgram } from '../stage/stages.ts';
+import type { TrainFigures, TrainProgram, TrainResult } from '../stage/train.ts';
 import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from '../wire/explain.ts';
 import type { JobSpec } from '../wire/job/job.ts';
-import type { AliasEntry, GateEntry, Manifest, TestSetEntry } from '../wire/model.ts';
+import type { AliasEntry, GateEntry, GoldenRows, Manifest, TestSetEntry } from '../wire/model.ts';
 import type { Plan, PreparePins, SnapshotJson } from '../wire/plan.ts';
 import type { Checkpoint } from '../wire/round.ts';
-import type { Group } from '../wire/task.ts';
+import type { Descriptor, Failure, Group } from '../wire/task.ts';
 import type { Firing, TriggerCall, TriggerEntry } from '../wire/trigger.ts';
 import type { IndexCheckpoint, IndexEntry, JobEvent, StoredSpec } from '../wire/view.ts';
 import {
@@ -50,7 +54,15 @@ export type Stored = {
     readonly generation: number;
     readonly laneOwner: readonly WorkerId[];
   };
+  /** What lies at stages/<digest>.json, by who reads it. */
+  readonly program: TaskProgram;
+  readonly prepareProgram: PrepareProgram;
+  readonly trainProgram: TrainProgram;
+  readonly commit: Descriptor;
+  readonly trained: Descriptor<TrainResult>;
   readonly group: Group;
+  readonly failure: Failure;
+  readonly golden: GoldenRows;
   readonly checkpoint: Checkpoint & {
     readonly formatVersion: 1;
     /** That ended before it; earlier programs kept those in its bytes alone. */
@@ -149,6 +161,7 @@ const Text = Type.String();
 const Moment = Type.Number();
 const Open = Type.Object({});
 const Blob = Type.Object({ sha256: Hex, bytes: Count });
+const BlobRef = { key: Text, sha256: Hex, bytes: Count };
 const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 
 const SnapshotSchema = Type.Object({
@@ -194,6 +207,12 @@ const PinsSchema = Type.Object({
   taskCount: Count,
   rowCount: Count,
 });
+
+const descriptorOf = (result: TSchema) =>
+  Type.Object({
+    ...{ formatVersion: Type.Literal(1), task: Hex, stage: Text, result, attempt: Open },
+    message: Type.Optional(Open),
+  });
 
 const STORED = {
   spec: {
@@ -292,16 +311,60 @@ const STORED = {
     forms: asIs,
     schema: Type.Object({ slot: Text, dueAt: Moment }),
   },
+  program: { what: 'the program of a task', forms: asIs, schema: Type.Object({ kind: Text }) },
+  prepareProgram: {
+    what: 'the program of a prepare task',
+    forms: asIs,
+    schema: Type.Object({ kind: Type.Literal('prepare'), reads: Type.Array(Text) }),
+  },
+  trainProgram: {
+    what: 'the program of a training',
+    forms: asIs,
+    schema: Type.Object({
+      kind: Type.Literal('train'),
+      lanes: Count,
+      laneRows: Type.Array(Count),
+      parts: Type.Array(Type.Object({ ...BlobRef, rows: Count })),
+    }),
+  },
+  commit: { what: 'the result of a task', forms: asIs, schema: descriptorOf(Open) },
+  trained: {
+    what: 'the result of a training run',
+    forms: asIs,
+    schema: descriptorOf(
+      Type.Object({
+        rounds: Count,
+        rows: Count,
+        epochs: Type.Array(Open),
+        checkpoint: Type.Object(BlobRef),
+      }),
+    ),
+  },
+  failure: {
+    what: 'how an attempt failed',
+    forms: asIs,
+    schema: Type.Object({
+      ...{ task: Hex, stage: Text, worker: Text, at: Moment },
+      kind: Type.Union(['error', 'lost', 'corrupt'].map((kind) => Type.Literal(kind))),
+      corrupt: Type.Optional(Type.Object({ key: Text, copies: Count })),
+      error: Type.Object({ code: Text, message: Text }),
+      offer: Type.Optional(Type.Number()),
+    }),
+  },
+  golden: {
+    what: 'the golden rows of a version',
+    forms: asIs,
+    schema: Type.Object({
+      rows: Type.Array(Type.Object({ row: Open, prediction: Type.Unknown() })),
+    }),
+  },
   group: {
     what: 'a group of results',
     forms: asIs,
     schema: Type.Object({
       stage: Text,
       program: Hex,
-      descriptors: Type.Array(
-        Type.Object({ formatVersion: Type.Literal(1), task: Hex, stage: Text, attempt: Open }),
-        { minItems: 1 },
-      ),
+      descriptors: Type.Array(descriptorOf(Open), { minItems: 1 }),
     }),
   },
   generation: {
@@ -314,7 +377,7 @@ const STORED = {
     forms: asIs,
     schema: Type.Object({
       round: Count,
-      blob: Type.Object({ key: Text, sha256: Hex, bytes: Count }),
+      blob: Type.Object(BlobRef),
       epochs: Type.Optional(Type.Array(Open)),
     }),
   },

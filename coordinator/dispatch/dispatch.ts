@@ -12,7 +12,7 @@ import type { TaskId, WorkerId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
-import { readFailures, recordFailure } from '../../common/store/failures.ts';
+import { readFailures, recordFailure } from '../../common/stored/failures.ts';
 import type { Found } from '../../common/stored/groups.ts';
 import { type CorruptBlob, type Failure, groupsPrefix } from '../../common/wire/task.ts';
 import { Feed } from './feed.ts';

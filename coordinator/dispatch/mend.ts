@@ -3,7 +3,8 @@
 // Why the same task: its result is a function of what it reads, so the new copy has the bytes that every ref names.
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
+import type { Store } from '../../common/store/store.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import {
   type CorruptBlob,
   commitKey,
@@ -21,7 +22,11 @@ export async function planMend(store: Store, corrupt: CorruptBlob): Promise<Task
   let last: Descriptor | undefined;
   let commit = 0;
   for (;;) {
-    const next = await getJson<Descriptor>(store, commitKey(writer.stage, writer.task, commit + 1));
+    const next = await readStored(
+      store,
+      commitKey(writer.stage, writer.task, commit + 1),
+      'commit',
+    );
     if (!next) break;
     last = next;
     commit += 1;

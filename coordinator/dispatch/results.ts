@@ -4,9 +4,10 @@
 // pass; a task that is about to be offered again is worth a new one.
 import type { Clock } from '../../common/clock.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
+import type { Store } from '../../common/store/store.ts';
 import { type Descriptors, type Found, GroupIndex, Groups } from '../../common/stored/groups.ts';
-import { commitKey, type Descriptor, groupsPrefix, type Task } from '../../common/wire/task.ts';
+import { readStored } from '../../common/stored/stored.ts';
+import { commitKey, groupsPrefix, type Task } from '../../common/wire/task.ts';
 
 type Known = { readonly index: GroupIndex; listed: Promise<void> | undefined; listedMs: number };
 
@@ -39,7 +40,7 @@ export class Results {
 
   async #alone({ stage, task, commit }: Task): Promise<Found | undefined> {
     const key = commitKey(stage, task, commit);
-    const descriptor = await getJson<Descriptor>(this.#store, key);
+    const descriptor = await readStored(this.#store, key, 'commit');
     return descriptor && { descriptor };
   }
 

@@ -13,7 +13,7 @@ import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import type { TrainFigures, TrainProgram, TrainResult } from '../../common/stage/train.ts';
 import { append } from '../../common/store/journal.ts';
-import { getJson, type Store } from '../../common/store/store.ts';
+import type { Store } from '../../common/store/store.ts';
 import { readStored, readStoredHead } from '../../common/stored/stored.ts';
 import type { Heartbeat, RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint } from '../../common/wire/round.ts';
@@ -76,7 +76,7 @@ const readResult = ({
   store,
   digest,
 }: TrainingOptions): Promise<Descriptor<TrainResult> | undefined> =>
-  getJson(store, commitKey('train', taskIdOfRun(digest), 1));
+  readStored(store, commitKey('train', taskIdOfRun(digest), 1), 'trained');
 
 const generationsOf = (run: RunId): string => `checkpoints/${run}/generations`;
 

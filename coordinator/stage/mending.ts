@@ -4,8 +4,8 @@
 import { GristmillError, toWireError } from '../../common/errors.ts';
 import { type RunId, taskIdOfRun } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
-import { lastFailure, readFailures } from '../../common/store/failures.ts';
 import { corruptOf } from '../../common/store/verified.ts';
+import { lastFailure, readFailures } from '../../common/stored/failures.ts';
 import { mendBlob } from '../dispatch/offer.ts';
 import type { TaskContext } from './context.ts';
 

@@ -6,7 +6,7 @@ import { GristmillError } from '../../common/errors.ts';
 import type { Digest, JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { PrepareProgram } from '../../common/stage/prepare.ts';
-import { createJson, getJson } from '../../common/store/store.ts';
+import { createJson } from '../../common/store/store.ts';
 import { readStored, type Stored } from '../../common/stored/stored.ts';
 import { type Plan, sameForAll } from '../../common/wire/plan.ts';
 import { programKey } from '../../common/wire/task.ts';
@@ -112,7 +112,7 @@ async function sourceOfPins(
   const { known, ...source } = of;
   const { program: digest } = of.pins;
   if (known?.pins.program === digest) return { ...known, ...source };
-  const program = await getJson<PrepareProgram>(job.store, programKey(digest));
+  const program = await readStored(job.store, programKey(digest), 'prepareProgram');
   if (program) return { ...source, reads: program.reads, isNew: false };
   throw new GristmillError(
     'INTERNAL',

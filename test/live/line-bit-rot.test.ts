@@ -5,9 +5,10 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, expect, test } from 'vitest';
-import { getJson, type Store } from '../../common/store/store.ts';
+import type { Store } from '../../common/store/store.ts';
 import { type Descriptor, type Failure, writerOf } from '../../common/wire/task.ts';
 import type { JobView } from '../../common/wire/view.ts';
+import { getJson } from '../support/json.ts';
 import { answer, fingerprint, type Line, startLine } from '../support/line.ts';
 
 const SHORT = {

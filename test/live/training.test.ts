@@ -8,11 +8,11 @@ import { silentLog } from '../../common/log.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import { createMemoryQueue, type MemoryQueue } from '../../common/queue/memory.ts';
 import type { TrainResult } from '../../common/stage/train.ts';
-import { readAll } from '../../common/store/journal.ts';
 import { memoryStore } from '../../common/store/memory.ts';
 import type { Store } from '../../common/store/store.ts';
 import { type EpochFigures, runTraining } from '../../coordinator/rounds/run.ts';
 import { decodeMessage } from '../../worker/rounds/encode.ts';
+import { readAll } from '../support/json.ts';
 import {
   heartbeatsOf,
   makeSmallRun,

@@ -5,10 +5,10 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { pathToFileURL } from 'node:url';
 import { expect, test } from 'vitest';
-import { readAll } from '../../common/store/journal.ts';
-import { getJson } from '../../common/store/store.ts';
+
 import type { Firing, FiringView, TriggerView } from '../../common/wire/trigger.ts';
 import type { IndexEntry } from '../../common/wire/view.ts';
+import { getJson, readAll } from '../support/json.ts';
 import { answer, startLine, tripsJob, untilAnswers } from '../support/line.ts';
 import { freePort } from '../support/minio.ts';
 import { tempFolder } from '../support/runner.ts';

@@ -8,7 +8,7 @@ import { createMemoryQueue } from '../../common/queue/memory.ts';
 import type { TaskProgram } from '../../common/stage/stages.ts';
 import type { SplitRanges } from '../../common/stage/terms.ts';
 import { memoryStore } from '../../common/store/memory.ts';
-import { getJson } from '../../common/store/store.ts';
+
 import { type Plan, sameForAll } from '../../common/wire/plan.ts';
 import { type PartRef, programKey, type Task } from '../../common/wire/task.ts';
 import type { JobFact, TrainingView } from '../../common/wire/view.ts';
@@ -20,6 +20,7 @@ import type { Trained } from '../../coordinator/stage/train.ts';
 import coordinatorThread from '../../coordinator/thread.ts';
 import { startWorker } from '../../worker/supervisor.ts';
 import { inlineChild } from './inline-child.ts';
+import { getJson } from './json.ts';
 import { MODEL_BYTES } from './registry.ts';
 import { NUMERICS } from './tasks.ts';
 

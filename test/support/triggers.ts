@@ -3,7 +3,7 @@
 import type { Clock } from '../../common/clock.ts';
 import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { readAfter, readAll } from '../../common/store/journal.ts';
+
 import type { Store } from '../../common/store/store.ts';
 import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
 import type { IndexEntry, JobEvent } from '../../common/wire/view.ts';
@@ -11,6 +11,7 @@ import { JobJournal, journalPrefix } from '../../coordinator/job/journal.ts';
 import { enlistJob, INDEX_PREFIX } from '../../coordinator/job/submit.ts';
 import { foldView, NO_PROGRESS } from '../../coordinator/job/view.ts';
 import type { TriggerJobs } from '../../coordinator/trigger/triggers.ts';
+import { readAll } from './json.ts';
 
 export type StoredJobs = TriggerJobs & {
   /** Specs that a PUT had checked, in order. */
@@ -26,7 +27,7 @@ export function storedJobs(store: Store, clock: Clock): StoredJobs {
   let indexed = 0;
   const indexOf = async (job: JobId): Promise<IndexEntry | undefined> => {
     if (!index.has(job))
-      for (const { n, value } of await readAfter<IndexEntry>(store, INDEX_PREFIX, indexed)) {
+      for (const { n, value } of await readAll<IndexEntry>(store, INDEX_PREFIX, indexed)) {
         indexed = n;
         index.set(value.job, value);
       }

@@ -14,10 +14,11 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
-import type { TrainProgram, TrainResult } from '../../common/stage/train.ts';
-import { recordFailure } from '../../common/store/failures.ts';
-import { createJson, getJson, type Store } from '../../common/store/store.ts';
+import type { TrainResult } from '../../common/stage/train.ts';
+import { createJson, type Store } from '../../common/store/store.ts';
 import { corruptOf, getVerified } from '../../common/store/verified.ts';
+import { recordFailure } from '../../common/stored/failures.ts';
+import { readStored } from '../../common/stored/stored.ts';
 import type { RunStatus } from '../../common/wire/event.ts';
 import type { Checkpoint, RunView } from '../../common/wire/round.ts';
 import {
@@ -161,7 +162,7 @@ export class HostedRun {
     const { store, queue, worker, scratch, ready } = this.#options;
     await ready;
     const program = await this.#patiently(() =>
-      getJson<TrainProgram>(store, programKey(this.digest)),
+      readStored(store, programKey(this.digest), 'trainProgram'),
     );
     if (this.#abort.signal.aborted) return;
     if (!program) throw programMissing(this.digest);

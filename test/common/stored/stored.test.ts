@@ -201,3 +201,59 @@ test('a group of results must say whose they are, and hold some', () => {
     expect(() => parse(wrong)).toThrow('as a group of results');
   }
 });
+
+const BLOB = { key: 'k', sha256: 'b'.repeat(64), bytes: 3 };
+const DONE = { formatVersion: 1, task: 'a', stage: 'train', attempt: { worker: 'w-1' } };
+const FIGURES = { rounds: 5, rows: 40, epochs: [{ loss: 0.5 }], checkpoint: BLOB };
+/** What tasks leave and what they are made of, each with what it cannot do without. */
+const LEFT: readonly (readonly [StoredKind, object, string, object])[] = [
+  ['program', { kind: 'fit', where: null }, '/kind is missing', { where: null }],
+  [
+    'prepareProgram',
+    { kind: 'prepare', reads: ['x'] },
+    '/kind is "fit", expected "prepare"',
+    { kind: 'fit', reads: ['x'] },
+  ],
+  [
+    'trainProgram',
+    { kind: 'train', lanes: 2, laneRows: [8, 8], parts: [{ ...BLOB, rows: 16 }] },
+    '/parts/0/rows is missing',
+    { kind: 'train', lanes: 2, laneRows: [8, 8], parts: [BLOB] },
+  ],
+  ['commit', { ...DONE, result: {} }, '/result is missing', DONE],
+  [
+    'trained',
+    { ...DONE, result: FIGURES },
+    '/result/checkpoint/bytes is "3"',
+    { ...DONE, result: { ...FIGURES, checkpoint: { ...BLOB, bytes: '3' } } },
+  ],
+  [
+    'failure',
+    {
+      ...{ task: 'a', stage: 'fit', worker: 'w-1', kind: 'lost', at: 1 },
+      error: { code: 'WORKER_LOST', message: 'm' },
+    },
+    '/kind is "late"',
+    {
+      ...{ task: 'a', stage: 'fit', worker: 'w-1', kind: 'late', at: 1 },
+      error: { code: 'WORKER_LOST', message: 'm' },
+    },
+  ],
+  [
+    'golden',
+    { rows: [{ row: { x: 1 }, prediction: [0.5] }] },
+    '/rows/0/prediction is missing',
+    { rows: [{ row: { x: 1 } }] },
+  ],
+];
+
+test.each(LEFT)('parseStoredAs() takes a %s of its form alone', (kind, right, message, wrong) => {
+  const parse = (value: object) =>
+    parseStoredAs(kind, 'k.json', jsonBytes({ formatVersion: 1, ...value }));
+  expect(parse(right)).toMatchObject(right);
+  const refused = (words: string) =>
+    expect.objectContaining({ code: 'FORMAT_UNKNOWN', message: expect.stringContaining(words) });
+  expect(() => parse(wrong)).toThrow(refused(message));
+  const newer = jsonBytes({ ...right, formatVersion: 2 });
+  expect(() => parseStoredAs(kind, 'k.json', newer)).toThrow(refused('its formatVersion is 2'));
+});

@@ -5,13 +5,14 @@ import { LIMITS } from '../../../common/limits.ts';
 import { silentLog } from '../../../common/log.ts';
 import { createMemoryQueue } from '../../../common/queue/memory.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
-import { getJson, type Store } from '../../../common/store/store.ts';
+import type { Store } from '../../../common/store/store.ts';
 import { getVerified } from '../../../common/store/verified.ts';
 import { type BlobRef, commitKey, copyKey, type Descriptor } from '../../../common/wire/task.ts';
 import { planMend } from '../../../coordinator/dispatch/mend.ts';
 import { mendBlob, runTasks, type TaskRun } from '../../../coordinator/dispatch/offer.ts';
 import { watchWorkers } from '../../../coordinator/dispatch/workers.ts';
 import { createTestClock, type TestClock } from '../../support/clock.ts';
+import { getJson } from '../../support/json.ts';
 import { makeTasks } from '../../support/tasks.ts';
 import { startTestWorker } from '../../support/work.ts';
 

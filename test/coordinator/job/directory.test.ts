@@ -4,9 +4,10 @@ import { systemClock as clock } from '../../../common/clock.ts';
 import type { JobId } from '../../../common/ids.ts';
 import { silentLog as log } from '../../../common/log.ts';
 import { mapParallel } from '../../../common/parallel.ts';
-import { append, entryKey, readHead } from '../../../common/store/journal.ts';
+import { append, entryKey } from '../../../common/store/journal.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { createJson } from '../../../common/store/store.ts';
+import { readStoredHead } from '../../../common/stored/stored.ts';
 import { checkJob, type JobState } from '../../../common/wire/job/job.ts';
 import type { IndexEntry, JobEvent } from '../../../common/wire/view.ts';
 import { CHECKPOINT_PREFIX, Directory } from '../../../coordinator/job/directory.ts';
@@ -57,7 +58,7 @@ describe('with ten thousand jobs that are over, of an older program', () => {
     await first.start();
     await first.writeCheckpoint();
     expect(numbersOf(first.open)).toEqual([10_001]);
-    const { value } = (await readHead<{ upTo: number; open: number[] }>(store, CHECKPOINT_PREFIX))!;
+    const { value } = (await readStoredHead(store, CHECKPOINT_PREFIX, 'ends'))!;
     expect(value).toMatchObject({ upTo: 10_001, open: [10_001] });
 
     const next = open(store);

@@ -1,7 +1,7 @@
 // A store that another program wrote into, or that rotted: what cannot be read is one job's matter, and all others go on.
 import { expect, test } from 'vitest';
 import { type JobId, jobIdOf } from '../../../common/ids.ts';
-import { append, appendNext, entryKey, readAll } from '../../../common/store/journal.ts';
+import { append, appendNext, entryKey } from '../../../common/store/journal.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { createJson } from '../../../common/store/store.ts';
 import { checkJob } from '../../../common/wire/job/job.ts';
@@ -10,6 +10,7 @@ import { CHECKPOINT_PREFIX } from '../../../coordinator/job/directory.ts';
 import { journalPrefix } from '../../../coordinator/job/journal.ts';
 import { INDEX_PREFIX, specKey } from '../../../coordinator/job/submit.ts';
 import { makeService, until } from '../../support/job-service.ts';
+import { readAll } from '../../support/json.ts';
 
 const idOf = (name: string): JobId => jobIdOf('client', name);
 const bytesOf = (text: string): Uint8Array => new TextEncoder().encode(text);

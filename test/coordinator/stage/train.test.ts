@@ -5,11 +5,12 @@ import { type Digest, type RunId, taskIdOfRun, type WorkerId } from '../../../co
 import type { LabelKind } from '../../../common/objective/objectives.ts';
 import { CHANNELS } from '../../../common/queue/channels.ts';
 import type { TrainProgram, TrainResult } from '../../../common/stage/train.ts';
-import { createJson, getJson } from '../../../common/store/store.ts';
+import { createJson } from '../../../common/store/store.ts';
 import { commitKey, programKey } from '../../../common/wire/task.ts';
 import type { FeatureSet } from '../../../coordinator/compile/tree.ts';
 import type { TrainingContext } from '../../../coordinator/stage/context.ts';
 import { trainModel } from '../../../coordinator/stage/train.ts';
+import { getJson } from '../../support/json.ts';
 import { GIVEN, RANGES, stageJob } from '../../support/stage-job.ts';
 import { NUMERICS } from '../../support/tasks.ts';
 
@@ -71,10 +72,11 @@ async function finishRounds(w: Job): Promise<{ run: RunId; program: TrainProgram
   const found = await runOf(w);
   const { run } = found;
   const attempt = { cpuSeconds: 0 };
-  const key = commitKey('train', taskIdOfRun(run), 1);
+  const task = taskIdOfRun(run);
   w.queue.publish(CHANNELS.heartbeat, beatOf(run));
   while (w.shown.length < 2) await new Promise((resolve) => setTimeout(resolve, 10));
-  await createJson(w.store, key, { formatVersion: 1, result: RESULT, attempt });
+  const trained = { formatVersion: 1, task, stage: 'train', result: RESULT, attempt };
+  await createJson(w.store, commitKey('train', task, 1), trained);
   return found;
 }
 

@@ -4,13 +4,13 @@ import { GristmillError } from '../../../common/errors.ts';
 import type { JobId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { silentLog } from '../../../common/log.ts';
-import { readAll } from '../../../common/store/journal.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { jsonBytes, type Store } from '../../../common/store/store.ts';
 import type { IndexEntry } from '../../../common/wire/view.ts';
 import { INDEX_PREFIX } from '../../../coordinator/job/submit.ts';
 import { TriggerService } from '../../../coordinator/trigger/service.ts';
 import { createTestClock } from '../../support/clock.ts';
+import { readAll } from '../../support/json.ts';
 import { storedJobs } from '../../support/triggers.ts';
 
 const HOUR = 3_600_000;

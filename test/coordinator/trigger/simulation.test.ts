@@ -5,15 +5,16 @@ import { expect, test } from 'vitest';
 import type { JobId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { silentLog } from '../../../common/log.ts';
-import { readAfter, readAll } from '../../../common/store/journal.ts';
+
 import { memoryStore } from '../../../common/store/memory.ts';
-import { getJson, jsonBytes, type Store } from '../../../common/store/store.ts';
+import { jsonBytes, type Store } from '../../../common/store/store.ts';
 import type { Firing } from '../../../common/wire/trigger.ts';
 import type { IndexEntry } from '../../../common/wire/view.ts';
 import { INDEX_PREFIX } from '../../../coordinator/job/submit.ts';
 import { scheduleOf } from '../../../coordinator/trigger/on/on.ts';
 import { TriggerService } from '../../../coordinator/trigger/service.ts';
 import { isCall, jobOfSlot, slotOf } from '../../../coordinator/trigger/slots.ts';
+import { getJson, readAll } from '../../support/json.ts';
 import { randomFrom } from '../../support/random.ts';
 import { storedJobs } from '../../support/triggers.ts';
 
@@ -104,7 +105,7 @@ async function simulate(seed: number, days: number) {
   while (now < T0 + days * 24 * HOUR) {
     now = nextLook(now, random);
     await Promise.all([step(0), step(1)]);
-    for (const { n, value } of await readAfter<IndexEntry>(store, INDEX_PREFIX, indexed)) {
+    for (const { n, value } of await readAll<IndexEntry>(store, INDEX_PREFIX, indexed)) {
       indexed = n;
       if (!ends.has(value.job)) ends.set(value.job, now + random() * 5 * HOUR);
     }

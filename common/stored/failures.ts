@@ -3,8 +3,9 @@
 // Why in the store: the broker's delivery counts rise with every lapsed lease and die with the stream. Each names the
 // offer that it answers, so that a run tells its own failures from earlier ones without listing the folder first.
 import type { TaskId } from '../ids.ts';
+import { createJson, type Store } from '../store/store.ts';
 import { type Failure, failureKey } from '../wire/task.ts';
-import { createJson, getJson, type Store } from './store.ts';
+import { readStored } from './stored.ts';
 
 export async function recordFailure(store: Store, failure: Failure): Promise<number> {
   for (let n = (await failureNumbers(store, failure.task)).length + 1; ; n++) {
@@ -20,7 +21,7 @@ export async function readFailures(
 ): Promise<readonly Failure[]> {
   const numbers = (await failureNumbers(store, task)).filter((n) => n > after);
   const failures = await Promise.all(
-    numbers.map((n) => getJson<Failure>(store, failureKey(task, n))),
+    numbers.map((n) => readStored(store, failureKey(task, n), 'failure')),
   );
   return failures.filter(
     (failure) => failure !== undefined && (failure.offer ?? 0) >= offeredFrom,
