@@ -12,6 +12,7 @@ import {
   mergeMoments,
 } from '../../../common/algorithm/statistics.ts';
 import { LIMITS } from '../../../common/limits.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const empty: FitPartial = { moments: {}, quantiles: {}, frequent: {}, missing: {}, counts: null };
 
@@ -62,11 +63,11 @@ test('mergeFit() refuses a vocabulary as soon as it is too large, wherever that 
   expect(both.frequent.f).toHaveLength(LIMITS.vocabularyMax);
   expect(both.frequent.f![50_000]).toEqual(['050000', 2]);
   expect(() => mergeFit(partial(0, 60_000), partial(40_000, 60_001))).toThrow(
-    'at least 100001 distinct values, expected at most 100000',
+    refusal('PLAN_TOO_LARGE', 'at least 100001 distinct values, expected at most 100000'),
   );
   const long = partial(0, 2, 'x'.repeat(LIMITS.vocabularyCharactersMax / 2));
   expect(() => checkVocabulary(long.frequent.f!)).toThrow(
-    '2 distinct values have 33554444 characters',
+    refusal('PLAN_TOO_LARGE', '2 distinct values have 33554444 characters'),
   );
 });
 
@@ -135,7 +136,7 @@ test('frequent values come by count, ties by UTF-8 bytes, whatever the order of 
 test('fittedValues() names a statistic that no training row has a value for', () => {
   const statistic = { id: 'm', kind: 'moments', sql: '"x"' } as const;
   expect(() => fittedValues([statistic], { ...empty, moments: { m: [0, 0, 0] } })).toThrow(
-    /Cannot fit moments of "x": 0 training rows/,
+    refusal('FEATURE_MISSING', 'Cannot fit moments of "x": 0 training rows'),
   );
 });
 
@@ -185,7 +186,10 @@ test('fittedValues() of a quantile without values names it, shortened', () => {
   const sql = `${'x'.repeat(200)}tail`;
   const statistic = { id: 'q', kind: 'quantile', p: 0.5, sql } as const;
   expect(() => fittedValues([statistic], { ...empty, quantiles: { q: [] } })).toThrow(
-    `Cannot fit quantile of ${'x'.repeat(200)}: 0 training rows hold a finite value`,
+    refusal(
+      'FEATURE_MISSING',
+      `Cannot fit quantile of ${'x'.repeat(200)}: 0 training rows hold a finite value`,
+    ),
   );
 });
 
