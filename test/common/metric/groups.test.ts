@@ -1,6 +1,7 @@
 // Figures of rows that lie in many places: the tree of partials against all rows in one memory.
 // Bits are equal where one place reads all rows; an AUC is equal wherever they lie; other sums to 1e-12.
 import { expect, test } from 'vitest';
+import { LIMITS } from '../../../common/limits.ts';
 import { RUN_WORDS } from '../../../common/metric/curve.ts';
 import {
   finishGroups,
@@ -166,6 +167,114 @@ function split(rows: readonly Row[], count: number): Row[][] {
     rows.slice(cuts[i - 1] ?? 0, cuts[i] ?? rows.length),
   );
 }
+
+/** Rows by the letters of their values: 'aab' is two rows of a and one of b. */
+const lettered = (letters: string): Row[] =>
+  [...letters].map((value, i) => ({ score: i / 8, label: i % 2, value }));
+const SMALL = { chunkRows: 3, groupsMax: 2, fanIn: 2 };
+
+test('foldTable() begins another run of sums where one more group would be too many', () => {
+  const rows = lettered('abcabbbbbbbb');
+  const blocks = (start: number) => blocksOf(rows, start, true);
+  const { sums } = foldTable(['mae'], { table: 7, blocks, spill: new Memory().spill }, SMALL);
+  const told = sums.map((groups) => [...groups()].map(({ value, rows: count }) => [value, count]));
+  expect(told.map((run) => run.join(' '))).toEqual(['a,1 b,1', 'a,1 c,1', 'b,8']);
+});
+
+test('foldTable() tells a curve a chunk of rows, and none where no metric is one', () => {
+  const blocks = (start: number) => blocksOf(lettered('aaaaaaa'), start, true);
+  const { spill } = new Memory();
+  const of = { table: 7, blocks, spill };
+  expect(foldTable(['auc'], of, SMALL).curves).toHaveLength(3);
+  expect(foldTable(['mae'], of, SMALL)).toMatchObject({ sums: { length: 1 }, curves: [] });
+});
+
+test('foldTable() reads the rows of a run as often as its metrics need, and none behind them', () => {
+  const rows = lettered(`${'a'.repeat(10)}${'b'.repeat(18)}`);
+  const read: string[] = [];
+  function* blocks(start: number): Generator<GroupedRows> {
+    for (const block of blocksOf(rows, start, true)) {
+      read.push(block.values.join(''));
+      yield block;
+    }
+  }
+  const of = { table: 7, blocks, spill: new Memory().spill };
+  foldTable(['r2'], of, { ...SMALL, groupsMax: 1 });
+  const [ofA, ofB] = ['a ab', 'b b b'];
+  expect(read.join(' ')).toBe([ofA, ofA, ofB, ofB].join(' '));
+});
+
+test('foldTable() finds the scores of a row by how wide rows are', () => {
+  const rows = lettered('abbab');
+  const names = ['mae', 'auc'] as const;
+  const figures = (width: number) => {
+    function* blocks(start: number): Generator<GroupedRows> {
+      for (const block of blocksOf(rows, start, true)) {
+        const scores = [...block.scores].flatMap((score) => [score, 99].slice(0, width));
+        yield { ...block, width, scores: Float32Array.from(scores) };
+      }
+    }
+    const table = foldTable(names, { table: TABLE_SLICES, blocks, spill: new Memory().spill });
+    const of = { metrics: names, slices: ['value'] };
+    return finishGroups(of, mergeGroups(names, sourcesOf([table])));
+  };
+  expect(figures(2)).toEqual(figures(1));
+});
+
+test('joinGroups() spills only what is more than can be open at once, and nothing that is empty', () => {
+  const groups: Groups = () => [{ table: 0, value: '', rows: 1, sums: [[1, 2]], curves: [] }];
+  for (const [sources, spills] of [
+    [1, 0],
+    [2, 0],
+    [3, 2],
+    [4, 2],
+    [5, 5], // three, then two
+  ] as const) {
+    const memory = new Memory();
+    const given = Array.from({ length: sources }, () => groups);
+    const joined = [...joinGroups(['mae'], given, { spill: memory.spill, fanIn: 2 })()];
+    expect(joined).toMatchObject([{ rows: sources, value: '' }]);
+    expect([sources, memory.spills]).toEqual([sources, spills]);
+  }
+});
+
+test('finishGroups() refuses a group whose sums nobody told', () => {
+  const group: Group = { table: TABLE_ALL, value: '', rows: 1, sums: null, curves: [] };
+  expect(() => finishGroups({ metrics: ['mae'], slices: [] }, [group])).toThrow(
+    'sums of every group are told somewhere',
+  );
+});
+
+test('finishGroups() lists the largest groups, equal ones as they came, and reads no curve of one too small', () => {
+  const most = LIMITS.sliceValuesMax;
+  const [runs, reads] = [Uint32Array.of(1, 1, 1), new Set<string>()];
+  function* curveOf(name: string) {
+    reads.add(name);
+    yield runs;
+  }
+  const groupOf = (rows: number, name: string): Group => ({
+    ...{ table: TABLE_SLICES, value: name, rows, sums: [] },
+    curves: [curveOf(name)],
+  });
+  const many = (count: number, rows: number, name: string) =>
+    Array.from({ length: count }, (_, i) => groupOf(rows, `${name}${i}`));
+  const groups = [
+    ...many(most - 1, 7, 'seven'),
+    ...many(most + 1, 5, 'five'), // twice as many as are listed: one of five rows is the least
+    ...many(1, 4, 'four'),
+    ...many(1, 5, 'late'),
+    ...many(2, 6, 'six'),
+    ...many(1, 9, 'nine'),
+  ];
+  const { slices } = finishGroups({ metrics: ['auc'], slices: ['value'] }, groups);
+  const listed = slices.value!.map(({ value }) => value);
+  expect(listed).toHaveLength(most);
+  expect(listed.slice(0, 3)).toEqual(['nine0', 'seven0', 'seven1']);
+  expect(listed.slice(-1)).toEqual([`seven${most - 2}`]);
+  expect(reads).not.toContain('four0');
+  expect(reads).not.toContain('late0');
+  expect(reads).toContain('six1');
+});
 
 test.each(['binary', 'regression'] as const)(
   '%s: parts of one leaf give the bits of all rows in one memory, however small the chunks',
