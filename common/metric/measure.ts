@@ -30,7 +30,6 @@ export type Pairs = () => Iterable<Pair>;
 
 export function metricsOf(names: readonly MetricName[], scored: Scored): Metrics {
   assertFinite(scored);
-  if (scored.labels.length === 0) return {};
   const rows: Rows = () => [scored];
   return figuresOf(names, (name) => {
     const metric = METRICS[name];

@@ -5,6 +5,7 @@ import { Sum } from '../../../common/algorithm/sum.ts';
 import { areaWalk, groupsOf, keysOf, runsOf } from '../../../common/metric/curve.ts';
 import { covarianceOfAreas } from '../../../common/metric/delong.ts';
 import {
+  assertFinite,
   type Comparison,
   changePartial,
   compareScores as compare,
@@ -17,6 +18,7 @@ import type { CurveMetric, Scored } from '../../../common/metric/metric.ts';
 import { METRICS } from '../../../common/metric/metrics.ts';
 import { LABEL_KINDS, type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
+import { refusal } from '../../support/refusal.ts';
 
 const seed = Number(process.env.SEED ?? 1);
 const floats = (...values: number[]): Float32Array => Float32Array.from(values);
@@ -110,13 +112,46 @@ test('metricsOf() clips certain mistakes, and leaves out what is undefined', () 
   expect(
     metricsOf('regression', { scores: floats(1, 2), labels: floats(3, 3) }),
   ).not.toHaveProperty('r2');
-  expect(metricsOf('binary', { scores: floats(), labels: floats() })).toEqual({});
+  for (const label of LABEL_KINDS)
+    expect(metricsOf(label, { scores: floats(), labels: floats() })).toEqual({});
 });
 
-test('metricsOf() refuses a prediction that is no number', () => {
-  expect(() =>
-    metricsOf('binary', { scores: floats(0.5, Number.NaN), labels: floats(0, 1) }),
-  ).toThrow('scored row 1 has the prediction NaN');
+test.each<[string, Partial<Scored>, string]>([
+  ['a prediction', { scores: floats(0.5, Number.NaN) }, 'row 1 has the prediction NaN'],
+  [
+    'one of a row',
+    { width: 2, scores: floats(1, 1, 1, Infinity) },
+    '1 has the prediction Infinity',
+  ],
+  ['the first of a row', { width: 2, scores: floats(1, 1, -Infinity, 1) }, 'prediction -Infinity'],
+  ['the first row', { width: 2, scores: floats(1, Number.NaN, 1, 1) }, 'row 0 has the prediction'],
+  ['a label', { labels: floats(0, Number.NaN) }, 'row 1 has the label NaN'],
+  ['both', { scores: floats(Infinity, 1), labels: floats(0, Number.NaN) }, 'row 0 has the pred'],
+])('metricsOf() refuses what is no number, and says where: %s', (_what, wrong, words) => {
+  const right = { width: 1, scores: floats(0.5, 0.5), labels: floats(0, 1) };
+  const measured = () => measure(OBJECTIVES.binary.metrics, { ...right, ...wrong });
+  expect(measured).toThrow(refusal('MODEL_INVALID', words));
+});
+
+test('assertFinite() counts from the number of the first row', () => {
+  const scored = { width: 1, scores: floats(0.5), labels: floats(Number.NaN) };
+  expect(() => assertFinite(scored, 7)).toThrow(refusal('MODEL_INVALID', 'scored row 7 has'));
+});
+
+test('assertFinite() refuses scores that are more or fewer than those of the labels', () => {
+  for (const count of [0, 3, 5]) {
+    const scored = { width: 2, scores: new Float32Array(count), labels: floats(0, 1) };
+    expect(() => assertFinite(scored)).toThrow(
+      refusal('INTERNAL', `${count} scores: there are 2 labels, expected 2 scores for each`),
+    );
+  }
+});
+
+test('changePartial() of a curve needs the curves of all rows', () => {
+  const pair = { width: 1, champion: floats(1), challenger: floats(0), labels: floats(1) };
+  expect(() => changePartial('auc', () => [pair], { draw: { seed: 0, path: [] } })).toThrow(
+    refusal('INTERNAL', 'Cannot compare by auc: there are no curves'),
+  );
 });
 
 test('constantMetrics() of the mean is AUC one half and R² zero', () => {
