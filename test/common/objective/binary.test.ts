@@ -2,6 +2,8 @@
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../common/limits.ts';
 import { binary, PROBABILITY_LEAST } from '../../../common/objective/binary.ts';
+import { UNSCALED } from '../../../common/objective/objective.ts';
+import { resultOf } from '../../support/operators.ts';
 
 const BINS = LIMITS.validationBins;
 
@@ -100,3 +102,15 @@ test('a binary label is learned and told as it is', () => {
   expect(binary.lossUnit({ mean: 5, std: 2 })).toBe(1);
   expect(binary.baseline(0.25)).toEqual([0.25]);
 });
+
+test.each([-2, 0, 1.5])(
+  'the graph of a score of %f: its sigmoid, and the log loss of that',
+  (z) => {
+    const p = 1 / (1 + Math.exp(-z));
+    const { prediction, losses } = binary.graph;
+    expect(resultOf({ z }, (b) => prediction(b, 'z', UNSCALED))).toBeCloseTo(p, 12);
+    const of = { score: 'z', label: 'y', scale: UNSCALED };
+    expect(resultOf({ z, y: 1 }, (b) => losses(b, of))).toBeCloseTo(-Math.log(p), 12);
+    expect(resultOf({ z, y: 0 }, (b) => losses(b, of))).toBeCloseTo(-Math.log(1 - p), 12);
+  },
+);

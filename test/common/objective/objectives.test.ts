@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest';
 import {
   isMetricOf,
+  METRICS_IN_WORDS,
   mainMetric,
   metricNames,
   OBJECTIVES,
@@ -29,4 +30,11 @@ test('mainMetric() is what gates compare by, else what training minimizes, else 
   expect(mainMetric({ mae: 1, mse: 1 })).toBe('mse');
   expect(mainMetric({ accuracy: 0.9, brier: 0.1 })).toBe('accuracy');
   expect(mainMetric({})).toBe('');
+});
+
+test('METRICS_IN_WORDS has a part for each objective: its name, then its metrics', () => {
+  expect(METRICS_IN_WORDS.split('; ')).toEqual([
+    'binary: logLoss, brier, accuracy, auc',
+    'regression: mse, mae, r2',
+  ]);
 });

@@ -1,6 +1,7 @@
 // The regression objective by itself: which labels it takes, how they are scaled, what it adds and says.
 import { expect, test } from 'vitest';
 import { regression } from '../../../common/objective/regression.ts';
+import { resultOf } from '../../support/operators.ts';
 
 const scaleOf = (mean: number, std: number) => regression.label.scaleOf([mean, std], 9);
 
@@ -87,4 +88,13 @@ test('words of a number: its range, and its one value', () => {
   expect(describe(none, show)).toBe('regression, 0.0 to 0.0, mean 0.0, deviation 0.0');
   expect(constant({ ...none, min: 4, max: 4 }, show)).toBe('4.0');
   expect(constant({ ...none, min: 4, max: 5 }, show)).toBeNull();
+});
+
+test('the graph of a score: the label that it stands for, and its squared error in deviations', () => {
+  const scale = { mean: 10, std: 4 };
+  const { prediction, losses } = regression.graph;
+  expect(resultOf({ z: 1.5 }, (b) => prediction(b, 'z', scale))).toBe(16);
+  const of = { score: 'z', label: 'y', scale };
+  expect(resultOf({ z: 1.5, y: 16 }, (b) => losses(b, of))).toBe(0);
+  expect(resultOf({ z: 1.5, y: 6 }, (b) => losses(b, of))).toBe(6.25); // y is −1 deviation
 });
