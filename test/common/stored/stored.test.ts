@@ -13,7 +13,7 @@ import {
 import { sameForAll } from '../../../common/wire/plan.ts';
 import { olderStore, recordedOf } from '../../support/older.ts';
 
-/** Which kind lies under which key. */
+/** Which kind lies under which key, some under two: they have two readers. */
 const KINDS: readonly (readonly [RegExp, StoredKind])[] = [
   [/^jobs\/index\//, 'index'],
   [/^jobs\/[^/]+\/spec\.json$/, 'spec'],
@@ -29,13 +29,17 @@ const KINDS: readonly (readonly [RegExp, StoredKind])[] = [
   [/^triggers\/[^/]+\/calls\//, 'call'],
   [/\/generations\//, 'generation'],
   [/^checkpoints\/[^/]+\/\d+\.json$/, 'checkpoint'],
+  [/^failures\//, 'failure'],
+  [/\/blobs\//, 'golden'],
+  [/^parts\//, 'commit'],
+  [/^parts\/train\/f55cf7/, 'trained'],
+  [/^stages\//, 'program'],
+  [/^stages\/81d8d7/, 'prepareProgram'],
+  [/^stages\/f55cf7/, 'trainProgram'],
 ];
-const kindOf = (key: string): StoredKind | undefined =>
-  KINDS.find(([pattern]) => pattern.test(key))?.[1];
-const recorded = Object.entries(recordedOf('e391da8').store).flatMap(([key, value]) => {
-  const kind = kindOf(key);
-  return kind ? [[kind, key, value] as const] : [];
-});
+const recorded = Object.entries(recordedOf('e391da8').store).flatMap(([key, value]) =>
+  KINDS.filter(([pattern]) => pattern.test(key)).map(([, kind]) => [kind, key, value] as const),
+);
 const JOB = 'jobs/j-f30ff5c940d873b11b64';
 
 test('every kind stands among what e391da8 wrote', () => {
