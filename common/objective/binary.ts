@@ -1,5 +1,7 @@
 // Which of two: a BOOLEAN label, a probability.
 // In: labels 0 and 1. Out: a logit through a sigmoid, trained by log loss, told by AUC.
+// Why Softplus(z) − z·y: the same as max(z,0) − z·y + ln(1+e^−|z|), but its derivative is σ(z) − y also at z = 0,
+// where the pieces of the other form have none.
 //
 //   validation  [ loss sum | rows | positives per bin … | negatives per bin … ]
 import { GristmillError } from '../errors.ts';

@@ -2,6 +2,11 @@
 // In: calls on paths and descriptors. Out: their results, as values or promises: callers await both alike.
 // Why at once: handing mkdir(2) to a thread and back costs more than mkdir(2); a create made 9 such trips, now 2.
 // Why not always: a network file system can stand still, and a process with it. A flush always waits, so never at once.
+//
+// Per create, 64 in flight, 2 vCPUs, ext4: 157 µs user + 257 µs system through the pool, 78 + 200 µs at once; 1,050–1,230
+// and 3,300–3,550 creates/s. A trap for who measures: ext4 without a journal (some virtual machines) passes over inodes
+// deleted in the last minutes one by one, so that after a large `rm -r` a create nearby takes 0.4–0.8 ms of CPU instead of
+// 0.02: measure below a fresh folder of `/`.
 import * as fs from 'node:fs';
 import { statfs } from 'node:fs/promises';
 import { promisify } from 'node:util';

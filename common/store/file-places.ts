@@ -1,6 +1,8 @@
 // Where the keys of a file store lie on the disk, and that they lie below its root.
 // In: keys. Out: paths, open files and states; INPUT_OUTSIDE where a symbolic link leads out.
-// Why on each opening: a link can be put there after the store was opened. The open file itself is asked where it lies.
+// Why on each opening: a link can be put there after the store was opened. The open file itself is asked where it lies
+// (/proc/self/fd, Linux): one call, where realpath(3) makes one for each folder above it, and no moment between asking and
+// opening. Elsewhere realpath first.
 import { type BigIntStats, constants, existsSync } from 'node:fs';
 import * as fs from 'node:fs/promises';
 import { join, sep } from 'node:path';

@@ -1,6 +1,7 @@
 // Folders of a file store: made once, their entries flushed to the disk in groups.
 // In: paths below a root. Out: promises that resolve once the folder's entries are durable.
 // Why groups: 32 creates in one folder need one fsync that begins after the last link, not 32.
+// Why folders are never removed, and empty ones hidden instead: a folder's entry, once flushed, stays flushed.
 import { constants } from 'node:fs';
 import { dirname } from 'node:path';
 import { LIMITS } from '../limits.ts';

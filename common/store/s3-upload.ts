@@ -1,6 +1,7 @@
 // One large file into one object: parts that can be sent again, and a create-only completion.
 // In: a local file. Out: an upload that continues where a failed attempt stopped.
 // Why If-None-Match on the completion: it is the call that makes the object appear.
+// Why parts have a budget of retries of their own: 160 GB through 1 % of 503 must not fail for their size.
 import * as fs from 'node:fs/promises';
 import type { Client } from 'minio';
 import { LIMITS } from '../limits.ts';

@@ -1,6 +1,7 @@
 // Parts of a time: a row each, with both targets.
 // In: nothing. Out: for each part its range, its SQL and its ONNX nodes over the calendar numbers of a time in UTC.
-// Why int64 arithmetic: ONNX has no dates, and float64 would lose microseconds.
+// Why int64 arithmetic: ONNX has no dates, and float64 would lose microseconds. Days are counted from 0000-03-01: no
+// integer division meets a negative number, and the leap day comes last; month and day stand in tables of 366 days.
 import type { GraphBuilder } from '../../common/onnx/build.ts';
 import type { FeatureFunction } from './probes.ts';
 

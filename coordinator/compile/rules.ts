@@ -142,7 +142,8 @@ function gather(at: At, dy: string): Gradients {
   const dims = shape.map((dim) => (typeof dim === 'number' ? dim : at.refuse(`a table of ${dim}`)));
   if (type !== 'float' && type !== 'double') return at.refuse(`a table of ${type}`);
   // Added row by row in the order of `indices` on one thread: the same bits every time. A table of zeros
-  // costs one copy a call; Flights, V = 674, H = 128: see the README for what else was tried.
+  // costs one copy a call. Flights (V = 674, H = 128, 128 rows a call): 27 of 287 µs of kernels, that copy included, and
+  // 40 µs forward, so no sparser form was tried. One-hot and a matrix product: 55 ms against 9.6 ms at 4,096 rows.
   const zeros = at.b.zeros(type, dims);
   const rows = at.b.node('Unsqueeze', [indices, at.b.int64([-1])]);
   const reduction: Attribute = { kind: 'string', value: 'add' };

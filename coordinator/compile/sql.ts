@@ -2,6 +2,7 @@
 // In: a FeatureSet and its fitted values. Out: one expression a model input; casts that make a part's columns.
 // Why guards everywhere: SQL must give ONNX's answer where DuckDB raises (ln, casts to FLOAT) or orders NaN
 // above all. Invariants: a number is DOUBLE, NULL where missing, never NaN; a condition is never NULL.
+// Why x / 0 is missing and not infinite: an infinite feature is 1e30 after the clip, which no model survives.
 import { GristmillError, unreachable } from '../../common/errors.ts';
 import { quoteName, quoteText, sqlNumber } from '../../common/sql.ts';
 import type { FittedValue, LoadSql, RawColumn } from '../../common/stage/terms.ts';
@@ -112,6 +113,7 @@ export function numberSql(node: NumberNode, fitted: FittedValues): string {
       return `nullif(${sql(node.left)} ${node.op} ${right}, 'nan'::DOUBLE)`;
     }
     case 'clip': {
+      // not least and greatest: they skip NULL
       const [x, low, high] = [sql(node.of), sqlNumber(node.low), sqlNumber(node.high)];
       return `CASE WHEN ${x} < ${low} THEN ${low} WHEN ${x} > ${high} THEN ${high} ELSE ${x} END`;
     }

@@ -1,14 +1,14 @@
-// Checks that the README's table of feature functions is the one that compiles.
-// In: FUNCTIONS, OPERATORS, README.md. Out: the same rows. Why: documentation that differs is worse than none.
+// Checks that the page of feature functions is the one that compiles.
+// In: FUNCTIONS, OPERATORS, functions.md. Out: the same rows. Why: documentation that differs is worse than none.
 import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { FUNCTIONS, OPERATORS } from '../../../coordinator/compile/functions.ts';
 import { PROBES } from '../../../coordinator/compile/probes.ts';
 
-const README = new URL('../../../coordinator/compile/README.md', import.meta.url);
+const PAGE = new URL('../../../coordinator/compile/functions.md', import.meta.url);
 
-test('README.md holds every function and form, with what they do', async () => {
-  const text = await readFile(README, 'utf8');
+test('functions.md holds every function and form, with what they do', async () => {
+  const text = await readFile(PAGE, 'utf8');
   const wanted = [
     '| function | gives | what |',
     '| --- | --- | --- |',
