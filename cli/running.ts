@@ -1,8 +1,10 @@
 // The cluster that `gristmill up` runs here, found from the folder in which a command is typed.
 // In: that folder. Out: where coordinator and gateway answer, and which file says so; nothing where none of it lives.
-// Why a file and no fixed port: `up --port 0` takes a free one, and no shell needs to be told.
+// Why a file and no fixed port: `up --port 0` takes a free one, and no shell needs to be told. Why each process is held
+// against its command and beginning: its id may be a stranger's by now.
 import { readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve } from 'node:path';
+import { type Identity, isAlive } from '../common/identity.ts';
 
 export type RunningCluster = {
   readonly coordinator: string;
@@ -35,22 +37,13 @@ function* upwards(folder: string): Generator<string> {
 function readRunning(path: string): Pick<RunningCluster, 'coordinator' | 'gateway'> | undefined {
   try {
     const value = JSON.parse(readFileSync(path, 'utf8')) as Record<string, unknown>;
-    const { coordinatorUrl, gatewayUrl, pids } = value;
+    const { coordinatorUrl, gatewayUrl, processes } = value;
     const isOurs = [coordinatorUrl, gatewayUrl].every((url) => typeof url === 'string');
-    if (!isOurs || !Array.isArray(pids) || !pids.some(lives)) return undefined;
+    if (!isOurs || !Array.isArray(processes)) return undefined;
+    if (!(processes as readonly Identity[]).some(isAlive)) return undefined;
     return { coordinator: String(coordinatorUrl), gateway: String(gatewayUrl) };
   } catch {
     return undefined; // not there, or not ours
-  }
-}
-
-function lives(pid: unknown): boolean {
-  if (typeof pid !== 'number' || pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM'; // somebody else's, but there
   }
 }
 

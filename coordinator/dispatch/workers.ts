@@ -7,6 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { Bus } from '../../common/queue/bus.ts';
 import { CHANNELS } from '../../common/queue/channels.ts';
 import type { Heartbeat } from '../../common/wire/event.ts';
+import { bytesHeld } from '../../common/wire/task.ts';
 
 export type Workers = {
   /** The last heartbeat of each worker heard within LIMITS.heartbeatSilentMs, oldest worker first. */
@@ -47,12 +48,17 @@ export function watchWorkers(bus: Bus, clock: Clock): Workers {
   };
 }
 
-/** The numerics that most free threads have: what a new job is pinned to. Undefined while nobody works. */
+/**
+ * The numerics with the most threads of workers that could take a task of today's: what a new job is pinned to. Where all
+ * are too small for one, they count too, and the job says what it waits for. Undefined while nobody works.
+ */
 export function chooseNumerics(live: readonly Heartbeat[]): string | undefined {
+  const staying = live.filter(({ draining }) => !draining);
+  const needs = bytesHeld({ memoryBytes: LIMITS.taskMemoryBytes });
+  const able = staying.filter(({ memoryBytes }) => memoryBytes >= needs);
   const threads = new Map<string, number>();
-  for (const { numerics, threads: count, draining } of live) {
-    if (!draining) threads.set(numerics, (threads.get(numerics) ?? 0) + count);
-  }
+  for (const { numerics, threads: count } of able.length > 0 ? able : staying)
+    threads.set(numerics, (threads.get(numerics) ?? 0) + count);
   return [...threads].sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1))[0]?.[0];
 }
 

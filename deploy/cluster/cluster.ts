@@ -11,12 +11,12 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { systemClock } from '../../common/clock.ts';
+import { isAlive } from '../../common/identity.ts';
 import { SETTINGS } from '../../common/settings.ts';
 import { openStore } from '../../common/store/open.ts';
 import { DEFAULT_ENVIRONMENT } from '../../common/wire/environment.ts';
 import { isCheckout, nodePath, root } from '../bootstrap.mjs';
 import { requestJson, untilReady } from './http.ts';
-import { isAlive } from './identity.ts';
 import { freePorts } from './ports.ts';
 import { type News, Post } from './post.ts';
 import {

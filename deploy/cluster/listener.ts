@@ -2,7 +2,7 @@
 // Why: "the port is taken" sends a person looking; this is what they would look for.
 import { spawnSync } from 'node:child_process';
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { type Identity, identify } from './identity.ts';
+import { type Identity, identify } from '../../common/identity.ts';
 
 export const listenerOf = (port: number): Identity | undefined =>
   process.platform === 'linux' ? fromProc(port) : fromLsof(port);

@@ -7,7 +7,7 @@ import { closeSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import { type Identity, isAlive } from './identity.ts';
+import { type Identity, isAlive } from '../../common/identity.ts';
 
 export type Env = Readonly<Record<string, string | undefined>>;
 export type ProcessOptions = {

@@ -7,9 +7,9 @@
 import { mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { type Identity, identify, isAlive } from '../../common/identity.ts';
 import { home } from '../bootstrap.mjs';
 import { type Cluster, isServer } from './cluster.ts';
-import { type Identity, identify, isAlive } from './identity.ts';
 import { killGroup } from './process.ts';
 
 export type Ports = Readonly<
@@ -100,10 +100,11 @@ export async function writeNoted(
     down: down.map(({ name }) => name),
   };
   await writeJson(join(folder, 'running.json'), noted);
-  const pids = [...processes, ...(noted.supervisor ? [noted.supervisor] : [])].map(
-    ({ pid }) => pid,
+  const whose = [...(noted.supervisor ? [noted.supervisor] : []), ...processes].map(
+    ({ pid, command, since }): Identity => ({ pid, command, since }),
   );
-  await writeJson(pointerPath, { formatVersion: 1, coordinatorUrl, gatewayUrl, folder, pids });
+  const pointer = { formatVersion: 2, coordinatorUrl, gatewayUrl, folder, processes: whose };
+  await writeJson(pointerPath, pointer);
 }
 
 /** Nothing runs there any more. */

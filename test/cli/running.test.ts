@@ -5,17 +5,19 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { readAddresses } from '../../cli/config.ts';
 import { findRunning } from '../../cli/running.ts';
+import { identify } from '../../common/identity.ts';
 import { tempFolder } from '../support/runner.ts';
 
-const NOBODY = 2 ** 22 + 1; // above the highest process id
+const own = identify(process.pid)!;
+const nobody = { ...own, pid: 2 ** 22 + 1 }; // above the highest process id
 
 function note(folder: string, change: object = {}): void {
   mkdirSync(join(folder, '.gristmill'), { recursive: true });
   const pointer = {
-    formatVersion: 1,
+    formatVersion: 2,
     coordinatorUrl: 'http://127.0.0.1:18080',
     gatewayUrl: 'http://127.0.0.1:18090',
-    pids: [NOBODY, process.pid],
+    processes: [nobody, own],
     ...change,
   };
   writeFileSync(join(folder, '.gristmill', 'running.json'), JSON.stringify(pointer));
@@ -34,8 +36,11 @@ test('findRunning() finds the cluster of a folder there and below it, and says b
 });
 
 test.each([
-  ['of a cluster that was killed', { pids: [NOBODY] }],
-  ['of nobody', { pids: [] }],
+  ['of a cluster that was killed', { processes: [nobody] }],
+  ['whose process id a younger process has', { processes: [{ ...own, since: '1' }] }],
+  ['whose process id another program has', { processes: [{ ...own, command: 'sleep 60' }] }],
+  ['that tells ids alone', { processes: [{ pid: process.pid }, process.pid, null] }],
+  ['of nobody', { processes: [] }],
   ['of another kind', { coordinatorUrl: 7 }],
 ])('findRunning() passes over a file %s', (_what, change) => {
   const folder = tempFolder();

@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { identify } from '../../deploy/cluster/identity.ts';
+import { identify } from '../../common/identity.ts';
 import type { Noted } from '../../deploy/cluster/state.ts';
 import { copyOfCheckout } from '../support/checkout.ts';
 import { findNats } from '../support/nats.ts';

@@ -1,7 +1,7 @@
 // What a former run has left is taken over only as what it is.
 // In: notes of a cluster, what is asked. Out: nothing, or the flag that says otherwise.
 import { expect, test } from 'vitest';
-import { identify, isAlive } from '../../../deploy/cluster/identity.ts';
+import { identify, isAlive } from '../../../common/identity.ts';
 import type { Noted } from '../../../deploy/cluster/state.ts';
 import { livingOf, workersOf } from '../../../deploy/cluster/state.ts';
 import { checkTakeover, portsFor } from '../../../deploy/cluster/takeover.ts';
