@@ -1,7 +1,6 @@
 // What crosses the pipe between a host and its expendable child, and the border of its threads.
-// In: structured clones. Out: the same, on the other side; errors as data.
+// In: calls and posts of the host. Out: values, posts and errors of the child, which cross as data.
 // Why types alone: both sides are one version, started by one another; nobody else speaks here.
-// In: calls and posts of the host. Out: values, errors and posts of the child. Both sides load it; it loads neither.
 import type { Transferable } from 'node:worker_threads';
 import type { WireError } from '../errors.ts';
 

@@ -1,5 +1,5 @@
 // What a training host and its child say to each other, and the child's main thread to its lanes' threads.
-// In: types alone. Why one file: three contexts must agree, and none of them may import the others' engines.
+// In: nothing. Out: types. Why one file: three contexts must agree, and none of them may import the others' engines.
 import type { WireError } from '../../common/errors.ts';
 import type { RunId, WorkerId } from '../../common/ids.ts';
 import type { TrainFigures, TrainProgram } from '../../common/stage/train.ts';
