@@ -726,6 +726,21 @@ export type CoordinatorCalls = {
     answer: {
       /** in order of names, each with its last slot alone */
       triggers: readonly TriggerView[];
+      /** those that this program cannot read, as another one wrote them: nothing fires them until they are put anew */
+      unreadable: readonly {
+        name: string;
+        error: {
+          code: string;
+          message: string;
+          errors?: readonly {
+            /** JSON pointer of the wrong field */
+            pointer: string;
+            detail: string;
+          }[];
+          /** what helps */
+          remedy?: string;
+        };
+      }[];
     };
   };
   /** See a trigger: its last slots with their jobs, and its next ones */

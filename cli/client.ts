@@ -35,6 +35,7 @@ export type JobPage = Answer<CoordinatorCalls['listJobs']>;
 export type ModelLine = Answer<CoordinatorCalls['models']>['models'][number];
 export type ModelView = Answer<CoordinatorCalls['model']>;
 export type GateView = Answer<CoordinatorCalls['gate']>;
+export type TriggerList = Answer<CoordinatorCalls['triggers']>;
 export type WorkerView = Answer<CoordinatorCalls['workers']>['workers'][number];
 export type Prediction = Answer<GatewayCalls['predict']>;
 export type Served = Answer<GatewayCalls['served']>;
@@ -75,7 +76,7 @@ export type Client = {
   workers(): Promise<readonly WorkerView[]>;
   /** What a dataset looks like, and how a label expression behaves on it. */
   dataset(uri: string, label?: string): Promise<DatasetView>;
-  triggers(): Promise<readonly TriggerView[]>;
+  triggers(): Promise<TriggerList>;
   trigger(name: string): Promise<TriggerView>;
   /** `seen`: the entry that is changed; absent: whichever is there. */
   putTrigger(name: string, trigger: Trigger | Uint8Array, seen?: number): Promise<TriggerView>;
@@ -162,7 +163,7 @@ export function createClient(given: ClientOptions | string | URL = {}): Client {
     workers: async () => (await ask('workers', {})).workers,
     dataset: (uri, label) =>
       ask('dataset', { query: label === undefined ? { uri } : { uri, label } }),
-    triggers: async () => (await ask('triggers', {})).triggers,
+    triggers: () => ask('triggers', {}),
     trigger: (name) => ask('trigger', { path: { name } }),
     putTrigger: (name, body, seen) =>
       ask('putTrigger', {

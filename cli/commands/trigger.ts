@@ -24,9 +24,9 @@ export const apply: Run = async (context, files) => {
 };
 
 export const list: Run = async ({ client, out, clock }) => {
-  const triggers = await client.triggers();
-  if (out.isJson) out.json({ triggers });
-  else if (triggers.length === 0) {
+  const { triggers, unreadable } = await client.triggers();
+  if (out.isJson) out.json({ triggers, unreadable });
+  else if (triggers.length + unreadable.length === 0) {
     out.line('There are no triggers. To create one: gristmill trigger apply FILE');
   } else {
     out.table({
@@ -42,6 +42,10 @@ export const list: Run = async ({ client, out, clock }) => {
         ];
       }),
     });
+    for (const { name, error } of unreadable)
+      out.line(
+        `${out.style('red', name)} is never fired: ${error.message}. Apply it anew, or remove it`,
+      );
   }
   return EXIT.done;
 };

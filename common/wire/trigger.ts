@@ -67,7 +67,11 @@ export type TriggerView = {
   readonly firings: readonly FiringView[];
 };
 /** GET /v1/triggers, in order of names. */
-export type TriggerList = { readonly triggers: readonly TriggerView[] };
+export type TriggerList = {
+  readonly triggers: readonly TriggerView[];
+  /** Those that this program cannot read: nothing fires them until they are put anew. */
+  readonly unreadable: readonly { readonly name: string; readonly error: WireError }[];
+};
 
 export type FiringView = Omit<Firing, 'formatVersion'> &
   FiringOutcome & {

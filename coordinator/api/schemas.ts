@@ -343,6 +343,10 @@ export const TriggerListSchema = Type.Object({
   triggers: Type.Array(Type.Ref('TriggerView#'), {
     description: 'in order of names, each with its last slot alone',
   }),
+  unreadable: Type.Array(Type.Object({ name: Type.String(), error: WireErrorSchema }), {
+    description:
+      'those that this program cannot read, as another one wrote them: nothing fires them until they are put anew',
+  }),
 });
 
 const JOB_EXAMPLE = {

@@ -39,7 +39,7 @@ const readRoutes = ({ triggers }: Deps): readonly Route[] => [
     tag: 'triggers',
     summary: 'List triggers, each with its last slot and its next ones',
     answers: { 200: TriggerListSchema },
-    handle: async () => ({ triggers: await triggers.list() }),
+    handle: () => triggers.list(),
   },
 
   {

@@ -6,9 +6,9 @@ import { GristmillError, toWireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import type { Log } from '../../common/log.ts';
-import { append, entryKey } from '../../common/store/journal.ts';
+import { append, entryKey, readAfter } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
-import { readStored, readStoredAfter } from '../../common/stored/stored.ts';
+import { isUnreadable, readStored } from '../../common/stored/stored.ts';
 import { checkJob } from '../../common/wire/job/job.ts';
 import {
   FIRING_KINDS,
@@ -38,6 +38,8 @@ export type Known = {
   at: number;
   /** undefined: there is none, or it was removed. */
   live: { readonly spec: TriggerSpec; readonly schedule: Schedule } | undefined;
+  /** Why the head says nothing to this program: no slot of it comes, and a PUT or DELETE goes past it. */
+  unreadable: GristmillError | undefined;
   sweepAt: number;
   /** What is done with a trigger is done in turns. */
   turn: Promise<unknown>;
@@ -165,7 +167,7 @@ export class TriggerBook {
       checkMatch(known, expected, act);
       const change = make();
       if (!change) return false;
-      const isNew = !known.live;
+      const isNew = !known.live && !known.unreadable;
       await this.settle(known).catch((error: unknown) => {
         this.#log.warn('slots before a change wait', {
           trigger: known.name,
@@ -174,7 +176,7 @@ export class TriggerBook {
       });
       const value: TriggerEntry = { formatVersion: 2, at: this.#clock.now(), ...change };
       if (await append(this.#store, specPrefix(known.name), known.entry + 1, value)) {
-        adopt(known, known.entry + 1, value);
+        this.#adopt(known, known.entry + 1, value);
         this.onChange();
         return isNew;
       }
@@ -183,17 +185,29 @@ export class TriggerBook {
 
   async refresh(known: Known): Promise<Known> {
     const prefix = specPrefix(known.name);
-    const [head] = (
-      await readStoredAfter(this.#store, prefix, { kind: 'trigger', after: known.entry })
-    ).slice(-1);
-    if (head) adopt(known, head.n, head.value);
+    const head = (await readAfter(this.#store, prefix, known.entry, readEntry)).at(-1);
+    if (head) this.#adopt(known, head.n, head.value);
     return known;
+  }
+
+  /** What cannot be read is told once, and is this trigger's matter alone. */
+  #adopt(known: Known, n: number, value: TriggerEntry | GristmillError): void {
+    const entry = value instanceof GristmillError ? value : liveOf(known.name, value);
+    known.entry = n;
+    known.unreadable = entry instanceof GristmillError ? entry : undefined;
+    known.live = entry instanceof GristmillError ? undefined : entry?.live;
+    if (!(value instanceof GristmillError)) known.at = value.at;
+    if (known.unreadable)
+      this.#log.error('trigger not read', {
+        trigger: known.name,
+        ...toWireError(known.unreadable),
+      });
   }
 
   async require(known: Known): Promise<Live> {
     await this.refresh(known);
     if (isLive(known)) return known;
-    throw await this.#unknown(known.name);
+    throw known.unreadable ?? (await this.#unknown(known.name));
   }
 
   async #unknown(name: string): Promise<GristmillError> {
@@ -215,7 +229,8 @@ export class TriggerBook {
     if (found) return found;
     const firings = new Firings(this.#store, name);
     const turn = Promise.resolve();
-    const known: Known = { name, firings, entry: 0, at: 0, live: undefined, sweepAt: 0, turn };
+    const nothing = { entry: 0, at: 0, live: undefined, unreadable: undefined };
+    const known: Known = { name, firings, ...nothing, sweepAt: 0, turn };
     this.#known.set(name, known);
     return known;
   }
@@ -246,16 +261,35 @@ export const placeOf = ({ live, at, firings }: Live) => ({
   recordedTo: firings.recordedTo,
 });
 
-function adopt(known: Known, n: number, entry: TriggerEntry): void {
-  known.entry = n;
-  known.at = entry.at;
-  known.live =
-    entry.kind === 'put' ? { spec: entry.spec, schedule: scheduleOf(entry.spec.on) } : undefined;
+/** What another program wrote, or what rotted, is a matter of this trigger; anything else thrown is of the store. */
+async function readEntry(
+  store: Store,
+  key: string,
+): Promise<TriggerEntry | GristmillError | undefined> {
+  try {
+    return await readStored(store, key, 'trigger');
+  } catch (error) {
+    if (isUnreadable(error)) return error;
+    throw error;
+  }
+}
+
+/** What fires it may be of a kind, or say something, that this program does not know. */
+function liveOf(name: string, entry: TriggerEntry): Pick<Known, 'live'> | GristmillError {
+  if (entry.kind === 'deleted') return { live: undefined };
+  try {
+    return { live: { spec: entry.spec, schedule: scheduleOf(entry.spec.on) } };
+  } catch (error) {
+    if (isUnreadable(error)) return error;
+    const why = error instanceof Error ? error.message : String(error);
+    const message = `Cannot follow the trigger ${name}: its "on" has no schedule: ${why}`;
+    return new GristmillError('FORMAT_UNKNOWN', message, { cause: error });
+  }
 }
 
 /** A trigger that was removed is as good as none: its ETag is "0". */
 function checkMatch(known: Known, expected: number | undefined, act: string): void {
-  const current = known.live ? known.entry : 0;
+  const current = known.live || known.unreadable ? known.entry : 0;
   if (expected === undefined || expected === current) return;
   throw new GristmillError(
     'PRECONDITION_FAILED',

@@ -12,6 +12,8 @@ export class TriggerLoop {
   readonly #book: TriggerBook;
   readonly #clock: Clock;
   readonly #log: Log;
+  /** By trigger, what was said of it: the same is not said at each tick. */
+  readonly #said = new Map<string, string>();
   #sleep = new AbortController();
   #running: Promise<void> = Promise.resolve();
 
@@ -45,11 +47,11 @@ export class TriggerLoop {
       (name) =>
         this.#book
           .inTurn(name, (known) => this.#look(known))
-          .catch((error: unknown) => {
-            if (!this.#book.closing.aborted)
-              this.#log.warn('trigger waits', { trigger: name, ...toWireError(error) });
-            return undefined;
-          }),
+          .then((due) => {
+            this.#said.delete(name);
+            return due;
+          })
+          .catch((error: unknown) => this.#sayWaits(name, error)),
     );
     const due = next.filter((at) => at !== undefined);
     return due.length === 0 ? undefined : Math.min(...due);
@@ -67,6 +69,13 @@ export class TriggerLoop {
       const untilMs = next === undefined ? tickMs : Math.max(0, next - this.#clock.now());
       await this.#clock.sleep(Math.min(tickMs, untilMs), stop);
     }
+  }
+
+  #sayWaits(name: string, error: unknown): undefined {
+    const said = toWireError(error);
+    if (this.#book.closing.aborted || this.#said.get(name) === said.message) return;
+    this.#said.set(name, said.message);
+    this.#log.warn('trigger waits', { trigger: name, ...said });
   }
 
   async #look(known: Known): Promise<number | undefined> {

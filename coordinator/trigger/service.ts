@@ -3,16 +3,17 @@
 // Why apart from the loop: a call decides one slot, the clock decides all that are due; both through the same book.
 // Flow: [trigger] → job → snapshot → plan → prepare → fit → train → evaluate → prove → publish → gate → predictions
 import type { Clock } from '../../common/clock.ts';
-import { GristmillError } from '../../common/errors.ts';
+import { GristmillError, toWireError } from '../../common/errors.ts';
 import { canonicalJson } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { mapParallel } from '../../common/parallel.ts';
 import { createJson, type Store } from '../../common/store/store.ts';
-import { readStored } from '../../common/stored/stored.ts';
+import { isUnreadable, readStored } from '../../common/stored/stored.ts';
 import type {
   Firing,
   FiringView,
   TriggerCall,
+  TriggerList,
   TriggerSpec,
   TriggerView,
 } from '../../common/wire/trigger.ts';
@@ -83,23 +84,36 @@ export class TriggerService implements Triggers {
 
   async remove(name: string, { expected }: { expected: number | undefined }): Promise<void> {
     await this.#book.inTurn(name, async (known) => {
-      await this.#book.require(known);
+      await this.#book.refresh(known);
+      if (!known.unreadable) await this.#book.require(known);
       await this.#book.change(known, { expected, act: 'remove' }, () =>
-        known.live ? { kind: 'deleted' } : undefined,
+        known.live || known.unreadable ? { kind: 'deleted' } : undefined,
       );
     });
   }
 
-  async list(): Promise<readonly TriggerView[]> {
+  async list(): Promise<TriggerList> {
     await this.#book.discover();
     const names = this.#book.all.map(({ name }) => name).sort();
-    const views = await mapParallel(names, LIMITS.triggersAtOnce, (name) =>
-      this.#book.inTurn(name, async (known) => {
-        await this.#book.refresh(known);
-        return isLive(known) ? [await this.#viewOf(known, 1)] : [];
-      }),
+    const found = await mapParallel(names, LIMITS.triggersAtOnce, (name) =>
+      this.#book.inTurn(name, (known) => this.#lineOf(known)),
     );
-    return views.flat();
+    return {
+      triggers: found.flatMap((one) => (one && 'spec' in one ? one : [])),
+      unreadable: found.flatMap((one) => (one && 'error' in one ? one : [])),
+    };
+  }
+
+  /** In a list, one that cannot be read, or whose records cannot, hides no other. */
+  async #lineOf(known: Known): Promise<TriggerList['triggers' | 'unreadable'][number] | undefined> {
+    try {
+      await this.#book.refresh(known);
+      if (known.unreadable) throw known.unreadable;
+      return isLive(known) ? await this.#viewOf(known, 1) : undefined;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      return { name: known.name, error: toWireError(error) };
+    }
   }
 
   async view(name: string): Promise<TriggerView> {

@@ -4,7 +4,7 @@
 import type { WireError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
 import type { JobSpec, JobState } from '../../common/wire/job/job.ts';
-import type { FiringView, TriggerView } from '../../common/wire/trigger.ts';
+import type { FiringView, TriggerList, TriggerView } from '../../common/wire/trigger.ts';
 
 /** `expected`: the number of the entry that the client saw (If-Match); 0: that there is none. */
 type Expected = { readonly expected: number | undefined };
@@ -17,7 +17,7 @@ export type Triggers = {
     options: Expected,
   ): Promise<{ view: TriggerView; created: boolean }>;
   /** In order of names. */
-  list(): Promise<readonly TriggerView[]>;
+  list(): Promise<TriggerList>;
   /** Throws NOT_FOUND, as the rest does. */
   view(name: string): Promise<TriggerView>;
   remove(name: string, options: Expected): Promise<void>;
