@@ -179,6 +179,22 @@ export type JobView = {
     rowGroups: number;
     rows: number;
     bytes: number;
+    /** objects passed over: without a byte; names that begin with "_" or "."; in a folder, not called .parquet */
+    skipped?: {
+      empty: number;
+      hidden: number;
+      foreign: number;
+    };
+    /** columns that not all objects have alike */
+    differences?: readonly {
+      column: string;
+      /** objects that have no such column */
+      absent: number;
+      /** other types that it has in some objects */
+      types: readonly string[];
+      /** the first of these objects */
+      object: string;
+    }[];
   } | null;
   rows: {
     rowsIn: number;
@@ -255,6 +271,10 @@ export type DatasetView = {
     name: string;
     /** as DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…) */
     type: string;
+    /** text in the names of folders, key=value */
+    from?: 'folder';
+    /** why no expression can read it */
+    unreadable?: string;
     /** null: no feature can read it */
     kind: 'number' | 'text' | 'time' | 'boolean' | null;
     /** sampled rows in which it is missing: NULL, NaN, infinite, a time outside years 1 to 9999 */

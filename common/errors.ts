@@ -123,6 +123,12 @@ export const CODES = {
   INPUT_EMPTY: { retry: false, status: 422, remedy: 'Check the dataset pattern and the lake' },
   INPUT_PATTERN: { retry: false, status: 422, remedy: 'Write a shorter dataset pattern' },
   INPUT_OUTSIDE: { retry: false, status: 422, remedy: 'Name a dataset under the configured lake' },
+  TABLE_FORMAT: {
+    retry: false,
+    status: 422,
+    remedy:
+      'Write the table out as plain Parquet, with the tool that keeps it, and name that folder',
+  },
   INPUT_CHANGED: {
     retry: false,
     status: 409,
@@ -141,7 +147,8 @@ export const CODES = {
   SCHEMA_DRIFT: {
     retry: false,
     status: 422,
-    remedy: 'Give all files of a dataset the same columns and types',
+    remedy:
+      'Leave that column unread, cast it where it is written, or name the files of each type as a dataset of their own',
   },
   PLAN_TOO_LARGE: { retry: false, status: 422, remedy: 'Name fewer objects, or larger ones' },
   ROWS_NONE: {

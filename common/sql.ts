@@ -16,3 +16,9 @@ export const sqlNumber = (value: number): string => `'${value}'::DOUBLE`;
 /** DuckDB's numeric types. */
 export const NUMERIC_TYPE =
   /^(?:U?(?:TINYINT|SMALLINT|INTEGER|BIGINT|HUGEINT)|FLOAT|DOUBLE|DECIMAL\b.*)$/;
+
+/** What begins an error that our own SQL raises: the rest is ours, too, and holds no cell. */
+export const RAISED = 'gristmill: ';
+
+/** SQL that ends a query with SCHEMA_DRIFT and these words. */
+export const raiseSql = (what: string): string => `error(${quoteText(RAISED + what)})`;

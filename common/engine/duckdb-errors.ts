@@ -2,11 +2,17 @@
 // In: anything thrown by the library. Out: a GristmillError whose message holds no cell value.
 // Why drop the text of run-time errors: it quotes the cell that failed, and messages reach logs and users.
 import { type Code, GristmillError } from '../errors.ts';
+import { RAISED } from '../sql.ts';
 
 export function translateDuckError(error: unknown): GristmillError {
   if (error instanceof GristmillError) return error;
   const raised = error instanceof Error ? error.message : String(error);
   const text = raised.replace(/^Failed to extract statements: /, '');
+  const raisedByUs = text.split(RAISED)[1];
+  if (raisedByUs !== undefined && text.startsWith('Invalid Input Error')) {
+    const message = `Cannot run SQL: ${raisedByUs.split('\n')[0]}`;
+    return new GristmillError('SCHEMA_DRIFT', message, { cause: error });
+  }
   const own = text.replaceAll(/'[^']*'|"[^"]*"/g, '…').split('\n')[0]!; // a quoted cell may say anything
   const rule = RULES.find(({ when }) => when.test(own));
   if (!rule) {

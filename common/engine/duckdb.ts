@@ -74,6 +74,7 @@ function startSettings(options: DuckOptions): Record<string, string> {
 async function lock(connection: DuckDBConnection, options: DuckOptions): Promise<void> {
   const list = (paths: readonly string[]): string => `[${paths.map(quoteText).join(', ')}]`;
   await connection.run(`SET timezone = 'UTC'`);
+  await connection.run('SET enable_geoparquet_conversion = false'); // reads metadata of columns that nobody asked for
   await connection.run(`SET allowed_paths = ${list(options.files)}`);
   if (options.writeDir !== undefined) {
     await connection.run(`SET allowed_directories = ${list([options.writeDir])}`);

@@ -4,10 +4,10 @@ import Type from 'typebox';
 import type { LabelKind } from '../objective/objectives.ts';
 import type { PartRef } from '../wire/task.ts';
 import { Count, Counts, field, nullable, program, type StageRow } from './stage.ts';
-import type { RawColumn } from './terms.ts';
+import type { RawColumn, SourceColumn } from './terms.ts';
 
 /**
- * One pass over a shard. The relation is `input`: every column of the file under its own name.
+ * One pass over a shard. The relation is `input`: the columns of `source`, of one type in every object, NaN as NULL.
  * The part holds `columns` (numbers DOUBLE, text VARCHAR, times TIMESTAMP), `__label` DOUBLE,
  * `__split` BIGINT (µs for time, basis points 0…9,999 for hash), `__row` BIGINT; in order of (bucket, row).
  */
@@ -18,6 +18,8 @@ export type PrepareProgram = {
   readonly columns: readonly (RawColumn & { readonly sql: string })[];
   /** All columns of the file that any expression reads: what is fetched. */
   readonly reads: readonly string[];
+  /** What the expressions see. Absent: the columns of `reads` as they lie in the file. */
+  readonly source?: readonly SourceColumn[];
   /** In order; a row counts for the first rule that is not true for it. */
   readonly rules: readonly { readonly name: string; readonly sql: string }[];
   readonly label: { readonly sql: string; readonly kind: LabelKind } | null;

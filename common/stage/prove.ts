@@ -4,7 +4,7 @@ import Type from 'typebox';
 import type { Prediction } from '../predict/prediction.ts';
 import type { BlobRef } from '../wire/task.ts';
 import { Count, field, nullable, program, type StageRow } from './stage.ts';
-import type { LoadSql, Signature, SplitRange } from './terms.ts';
+import type { LoadSql, Signature, SourceColumn, SplitRange } from './terms.ts';
 
 /** Source rows of one shard as raw JSON through the serving path against the batch result. */
 export type ProveProgram = {
@@ -14,6 +14,8 @@ export type ProveProgram = {
   readonly signature: Signature;
   readonly load: LoadSql;
   readonly where: SplitRange;
+  /** The model's inputs as they lie in the lake, in order, and how each becomes a value that JSON has. Absent: by their types alone. */
+  readonly source?: readonly (SourceColumn & { readonly sql: string })[];
   /** How many rows of this shard to replay, chosen by seed. */
   readonly rows: number;
   readonly seed: number;

@@ -17,6 +17,31 @@ export const snapshot = {
           rowGroups: Count,
           rows: Count,
           bytes: Count,
+          skipped: Type.Optional(
+            Type.Object(
+              { empty: Count, hidden: Count, foreign: Count },
+              {
+                description:
+                  'objects passed over: without a byte; names that begin with "_" or "."; in a folder, not called .parquet',
+              },
+            ),
+          ),
+          differences: Type.Optional(
+            Type.Array(
+              Type.Object({
+                column: Type.String(),
+                absent: Type.Integer({
+                  minimum: 0,
+                  description: 'objects that have no such column',
+                }),
+                types: Type.Array(Type.String(), {
+                  description: 'other types that it has in some objects',
+                }),
+                object: Type.String({ description: 'the first of these objects' }),
+              }),
+              { description: 'columns that not all objects have alike' },
+            ),
+          ),
         }),
       ),
       null,

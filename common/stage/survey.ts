@@ -3,6 +3,7 @@
 import type { LabelKind } from '../objective/objectives.ts';
 import type { ColumnKind } from '../wire/survey.ts';
 import { program, type StageRow } from './stage.ts';
+import type { SourceColumn } from './terms.ts';
 
 /** A look at a shard: rows of it, evenly spaced, and figures of each column. No part is written. */
 export type SurveyProgram = {
@@ -13,6 +14,8 @@ export type SurveyProgram = {
     | { readonly name: string; readonly kind: ColumnKind; readonly sql: string }
     | { readonly name: string; readonly kind: null }
   )[];
+  /** In the order of `columns`. Absent: they are taken as they lie in the file. */
+  readonly source?: readonly SourceColumn[];
   readonly label: { readonly sql: string; readonly kind: LabelKind } | null;
   readonly rowsMax: number;
   readonly hashesMax: number;

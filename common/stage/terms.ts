@@ -6,6 +6,14 @@ import type { LabelKind } from '../objective/objectives.ts';
 export type ColumnType = 'number' | 'string' | 'time';
 export type RawColumn = { readonly name: string; readonly type: ColumnType };
 
+/** A column of a dataset as programs read it, with the DuckDB type that holds its values in every object. */
+export type SourceColumn = {
+  readonly name: string;
+  readonly type: string;
+  /** In no file: text in the names of folders, or nothing at all, which is NULL. */
+  readonly from?: 'folder' | 'nothing';
+};
+
 /** Which rows: a range of `__split`, lower edge exclusive, upper inclusive; null is open. */
 export type SplitRange = { readonly after: number | null; readonly upTo: number | null };
 export type SplitRanges = {

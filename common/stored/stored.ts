@@ -166,9 +166,17 @@ const orNull = (schema: TSchema) => Type.Union([schema, Type.Null()]);
 
 const SnapshotSchema = Type.Object({
   dataset: Text,
-  schema: Type.Array(Type.Object({ name: Text, type: Text })),
+  schema: Type.Array(
+    Type.Object({
+      name: Text,
+      type: Text,
+      from: Type.Optional(Type.Literal('folder')),
+      unreadable: Type.Optional(Text),
+    }),
+  ),
   objects: Type.Array(
     Type.Object({
+      types: Type.Optional(Type.Record(Text, orNull(Text))),
       key: Text,
       etag: Text,
       bytes: Count,

@@ -117,6 +117,7 @@ const shard = object({
   rowStart: count(),
   rowEnd: count(),
   ranges: Type.Array(Type.Array(count(), { minItems: 2, maxItems: 2 })),
+  types: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),
 });
 const resultRef = object({ stage: name, task: digest, group: groupOf });
 const INPUTS = {

@@ -4,13 +4,20 @@ import type { Digest, JobId } from '../ids.ts';
 import { STAGE_NAMES, type Stage } from '../stage/stages.ts';
 
 /** A column as Parquet and DuckDB see it: the DuckDB type, e.g. BIGINT, VARCHAR, TIMESTAMP. */
-export type SchemaColumn = { readonly name: string; readonly type: string };
+export type SchemaColumn = {
+  readonly name: string;
+  readonly type: string;
+  /** The value is text in the names of folders, key=value, and in no file. */
+  readonly from?: 'folder';
+  /** Why no expression can read it, where none can. */
+  readonly unreadable?: string;
+};
 
 export type RowGroup = {
   readonly rows: number;
   /** Compressed bytes of the whole group. */
   readonly bytes: number;
-  /** By column, in schema order: [offset, length] of its chunk in the object. */
+  /** By column of files, in schema order: [offset, length] of its chunk in the object; length 0 where it has none. */
   readonly chunks: readonly (readonly [offset: number, length: number])[];
 };
 
@@ -27,6 +34,8 @@ export type SnapshotJson = {
     readonly footerBytes: number;
     readonly rows: number;
     readonly rowGroups: readonly RowGroup[];
+    /** By column, where this object has it otherwise than the schema: its own type, or null where it has none. */
+    readonly types?: Readonly<Record<string, string | null>>;
   }[]; // in UTF-8 byte order of their keys
 };
 

@@ -27,6 +27,10 @@ export type ColumnView = {
   readonly name: string;
   /** As DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…). */
   readonly type: string;
+  /** Its values are text in the names of folders. */
+  readonly from?: 'folder';
+  /** Why no expression can read it. */
+  readonly unreadable?: string;
   readonly kind: ColumnKind | null;
   /** Of the sampled rows: how many are missing to a feature: NULL, NaN, infinite, a time outside years 1 to 9999. */
   readonly nulls: number;

@@ -19,6 +19,8 @@ export type Shard = {
   readonly rowEnd: number; // exclusive
   /** Byte ranges of the column chunks that the program reads, ascending, adjacent ones joined. */
   readonly ranges: readonly (readonly [offset: number, length: number])[];
+  /** Of those columns, where this object has one otherwise than the dataset: its own type, or null where it has none. */
+  readonly types?: Readonly<Record<string, string | null>>;
 };
 
 /**

@@ -16,12 +16,31 @@ export type Told = {
 type Found<F extends keyof Findings> = NonNullable<Findings[F]>;
 type Figures = Readonly<Record<string, number>>;
 
+type Snapshot = Found<'snapshot'>;
+
+function skippedWords({ skipped }: Snapshot): string[] {
+  if (!skipped) return [];
+  const said = [
+    [skipped.empty, 'empty'],
+    [skipped.hidden, 'whose name begins with "_" or "."'],
+    [skipped.foreign, 'not called .parquet'],
+  ] as const;
+  return said.flatMap(([n, why]) => (n > 0 ? [`${count(n, 'object')} skipped: ${why}`] : []));
+}
+
+function differenceWords(of: NonNullable<Snapshot['differences']>[number]): string {
+  const types = of.types.length > 0 ? [`is also ${of.types.join(' and ')}`] : [];
+  const absent = of.absent > 0 ? [`is not in ${count(of.absent, 'object')}`] : [];
+  return `column ${of.column} ${[...types, ...absent].join(', ')} (first ${of.object})`;
+}
+
 const FOUND: { readonly [F in keyof Findings]: (found: Found<F>) => readonly Told[] } = {
   snapshot: (found) => [
     {
       label: 'snapshot',
       line: snapshotWords(found),
       long: `${count(found.objects, 'object')}, ${count(found.rowGroups, 'row group')}, ${whole(found.rows)} rows, ${size(found.bytes)}`,
+      more: [...skippedWords(found), ...(found.differences ?? []).map(differenceWords)],
     },
   ],
   rows: (found) => [

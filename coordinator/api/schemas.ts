@@ -205,6 +205,10 @@ const ColumnViewSchema = Type.Object(
   {
     name: Type.String(),
     type: Type.String({ description: 'as DuckDB says it: BIGINT, VARCHAR, TIMESTAMP, STRUCT(…)' }),
+    from: Type.Optional(
+      Type.Literal('folder', { description: 'text in the names of folders, key=value' }),
+    ),
+    unreadable: Type.Optional(Type.String({ description: 'why no expression can read it' })),
     kind: kinds(['number', 'text', 'time', 'boolean'], 'null: no feature can read it'),
     nulls: Type.Integer({
       minimum: 0,

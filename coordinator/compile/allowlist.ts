@@ -30,9 +30,11 @@ export function checkScalarSql(
   }
   return {
     columns: schema.map(({ name }) => name).filter((name) => columns.has(name)),
-    sql: print(parsed.expr, schema),
+    sql: printSql(parsed.expr, schema, NONE),
   };
 }
+
+const NONE: ReadonlySet<Expr> = new Set();
 
 /** The column that a name means: as DuckDB has it, without regard to case. */
 export function findColumn(
@@ -43,8 +45,12 @@ export function findColumn(
 ): SchemaColumn {
   const [name] = path as [string];
   const column = schema.find((each) => lower(each.name) === lower(name));
-  if (column && path.length === 1) return column;
-  if (column?.type.startsWith('STRUCT') && lower(name) !== 'input') return column;
+  const isPlain = column && path.length === 1;
+  if (isPlain || (column?.type.startsWith('STRUCT') && lower(name) !== 'input')) {
+    if (column.unreadable === undefined) return column;
+    const message = `Cannot read column ${JSON.stringify(column.name)} in ${where} (character ${at}): ${column.unreadable}`;
+    throw refuseAt('SCHEMA_DRIFT', at, message);
+  }
   if (path.length > 1) {
     const message = `Cannot use ${shorten(path.join('.'))} in ${where} (character ${at}), expected a plain column name`;
     throw refuseAt('SQL_REFUSED', at, message);
@@ -84,9 +90,20 @@ const lower = (name: string): string => name.toLowerCase();
 const list = (names: readonly string[]): string =>
   names.length <= 40 ? names.join(', ') : `${names.slice(0, 40).join(', ')} … (${names.length})`;
 
-/** SQL of a checked tree. Every term stands in parentheses: no precedence to get wrong. */
-function print(expr: Expr, schema: readonly SchemaColumn[]): string {
-  const show = (inner: Expr): string => print(inner, schema);
+/**
+ * SQL of a checked tree. Every term stands in parentheses: no precedence to get wrong. Terms of `floats` are NULL where they
+ * are not a number: that is missing, and DuckDB would have it above all numbers.
+ */
+export function printSql(
+  expr: Expr,
+  schema: readonly SchemaColumn[],
+  floats: ReadonlySet<Expr>,
+): string {
+  const sql = print(expr, schema, (inner) => printSql(inner, schema, floats));
+  return floats.has(expr) ? `nullif(${sql}, 'nan'::DOUBLE)` : sql;
+}
+
+function print(expr: Expr, schema: readonly SchemaColumn[], show: (inner: Expr) => string): string {
   switch (expr.kind) {
     case 'column': {
       const [, ...fields] = expr.path;
@@ -102,6 +119,7 @@ function print(expr: Expr, schema: readonly SchemaColumn[]): string {
     case 'null':
       return 'NULL';
     case 'call':
+      if (expr.name === 'isnan') return `(${expr.args.map(show).join(', ')} IS NULL)`;
       return printCall(expr.name, expr.operator, expr.args.map(show));
     case 'compare':
       return `(${show(expr.left)} ${expr.op} ${show(expr.right)})`;

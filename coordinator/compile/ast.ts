@@ -121,7 +121,13 @@ export function childrenOf(expr: Expr): readonly Expr[] {
 
 /** A refusal that says where; shared by all that read expressions. */
 export function refuseAt(
-  code: 'SQL_REFUSED' | 'SQL_COLUMN' | 'SQL_TYPE' | 'NON_DETERMINISTIC' | 'FEATURE_UNSERVABLE',
+  code:
+    | 'SQL_REFUSED'
+    | 'SQL_COLUMN'
+    | 'SQL_TYPE'
+    | 'SCHEMA_DRIFT'
+    | 'NON_DETERMINISTIC'
+    | 'FEATURE_UNSERVABLE',
   at: number,
   message: string,
 ): GristmillError {

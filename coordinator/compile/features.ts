@@ -63,7 +63,8 @@ export function buildFeatures(
 /** How a column of this DuckDB type is handled, or undefined where it cannot be. */
 export function columnTypeOf(type: string): ColumnType | undefined {
   if (type === 'BOOLEAN' || NUMERIC_TYPE.test(type)) return 'number';
-  if (type === 'VARCHAR') return 'string';
+  if (type === 'VARCHAR' || type === 'UUID' || type === 'BLOB' || type.startsWith('ENUM'))
+    return 'string';
   if (/^(?:DATE|TIMESTAMP(?:_S|_MS|_NS| WITH TIME ZONE)?|TIMESTAMPTZ)$/.test(type)) return 'time';
   return undefined;
 }

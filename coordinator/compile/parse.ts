@@ -74,8 +74,7 @@ export async function bindExpressions(
   schema: readonly SchemaColumn[],
   texts: readonly BindText[],
 ): Promise<string[]> {
-  const columns = schema.map(({ name, type }) => `${quoteName(name)} ${type}`).join(', ');
-  await duck.run(`CREATE OR REPLACE TEMP TABLE input (${columns})`);
+  await makeInput(duck, schema);
   return collectAwaited(texts, async ({ sql, expect, shown }) => {
     const [column] = await duck.describe(`SELECT (${sql}) AS value FROM input`);
     const type = column!.type;
@@ -86,6 +85,33 @@ export async function bindExpressions(
     if (expect === 'label') labelKindOf(type);
     return type;
   });
+}
+
+/** An empty `input`. Columns of which no type of DuckDB's can be made are left out: no expression reads them. */
+async function makeInput(duck: Duck, schema: readonly SchemaColumn[]): Promise<void> {
+  const columns = schema
+    .filter(({ unreadable }) => unreadable === undefined)
+    .map(({ name, type }) => `${quoteName(name)} ${type}`);
+  await duck.run(`CREATE OR REPLACE TEMP TABLE input (${columns.join(', ') || '__none INTEGER'})`);
+}
+
+/** Types of terms over `input`, in order; none where one cannot be bound: whoever binds the whole says why. */
+export async function typesOf(
+  duck: Duck,
+  schema: readonly SchemaColumn[],
+  terms: readonly string[],
+): Promise<readonly string[]> {
+  if (terms.length === 0) return [];
+  await makeInput(duck, schema);
+  try {
+    const found = await duck.describe(
+      `SELECT ${terms.map((sql, i) => `(${sql}) AS t${i}`).join(', ')} FROM input`,
+    );
+    return found.map(({ type }) => type);
+  } catch (error) {
+    if (error instanceof GristmillError && error.code.startsWith('SQL_')) return [];
+    throw error;
+  }
 }
 
 /** What a label of this DuckDB type asks of a model. */

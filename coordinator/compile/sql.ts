@@ -62,7 +62,7 @@ export function categorySize(node: CategoryNode, fitted: FittedValues): number {
  * What a request cannot send ends here: NaN and infinite numbers and times outside years 1 to 9999 become NULL,
  * which behind this is the only missing value; NUL in text becomes U+FFFD.
  */
-export function castSql({ name, type }: SchemaColumn): string {
+export function castSql({ name, type }: Pick<SchemaColumn, 'name' | 'type'>): string {
   const column = quoteName(name);
   switch (columnTypeOf(type)) {
     case 'number':
@@ -70,7 +70,7 @@ export function castSql({ name, type }: SchemaColumn): string {
         ? `CASE WHEN isfinite(${column}) THEN ${column}::DOUBLE END` // JSON has no infinite number
         : `${column}::DOUBLE`;
     case 'string':
-      return `replace(${column}, chr(0), chr(65533))`; // ONNX Runtime cuts text at NUL
+      return `replace(${textOf(column, type)}, chr(0), chr(65533))`; // ONNX Runtime cuts text at NUL
     case 'time':
       return timeSql(column, type);
     default:
@@ -79,6 +79,20 @@ export function castSql({ name, type }: SchemaColumn): string {
         `Cannot read column ${JSON.stringify(name)}: its type is ${type}, expected a number, text, a time or BOOLEAN`,
       );
   }
+}
+
+/** The value that JSON has of a column as it lies in the lake: what a client would send. */
+export function rawSql({ name, type }: Pick<SchemaColumn, 'name' | 'type'>): string {
+  const column = quoteName(name);
+  const kind = columnTypeOf(type);
+  if (kind === 'number') return `${column}::DOUBLE`;
+  return kind === 'time' ? `TRY_CAST(${column} AS TIMESTAMP)` : textOf(column, type);
+}
+
+/** Writers that know no UTF-8 annotation leave text as bytes. */
+function textOf(column: string, type: string): string {
+  if (type === 'BLOB') return `decode(${column})`;
+  return type === 'VARCHAR' ? column : `${column}::VARCHAR`;
 }
 
 /** Microseconds UTC of the first and past the last time that is not missing: years 1 to 9999. */

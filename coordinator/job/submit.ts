@@ -10,7 +10,7 @@ import { readStored, type Stored } from '../../common/stored/stored.ts';
 import { type JobSpec, parseJob } from '../../common/wire/job/job.ts';
 import type { IndexEntry, StoredSpec } from '../../common/wire/view.ts';
 import { checkPublishes } from '../registry/testset.ts';
-import { fetchSchema } from '../snapshot/snapshot.ts';
+import { withSchema } from '../snapshot/snapshot.ts';
 import { checkSpec } from '../stage/check.ts';
 import type { Machinery } from '../stage/context.ts';
 import { JobJournal } from './journal.ts';
@@ -47,16 +47,20 @@ export async function submitJob(
 
 /** Whether the job can be run as things are now: its model's test set, its dataset's schema, its SQL. */
 export async function checkRunnable(
-  machinery: Pick<Machinery, 'store' | 'lake' | 'readFooter' | 'child'>,
+  machinery: Pick<Machinery, 'store' | 'lake' | 'readFooter' | 'child' | 'clock'>,
   spec: JobSpec,
 ): Promise<void> {
   await checkPublishes(machinery.store, spec);
-  const schema = await fetchSchema(machinery.lake, spec.dataset, machinery.readFooter).catch(
-    (error: unknown) => {
-      throw CODES[toWireError(error).code].retry ? error : pointedAt('/dataset', error);
-    },
-  );
-  await checkSpec(machinery, spec, schema);
+  let isRead = false;
+  try {
+    await withSchema(machinery, spec.dataset, (schema) => {
+      isRead = true;
+      return checkSpec(machinery, spec, schema);
+    });
+  } catch (error) {
+    if (isRead || CODES[toWireError(error).code].retry) throw error;
+    throw pointedAt('/dataset', error);
+  }
 }
 
 /**

@@ -10,9 +10,9 @@ import type { Snapshot, SnapshotObject } from '../snapshot/row-groups.ts';
 export type Cut = { readonly reads: readonly string[]; readonly shardBytesMax: number };
 
 export function* cutShards(snapshot: Snapshot, cut: Cut): Generator<Shard> {
-  const columns = columnsOf(snapshot, cut);
+  const reads = readsOf(snapshot, cut);
   for (const object of snapshot.objects)
-    for (const edges of cutObject(object, cut.shardBytesMax)) yield shardOf(object, edges, columns);
+    for (const edges of cutObject(object, cut.shardBytesMax)) yield shardOf(object, edges, reads);
 }
 
 /** Where a shard begins: its object, and its first row there. */
@@ -24,7 +24,7 @@ export function findShards(
   cut: Cut,
   starts: readonly ShardStart[],
 ): readonly (Shard | undefined)[] {
-  const columns = columnsOf(snapshot, cut);
+  const reads = readsOf(snapshot, cut);
   const named = new Set(starts.map(({ key }) => key));
   const objects = new Map<string, SnapshotObject>();
   for (const object of snapshot.objects) if (named.has(object.key)) objects.set(object.key, object);
@@ -32,13 +32,18 @@ export function findShards(
     const object = objects.get(key);
     if (!object) return undefined;
     for (const edges of cutObject(object, cut.shardBytesMax))
-      if (edges.rowStart === rowStart) return shardOf(object, edges, columns);
+      if (edges.rowStart === rowStart) return shardOf(object, edges, reads);
     return undefined;
   });
 }
 
-const columnsOf = ({ schema }: Snapshot, { reads }: Cut): readonly number[] =>
-  reads.map((name) => schema.findIndex((column) => column.name === name));
+/** The columns that are read: their names, and their places among the columns of files. */
+type Reads = { readonly names: readonly string[]; readonly places: readonly number[] };
+
+const readsOf = ({ schema }: Snapshot, { reads: names }: Cut): Reads => ({
+  names,
+  places: names.map((name) => schema.findIndex((column) => column.name === name)),
+});
 
 /** Row groups [start, end), rows [rowStart, rowEnd). */
 type Edges = Readonly<Record<'start' | 'end' | 'rowStart' | 'rowEnd', number>>;
@@ -65,11 +70,12 @@ export function* cutObject(
 }
 
 /** Members by name, as canonical JSON has them: then naming a task copies nothing. */
-function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[]): Shard {
+function shardOf(object: SnapshotObject, edges: Edges, { names, places }: Reads): Shard {
   const { rowGroups } = object;
   const ranges: ByteRange[] = [];
   for (let group = edges.start; group < edges.end; group++)
-    for (const column of columns) ranges.push(rowGroups.chunkOf(group, column));
+    for (const place of places) ranges.push(rowGroups.chunkOf(group, place));
+  const types = typesOf(object, names);
   return {
     bytes: object.bytes,
     etag: object.etag,
@@ -80,5 +86,14 @@ function shardOf(object: SnapshotObject, edges: Edges, columns: readonly number[
     rowGroupEnd: edges.end,
     rowGroupStart: edges.start,
     rowStart: edges.rowStart,
+    ...(types ? { types } : {}),
   };
+}
+
+function typesOf({ types }: SnapshotObject, names: readonly string[]): Shard['types'] {
+  if (!types) return undefined;
+  const read = names.flatMap((name) =>
+    types[name] === undefined ? [] : [[name, types[name]] as const],
+  );
+  return read.length > 0 ? Object.fromEntries(read) : undefined;
 }

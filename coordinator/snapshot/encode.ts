@@ -4,7 +4,7 @@
 // nobody; as bytes in memory they stayed until the collector thought of them.
 import { createHash } from 'node:crypto';
 import { open } from 'node:fs/promises';
-import type { Digest } from '../../common/ids.ts';
+import { canonicalJson, type Digest } from '../../common/ids.ts';
 import type { RowGroups, Snapshot, SnapshotObject } from './row-groups.ts';
 
 /** Characters that are hashed and written at once: some 0.5 ms. */
@@ -36,15 +36,15 @@ function* piecesOf({ dataset, formatVersion, objects, schema }: Snapshot): Gener
     if (i > 0) yield ',';
     yield* piecesOfObject(object);
   }
-  yield `],"schema":${JSON.stringify(schema.map(({ name, type }) => ({ name, type })))}}`;
+  yield `],"schema":${canonicalJson(schema)}}`;
 }
 
 function* piecesOfObject(object: SnapshotObject): Generator<string> {
-  const { bytes, etag, footerBytes, key, rowGroups, rows } = object;
+  const { bytes, etag, footerBytes, key, rowGroups, rows, types } = object;
   const head = JSON.stringify({ bytes, etag, footerBytes, key });
   yield `${head.slice(0, -1)},"rowGroups":[`;
   for (let i = 0; i < rowGroups.length; i++) yield (i > 0 ? ',' : '') + groupJson(rowGroups, i);
-  yield `],"rows":${rows}}`;
+  yield `],"rows":${rows}${types ? `,"types":${canonicalJson(types)}` : ''}}`;
 }
 
 function groupJson(groups: RowGroups, group: number): string {

@@ -9,12 +9,14 @@ import { GristmillError } from '../../common/errors.ts';
 import type { Digest } from '../../common/ids.ts';
 import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
+import { spread } from '../../common/spread.ts';
 import type { ObjectInfo, Store } from '../../common/store/store.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
+import { Contract, ownTypes } from './contract.ts';
 import { decodeSnapshot } from './decode.ts';
 import { encodeSnapshot } from './encode.ts';
 import type { ReadFooter } from './footer.ts';
-import { listDataset } from './list.ts';
+import { listDataset, type Skipped } from './list.ts';
 import { RowGroups, type Snapshot, type SnapshotObject } from './row-groups.ts';
 
 type Timer = Pick<Clock, 'monotonicMs'>;
@@ -51,23 +53,43 @@ export function cachedFooters(read: FooterReader, keptMax = FOOTERS_KEPT): Foote
   };
 }
 
-/** The schema alone, of the first object: what a spec is checked against at submit. */
-export async function fetchSchema(
-  lake: Store,
+/** As many footers as are looked at before a job is taken in: where a column is not found in a few, some more. */
+const [FOOTERS_FIRST, FOOTERS_MORE] = [4, 2_000];
+
+/**
+ * Runs a check on the schema of some objects, from first to last, and where it refuses, on that of many more: newer files
+ * may have a column more, and only a snapshot reads them all.
+ */
+export async function withSchema<T>(
+  of: { readonly lake: Store; readonly readFooter: FooterReader; readonly clock: Timer },
   dataset: string,
-  read: FooterReader,
-): Promise<readonly SchemaColumn[]> {
-  const [first] = await listDataset(lake, dataset);
-  return (await read(first!)).schema;
+  check: (schema: readonly SchemaColumn[]) => Promise<T>,
+): Promise<T> {
+  const { objects } = await listDataset(of.lake, dataset);
+  const checkSome = async (count: number): Promise<T> => {
+    const some = await snapshotOf(dataset, spread(objects, count), of.readFooter, of.clock);
+    return check(some.schema);
+  };
+  try {
+    return await checkSome(FOOTERS_FIRST);
+  } catch (error) {
+    if (objects.length <= FOOTERS_FIRST || !isOfSchema(error)) throw error;
+    return checkSome(FOOTERS_MORE);
+  }
 }
 
+const isOfSchema = (error: unknown): boolean =>
+  error instanceof GristmillError && /^(?:SQL_|SCHEMA_|FEATURE_)/.test(error.code);
+
+/** A dataset as it is now, and what of it was passed over. */
 export async function takeSnapshot(
   lake: Store,
   dataset: string,
   read: FooterReader,
   clock: Timer,
-): Promise<Snapshot> {
-  return snapshotOf(dataset, await listDataset(lake, dataset), read, clock);
+): Promise<{ readonly snapshot: Snapshot; readonly skipped: Skipped }> {
+  const { objects, skipped } = await listDataset(lake, dataset);
+  return { snapshot: await snapshotOf(dataset, objects, read, clock), skipped };
 }
 
 /** Reads the footers of these objects. */
@@ -81,53 +103,51 @@ export async function snapshotOf(
   return buildSnapshot(dataset, listing, footers, clock);
 }
 
-/** Listing and footers to a snapshot, in pieces; SCHEMA_DRIFT names file and column. */
+/** Listing and footers to a snapshot, in pieces. */
 export async function buildSnapshot(
   dataset: string,
   listing: readonly ObjectInfo[],
   footers: readonly ReadFooter[],
   clock: Timer,
 ): Promise<Snapshot> {
-  const schema = footers[0]!.schema;
   const pace = new Pace(clock);
+  const contract = new Contract();
+  for (const [i, { key }] of listing.entries()) {
+    const { schema, rows } = footers[i]!;
+    contract.add(key, schema, { isEmpty: rows === 0 });
+    const rest = pace.rest();
+    if (rest) await rest;
+  }
+  const { schema } = contract;
   const objects: SnapshotObject[] = [];
   for (const [i, { key, etag, bytes }] of listing.entries()) {
     const footer = footers[i]!;
-    checkDrift({ key: listing[0]!.key, schema }, { key, schema: footer.schema });
     const { footerBytes, rows } = footer;
-    objects.push({ key, etag, bytes, footerBytes, rows, rowGroups: inOrderOf(schema, footer) });
+    const types = ownTypes(schema, footer.schema);
+    const object = { key, etag, bytes, footerBytes, rows, rowGroups: inOrderOf(schema, footer) };
+    objects.push(types ? { ...object, types } : object);
     const rest = pace.rest();
     if (rest) await rest;
   }
   return { formatVersion: 1, dataset, schema, objects };
 }
 
+/** No bytes: of a column that the object has not. */
+const NO_CHUNK = [0, 0] as const;
+
 /** The footer's own row groups where its columns lie in that order already: they are held once. */
 function inOrderOf(schema: readonly SchemaColumn[], footer: ReadFooter): RowGroups {
-  const order = schema.map(({ name }) => footer.schema.findIndex((column) => column.name === name));
-  if (order.every((at, i) => at === i)) return footer.rowGroups;
+  const places = new Map(footer.schema.map(({ name }, i) => [name, i]));
+  const files = schema.filter(({ from }) => from !== 'folder');
+  const order = files.map(({ name }) => places.get(name));
+  if (files.length === places.size && order.every((at, i) => at === i)) return footer.rowGroups;
   const groups = [...footer.rowGroups];
   return new RowGroups(
-    groups.map((group) => ({ ...group, chunks: order.map((at) => group.chunks[at]!) })),
+    groups.map(({ chunks, ...group }) => ({
+      ...group,
+      chunks: order.map((at) => (at === undefined ? NO_CHUNK : chunks[at]!)),
+    })),
   );
-}
-
-type Described = { readonly key: string; readonly schema: readonly SchemaColumn[] };
-
-/** Same names and types, in any order. */
-function checkDrift(first: Described, other: Described): void {
-  const drift = (what: string): GristmillError =>
-    new GristmillError('SCHEMA_DRIFT', `Cannot read ${other.key} with ${first.key}: ${what}`);
-  const types = new Map(other.schema.map(({ name, type }) => [name, type]));
-  for (const { name, type } of first.schema) {
-    const found = types.get(name);
-    if (found === undefined)
-      throw drift(`column ${JSON.stringify(name)} is not in it, expected ${type}`);
-    if (found !== type) throw drift(`column ${JSON.stringify(name)} is ${found}, expected ${type}`);
-    types.delete(name);
-  }
-  for (const name of types.keys())
-    throw drift(`column ${JSON.stringify(name)} is only in it, expected the same columns`);
 }
 
 const snapshotKey = (digest: Digest): string => `snapshots/${digest}.json`;

@@ -7,8 +7,9 @@ import { join } from 'node:path';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import type { LabelKind } from '../../common/objective/objectives.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
-import { checkScalarSql, type ScalarSql } from '../compile/allowlist.ts';
+import { checkScalarSql, printSql, type ScalarSql } from '../compile/allowlist.ts';
 import { buildFeatures } from '../compile/features.ts';
+import { isFloatType, suspects } from '../compile/nan.ts';
 import {
   bindExpressions,
   collect,
@@ -16,6 +17,7 @@ import {
   labelKindOf,
   type ParsedExpression,
   parseExpressions,
+  typesOf,
 } from '../compile/parse.ts';
 import type { FeatureSet } from '../compile/tree.ts';
 
@@ -58,8 +60,9 @@ async function checkWith(
   const scalars = collect(parsed.slice(0, parsed.length - names.length), (text) =>
     checkScalarSql(text, schema, text.pointer.slice(1).replaceAll('/', '.')),
   );
-  const safe = scalars.slice(0, filters.length);
-  const safeLabel = scalars[filters.length] ?? null;
+  const guarded = await guardFloats(duck, schema, scalars, parsed);
+  const safe = guarded.slice(0, filters.length);
+  const safeLabel = guarded[filters.length] ?? null;
   const bound = await bindExpressions(duck, schema, [
     ...safe.map(({ sql }, i) => ({
       pointer: filters[i]!.pointer,
@@ -78,4 +81,26 @@ async function checkWith(
     label: safeLabel ? { ...safeLabel, kind: labelKindOf(bound.at(-1)!) } : null,
     features: names.length > 0 ? buildFeatures(byName, schema) : null,
   };
+}
+
+/** What is not a number counts as missing wherever an expression computes it, too: see nan.ts. */
+async function guardFloats(
+  duck: Duck,
+  schema: readonly SchemaColumn[],
+  scalars: readonly ScalarSql[],
+  parsed: readonly ParsedExpression[],
+): Promise<readonly ScalarSql[]> {
+  const guarded: ScalarSql[] = [];
+  for (const [i, scalar] of scalars.entries()) {
+    const { expr } = parsed[i]!;
+    const terms = [...suspects(expr)];
+    const types = await typesOf(
+      duck,
+      schema,
+      terms.map((term) => printSql(term, schema, new Set())),
+    );
+    const floats = new Set(terms.filter((_, at) => isFloatType(types[at] ?? '')));
+    guarded.push({ ...scalar, sql: printSql(expr, schema, floats) });
+  }
+  return guarded;
 }

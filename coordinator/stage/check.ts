@@ -7,7 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { LabelKind } from '../../common/objective/objectives.ts';
 import { quoteName } from '../../common/sql.ts';
 import type { PrepareProgram } from '../../common/stage/prepare.ts';
-import type { RawColumn } from '../../common/stage/terms.ts';
+import type { RawColumn, SourceColumn } from '../../common/stage/terms.ts';
 import type { CleanRule } from '../../common/wire/job/head.ts';
 import type { JobSpec } from '../../common/wire/job/job.ts';
 import type { Split, TrainingJob } from '../../common/wire/job/training.ts';
@@ -29,8 +29,8 @@ export type CheckedSpec = {
   readonly features: FeatureSet | null;
   /** Raw columns that a part keeps. */
   readonly keep: readonly SchemaColumn[];
-  /** Columns that any expression reads. */
-  readonly reads: readonly string[];
+  /** Columns that any expression reads, one of a file among them: rows are counted by it. */
+  readonly source: readonly SchemaColumn[];
 };
 
 const CHECK_DEADLINE_MS = 20_000;
@@ -137,8 +137,8 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
     ...texts.extra.map((name, i) => column(name, `/evaluate/slices/${i}`).name),
   ]);
   for (const name of kept) reads.add(name);
-  const inOrder = schema.filter(({ name }) => reads.has(name)).map(({ name }) => name);
-  checkReads(inOrder);
+  const read = schema.filter(({ name }) => reads.has(name));
+  checkReads(read.map(({ name }) => name));
   return {
     schema,
     rules,
@@ -146,8 +146,7 @@ async function checkAll({ child }: Pick<Machinery, 'child'>, texts: Texts): Prom
     label: answer.label && { sql: answer.label.sql, kind: answer.label.kind },
     features: answer.features,
     keep: schema.filter(({ name }) => kept.has(name)),
-    // a job that reads no column at all still counts rows: one column gives it some
-    reads: inOrder.length > 0 ? inOrder : countable(schema),
+    source: read.some(({ from }) => from !== 'folder') ? read : [...countable(schema), ...read],
   };
 }
 
@@ -166,13 +165,20 @@ function checkReads(names: readonly string[]): void {
   if (own !== undefined) throw ownName(own, 'names that begin with "__" are our own');
 }
 
-/** Any one column that may be read. */
-const countable = (schema: readonly SchemaColumn[]): readonly string[] => {
-  const [first] = schema;
-  const { name } = schema.find((column) => !isOwnName(column.name)) ?? first!;
-  checkReads([name]);
-  return [name];
-};
+/** Any one column of a file that may be read. */
+function countable(schema: readonly SchemaColumn[]): readonly SchemaColumn[] {
+  const files = schema.filter(
+    ({ from, unreadable }) => from !== 'folder' && unreadable === undefined,
+  );
+  const column = files.find(({ name }) => !isOwnName(name)) ?? files[0];
+  if (!column)
+    throw new GristmillError(
+      'SQL_COLUMN',
+      'Cannot count rows: no column of the dataset can be read',
+    );
+  checkReads([column.name]);
+  return [column];
+}
 
 export const isOwnName = (name: string): boolean => name.startsWith('__');
 
@@ -208,14 +214,24 @@ function rulesOf(
 function splitOf(split: Split, column: FindColumn): NonNullable<CheckedSpec['split']> {
   const pointerOf = (name: string): string =>
     split.by === 'time' ? '/split/column' : `/split/columns/${split.columns.indexOf(name)}`;
-  const sql = atPointer('/split/column', () =>
-    splitKeySql(split, (name) => {
-      const found = column(name, pointerOf(name));
-      return { sql: castSql(found), type: columnTypeOf(found.type)! };
-    }),
-  );
+  const sql = splitKeySql(split, (name) => {
+    const found = column(name, pointerOf(name));
+    return atPointer(pointerOf(name), () => ({
+      sql: castSql(found),
+      type: columnTypeOf(found.type)!,
+    }));
+  });
   return { sql, by: split.by };
 }
+
+/** What is fetched of an object. */
+export const fileColumns = (columns: readonly SchemaColumn[]): readonly string[] =>
+  columns.filter(({ from }) => from !== 'folder').map(({ name }) => name);
+
+export const sourceColumn = ({ name, type, from }: SchemaColumn): SourceColumn => ({
+  ...{ name, type },
+  ...(from ? { from } : {}),
+});
 
 export function prepareProgram(checked: CheckedSpec): PrepareProgram {
   return {
@@ -226,7 +242,8 @@ export function prepareProgram(checked: CheckedSpec): PrepareProgram {
       type: columnTypeOf(column.type)!,
       sql: castSql(column),
     })),
-    reads: checked.reads,
+    reads: fileColumns(checked.source),
+    source: checked.source.map(sourceColumn),
     rules: checked.rules,
     label: checked.label,
     split: checked.split,

@@ -37,7 +37,8 @@ export async function pinPlan<C extends CheckedSpec>(
 ): Promise<Pinned<C>> {
   const existing = await readStored(job.store, planKey(job.id), 'plan');
   if (existing) return (job.repins.length === 0 ? carryOn : planAgain)(job, existing, check);
-  const snapshot = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter, job.clock);
+  const taken = await takeSnapshot(job.lake, job.spec.dataset, job.readFooter, job.clock);
+  const { snapshot, skipped } = taken;
   const digest = await saveSnapshot(job.store, snapshot, job.scratch);
   const checked = await check(snapshot.schema);
   const numerics = await awaitNumerics(job);
@@ -58,7 +59,9 @@ export async function pinPlan<C extends CheckedSpec>(
     );
   const mine = won.snapshot === digest ? { snapshot, checked, prepare } : undefined;
   const pinned = await carryOn(job, won, check, mine);
-  await job.record(found('snapshot', { snapshot: sizeOf(won.snapshot, pinned.snapshot) }));
+  await job.record(
+    found('snapshot', { snapshot: { ...sizeOf(won.snapshot, pinned.snapshot), skipped } }),
+  );
   return pinned;
 }
 
@@ -68,7 +71,25 @@ const sizeOf = (digest: Digest, { objects }: Snapshot) => ({
   rowGroups: objects.reduce((sum, object) => sum + object.rowGroups.length, 0),
   rows: objects.reduce((sum, object) => sum + object.rows, 0),
   bytes: objects.reduce((sum, object) => sum + object.bytes, 0),
+  differences: differencesOf(objects),
 });
+
+/** Columns that some objects have otherwise, as many as are worth a look. */
+const DIFFERENCES_MAX = 20;
+
+function differencesOf(objects: Snapshot['objects']) {
+  const byColumn = new Map<string, { absent: number; types: Set<string>; object: string }>();
+  for (const { key, types = {} } of objects)
+    for (const [column, type] of Object.entries(types)) {
+      const seen = byColumn.get(column) ?? { absent: 0, types: new Set(), object: key };
+      byColumn.set(column, seen);
+      if (type === null) seen.absent += 1;
+      else seen.types.add(type);
+    }
+  return [...byColumn]
+    .slice(0, DIFFERENCES_MAX)
+    .map(([column, { types, ...seen }]) => ({ column, ...seen, types: [...types] }));
+}
 
 /** The same rows under the numerics that the job was last told to go on under. */
 async function planAgain<C extends CheckedSpec>(

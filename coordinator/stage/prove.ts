@@ -4,11 +4,13 @@
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
 import { GristmillError } from '../../common/errors.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { spread } from '../../common/spread.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
-import type { Plan } from '../../common/wire/plan.ts';
+import type { Plan, SchemaColumn } from '../../common/wire/plan.ts';
 import { found } from '../../common/wire/view.ts';
+import { rawSql } from '../compile/sql.ts';
 import { type PrepareSource, shardsOfParts } from '../plan/prepare.ts';
-import { spread } from '../plan/spread.ts';
+import { sourceColumn } from './check.ts';
 import type { JobContext } from './context.ts';
 import { partsIn } from './evaluate.ts';
 import type { Fitted } from './fit.ts';
@@ -45,6 +47,7 @@ export async function proveServing(
     signature: trained.signature,
     load: fitted.load,
     where: fitted.ranges.test,
+    source: trained.signature.inputs.map(({ name }) => rawColumn(prepare.snapshot.schema, name)),
     rows: Math.ceil(LIMITS.proofRows / parts.length),
     seed: job.spec.seed,
     golden: Math.ceil(LIMITS.goldenRows / parts.length),
@@ -66,6 +69,19 @@ export async function proveServing(
   const { rows, maxDifference } = proof;
   await job.record(found('prove', { proof: { rows, maxDifference } }));
   return proof;
+}
+
+/** A model's input as it lies in the lake. */
+function rawColumn(
+  schema: readonly SchemaColumn[],
+  name: string,
+): NonNullable<ProveProgram['source']>[number] {
+  const column = schema.find((one) => one.name === name);
+  if (column) return { ...sourceColumn(column), sql: rawSql(column) };
+  throw new GristmillError(
+    'INTERNAL',
+    `Cannot prove input ${name}: the snapshot has no such column`,
+  );
 }
 
 function checkProof(key: string, differences: ProveResult['differences']): void {

@@ -2,14 +2,15 @@
 // In: a listing; a snapshot of some of its objects. Out: objects and shards, spread from first to last.
 // Why spread: files follow each other in time or by region, and the first of them is like no other. Pure.
 import { LIMITS } from '../../common/limits.ts';
+import { spread } from '../../common/spread.ts';
 import type { Shard } from '../../common/wire/task.ts';
 import { cutShards } from '../plan/shards.ts';
-import { spread } from '../plan/spread.ts';
 import type { Snapshot } from '../snapshot/row-groups.ts';
+import { fileColumns } from '../stage/check.ts';
 
 /** Few shards where they hold enough rows, more where row groups and files are tiny; bounded by bytes. */
 export function chooseShards(snapshot: Snapshot): readonly Shard[] {
-  const reads = snapshot.schema.map(({ name }) => name);
+  const reads = fileColumns(snapshot.schema.filter(({ unreadable }) => unreadable === undefined));
   const all = [...cutShards(snapshot, { reads, shardBytesMax: LIMITS.surveyShardBytesMax })];
   let count: number = LIMITS.surveyShards;
   let chosen = spread(all, count);

@@ -20,7 +20,7 @@ const SAMPLE_ROWS = 3;
 export type SurveyedColumn = SchemaColumn & { readonly kind: ColumnKind | null };
 
 export function mergeColumn(
-  { name, type, kind }: SurveyedColumn,
+  { name, type, kind, from, unreadable }: SurveyedColumn,
   shards: readonly SurveyColumn[],
 ): ColumnView {
   const moments = mergeAll(shards.map((shard) => shard.moments));
@@ -30,6 +30,8 @@ export function mergeColumn(
   return {
     name,
     type,
+    ...(from ? { from } : {}),
+    ...(unreadable ? { unreadable } : {}),
     kind,
     nulls: shards.reduce((sum, { missing }) => sum + missing, 0),
     distinct: mergeDistinct(shards),

@@ -4,6 +4,7 @@
 import { GristmillError, pointedAt } from '../../common/errors.ts';
 import type { TaskId } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
+import { spread } from '../../common/spread.ts';
 import type { SurveyProgram, SurveyResult } from '../../common/stage/survey.ts';
 import type { SchemaColumn } from '../../common/wire/plan.ts';
 import type { ColumnKind, DatasetView } from '../../common/wire/survey.ts';
@@ -12,12 +13,11 @@ import { columnTypeOf } from '../compile/features.ts';
 import { castSql } from '../compile/sql.ts';
 import { runTasks } from '../dispatch/offer.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
-import { spread } from '../plan/spread.ts';
 import { makeTask, saveProgram } from '../plan/tasks.ts';
 import { listDataset } from '../snapshot/list.ts';
 import type { Snapshot } from '../snapshot/row-groups.ts';
 import { type FooterReader, snapshotOf } from '../snapshot/snapshot.ts';
-import { checkLabel, checkSchema, isOwnName } from '../stage/check.ts';
+import { checkLabel, checkSchema, isOwnName, sourceColumn } from '../stage/check.ts';
 import type { Machinery } from '../stage/context.ts';
 import { chooseShards } from './choose.ts';
 import { mergeColumn, mergeLabel, mergeSample, type SurveyedColumn } from './merge.ts';
@@ -86,7 +86,7 @@ export async function lookAt(
   { lake, readFooter, clock }: Pick<Machinery, 'lake' | 'readFooter' | 'clock'>,
   { uri, signal }: Pick<SurveyRequest, 'uri' | 'signal'>,
 ): Promise<{ snapshot: Snapshot; size: Size }> {
-  const listing = await listDataset(lake, uri);
+  const { objects: listing } = await listDataset(lake, uri);
   const some = spread(listing, LIMITS.surveyFootersMax);
   const read: FooterReader = async (object) => {
     signal.throwIfAborted();
@@ -110,8 +110,8 @@ const sumOf = <T>(items: readonly T[], of: (item: T) => number): number =>
   items.reduce((sum, item) => sum + of(item), 0);
 
 /** What features may make of a column; none may read what is called like a column of our own. */
-export function kindOf({ name, type }: SchemaColumn): ColumnKind | null {
-  if (isOwnName(name)) return null;
+export function kindOf({ name, type, unreadable }: SchemaColumn): ColumnKind | null {
+  if (isOwnName(name) || unreadable !== undefined) return null;
   switch (columnTypeOf(type)) {
     case 'number':
       return type === 'BOOLEAN' ? 'boolean' : 'number';
@@ -131,7 +131,12 @@ export const programOf = (
   formatVersion: 1,
   kind: 'survey',
   columns: columns.map(({ name, type, kind }) =>
-    kind === null ? { name, kind } : { name, kind, sql: castSql({ name, type }) },
+    kind === null ? { name, kind } : { name, kind, sql: lookSql({ name, type }) },
+  ),
+  source: columns.map((column) =>
+    column.unreadable === undefined
+      ? sourceColumn(column)
+      : { name: column.name, type: 'INTEGER', from: 'nothing' },
   ),
   label: label && { sql: label.sql, kind: label.kind },
   rowsMax: LIMITS.surveyRowsMax,
@@ -139,6 +144,10 @@ export const programOf = (
   topMax: LIMITS.surveyTopMax,
   textMax: LIMITS.surveyTextMax,
 });
+
+/** Bytes that are no text are missing here, and an error only where a job reads them as text. */
+const lookSql = (column: Pick<SchemaColumn, 'name' | 'type'>): string =>
+  column.type === 'BLOB' ? `try(${castSql(column)})` : castSql(column);
 
 type Sampling = {
   readonly uri: string;

@@ -11,18 +11,18 @@ import { quoteName, quoteText } from '../../common/sql.ts';
 import type { PrepareProgram, PrepareResult } from '../../common/stage/prepare.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { groupRowsOf, sealGroups } from './part-groups.ts';
-import { type Prepared, type Runner, scratchFile, sealBlob } from './runner.ts';
+import { type Runner, scratchFile, sealBlob } from './runner.ts';
+import { shardOf, sourceOf, sourceSql } from './source.ts';
 
 export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
-  const shard = shardOf(prepared);
+  const { shard, path } = shardOf(prepared);
   const { program } = prepared;
   await using duck = await openDuck({
     memoryBytes: prepared.memoryBytes,
     tempDir: join(prepared.scratch, 'spill'),
-    files: [prepared.files[shard.key]!],
+    files: [path],
     writeDir: prepared.scratch,
   });
-  const path = prepared.files[shard.key]!;
   try {
     await duck.run(stageSql(program, shard, path));
   } catch (error) {
@@ -53,11 +53,6 @@ export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
   return { result, blobs: [blob], rows: rowsIn };
 };
 
-function shardOf(prepared: Prepared): Shard {
-  if (prepared.input.kind === 'shard') return prepared.input.shard;
-  throw new GristmillError('INTERNAL', `Cannot prepare ${prepared.input.kind}, expected a shard`);
-}
-
 /** Rules beyond the spec's own, in the order in which a row meets them. */
 const LABEL_RULE = 'label is missing';
 const SPLIT_RULE = 'split key is missing';
@@ -71,13 +66,10 @@ const ruleNames = (program: PrepareProgram): readonly string[] => [
 /**
  * `staged`: one row a source row of the shard; `__rule` is the index of the first rule it fails, or −1.
  *
- *   input (file columns, __row) → __rule → __label, __split of the rows kept so far → raw columns, __bucket
+ *   input (source columns, __row) → __rule → __label, __split of the rows kept so far → raw columns, __bucket
  */
 function stageSql(program: PrepareProgram, shard: Shard, path: string): string {
-  const reads = program.reads.map(quoteName);
-  const input = `SELECT ${[...reads, 'file_row_number AS __row'].join(', ')}
-    FROM read_parquet(${quoteText(path)}, file_row_number = true)
-    WHERE file_row_number >= ${shard.rowStart} AND file_row_number < ${shard.rowEnd}`;
+  const input = sourceSql({ columns: sourceOf(program, program.reads), shard, path });
   const cases = program.rules.map((rule, i) => `WHEN (${rule.sql}) IS NOT TRUE THEN ${i}`);
   const rule = cases.length > 0 ? `CASE ${cases.join(' ')} ELSE -1 END` : '-1';
   const kept = (sql: string, type: string): string =>
@@ -117,10 +109,12 @@ async function explain(
       `Cannot read ${key} as Parquet: the pages of its ${rows.replace(` of ${key}`, '')} are not sound`,
     );
   }
+  if (error.code === 'SCHEMA_DRIFT') return told(`Cannot read ${rows}: ${ownWords(error)}`);
   if (error.code !== 'SQL_RUNTIME') return error;
-  const why = error.message.replace(/^Cannot run SQL: /, '');
-  return told(`Cannot compute ${await culprit(of)} for ${rows}: ${why}`);
+  return told(`Cannot compute ${await culprit(of)} for ${rows}: ${ownWords(error)}`);
 }
+
+const ownWords = ({ message }: Error): string => message.replace(/^Cannot run SQL: /, '');
 
 /** Runs the program with one expression after the other put back: the first that fails is it. */
 async function culprit({

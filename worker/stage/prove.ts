@@ -15,9 +15,11 @@ import { columnsFromScan, rowToJson, scanColumns } from '../../common/predict/sc
 import { Philox } from '../../common/random.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
+import type { RawColumn } from '../../common/stage/terms.ts';
 import type { PartRef, Shard } from '../../common/wire/task.ts';
 import { rangeSql } from './fit.ts';
 import type { Prepared, Runner } from './runner.ts';
+import { sourceOf, sourceSql } from './source.ts';
 
 /** Differences that a result lists: one is enough to stop, a few tell the pattern. */
 const DIFFERENCES_MAX = 20;
@@ -48,7 +50,7 @@ export const runProve: Runner<ProveProgram> = async (prepared) => {
     return { result: none, blobs: [], rows: 0 };
   }
   const batch = await batchSide(duck, session, prepared.files[part.key]!, { program, rows });
-  const json = await sourceRows(duck, prepared.files[shard.key]!, { program, rows });
+  const json = await sourceRows(duck, prepared.files[shard.key]!, { program, shard, rows });
   const serving = await servingSide(session, program, json);
   const { width } = OBJECTIVES[program.signature.label];
   const predictions = listPredictions(serving.predictions, width);
@@ -142,27 +144,29 @@ function pushRows(into: number[], columns: readonly ColumnData[], rows: number):
 async function sourceRows(
   duck: Duck,
   path: string,
-  { program, rows }: { program: ProveProgram; rows: readonly number[] },
+  { program, shard, rows }: { program: ProveProgram; shard: Shard; rows: readonly number[] },
 ): Promise<Record<string, unknown>[]> {
   const { inputs } = program.signature;
   const { kinds } = scanColumns(inputs);
-  const select = inputs.map(({ name, type }) =>
-    type === 'number'
-      ? `${quoteName(name)}::DOUBLE`
-      : type === 'time'
-        ? `TRY_CAST(${quoteName(name)} AS TIMESTAMP)`
-        : quoteName(name),
-  );
+  const values = program.source?.map(({ sql }) => sql) ?? inputs.map(rawSql);
+  const names = inputs.map(({ name }) => name);
+  const where = `file_row_number IN (${rows.join(', ')})`;
+  const source = sourceSql({ columns: sourceOf(program, names), shard, path }, where);
   const json: Record<string, unknown>[] = [];
   await duck.scan(
-    `SELECT ${select.join(', ')} FROM read_parquet(${quoteText(path)}, file_row_number = true)
-     WHERE file_row_number IN (${rows.join(', ')}) ORDER BY file_row_number`,
+    `SELECT ${values.join(', ')} FROM (${source}) ORDER BY __row`,
     kinds,
     (n, columns) => {
       for (let row = 0; row < n; row++) json.push(rowToJson(inputs, columns, row));
     },
   );
   return json;
+}
+
+/** Of a program that says no better: by the input's type alone. */
+function rawSql({ name, type }: RawColumn): string {
+  if (type === 'number') return `${quoteName(name)}::DOUBLE`;
+  return type === 'time' ? `TRY_CAST(${quoteName(name)} AS TIMESTAMP)` : quoteName(name);
 }
 
 /** JSON text and back, then exactly what the gateway does. */

@@ -4,7 +4,7 @@
 import { join } from 'node:path';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
-import { quoteName, quoteText } from '../../common/sql.ts';
+import { quoteName } from '../../common/sql.ts';
 import type {
   SurveyColumn,
   SurveyLabel,
@@ -12,7 +12,8 @@ import type {
   SurveyResult,
 } from '../../common/stage/survey.ts';
 import type { Shard } from '../../common/wire/task.ts';
-import type { Prepared, Runner } from './runner.ts';
+import type { Runner } from './runner.ts';
+import { rowsSql, shardOf, sourceOf, sourceSql } from './source.ts';
 import { describeColumns, readNumbers, type Sampled, showRows } from './survey-columns.ts';
 import { foldMoments, foldRange } from './survey-figures.ts';
 
@@ -21,14 +22,13 @@ const COLUMNS_AT_ONCE = 64;
 
 export const runSurvey: Runner<SurveyProgram> = async (prepared) => {
   const { program } = prepared;
-  const shard = shardOf(prepared);
-  const path = prepared.files[shard.key]!;
+  const { shard, path } = shardOf(prepared);
   await using duck = await openDuck({
     memoryBytes: prepared.memoryBytes,
     tempDir: join(prepared.scratch, 'spill'),
     files: [path],
   });
-  const source: Source = { program, shard, path };
+  const source: Looked = { program, shard, path };
   const rows = Math.min(shard.rowEnd - shard.rowStart, program.rowsMax);
   const sampled: Sampled = { rows, labels: await readLabels(duck, source, rows) };
   const columns: SurveyColumn[] = [];
@@ -46,25 +46,20 @@ export const runSurvey: Runner<SurveyProgram> = async (prepared) => {
   return { result, blobs: [], rows };
 };
 
-function shardOf(prepared: Prepared): Shard {
-  if (prepared.input.kind === 'shard') return prepared.input.shard;
-  throw new GristmillError('INTERNAL', `Cannot survey ${prepared.input.kind}, expected a shard`);
-}
-
-type Source = { readonly program: SurveyProgram; readonly shard: Shard; readonly path: string };
+type Looked = { readonly program: SurveyProgram; readonly shard: Shard; readonly path: string };
 
 /** Of n rows, row r is taken where (r · rowsMax) mod n < rowsMax: exactly rowsMax rows, evenly apart. */
-function inputSql({ program: { columns, rowsMax }, shard, path }: Source): string {
+function inputSql({ program, shard, path }: Looked): string {
+  const { columns, rowsMax } = program;
   const { rowStart, rowEnd } = shard;
   const count = rowEnd - rowStart;
   const isTaken = `((file_row_number - ${rowStart}) * ${rowsMax}) % ${count} < ${rowsMax}`;
-  return `(SELECT ${columns.map(({ name }) => quoteName(name)).join(', ')}
-    FROM read_parquet(${quoteText(path)}, file_row_number = true)
-    WHERE file_row_number >= ${rowStart} AND file_row_number < ${rowEnd}
-    ${count > rowsMax ? `AND ${isTaken}` : ''}) AS input`;
+  const where = `${rowsSql(shard)} ${count > rowsMax ? `AND ${isTaken}` : ''}`;
+  const names = columns.map(({ name }) => name);
+  return `(${sourceSql({ columns: sourceOf(program, names), shard, path }, where)}) AS input`;
 }
 
-async function readLabels(duck: Duck, source: Source, rows: number): Promise<Float64Array | null> {
+async function readLabels(duck: Duck, source: Looked, rows: number): Promise<Float64Array | null> {
   const { label } = source.program;
   if (!label) return null;
   try {
@@ -83,7 +78,7 @@ async function readLabels(duck: Duck, source: Source, rows: number): Promise<Flo
 /** `sampled`: columns under their own names; of those without a kind only whether they are NULL. */
 async function sampleRows(
   duck: Duck,
-  source: Source,
+  source: Looked,
   { columns, rows }: { columns: SurveyProgram['columns']; rows: number },
 ): Promise<void> {
   const kept = columns.map(({ name, kind }) =>

@@ -18,8 +18,9 @@ const check = (spec: object, schema = SCHEMA) =>
   );
 
 test("checkSpec() takes a dataset with pandas' index, as long as nothing reads it", async () => {
-  expect((await check({ clean: [{ filter: 'x > 1' }] })).reads).toEqual(['x']);
-  expect((await check({})).reads).toEqual(['x']); // rows are counted by a column that may be read
+  const x = [{ name: 'x', type: 'DOUBLE' }];
+  expect((await check({ clean: [{ filter: 'x > 1' }] })).source).toEqual(x);
+  expect((await check({})).source).toEqual(x); // rows are counted by a column that may be read
   const reading = [{ filter: '__index_level_0__ > 1' }, { require: ['__index_level_0__'] }];
   for (const rule of reading) {
     await expect(check({ clean: [rule] })).rejects.toMatchObject({

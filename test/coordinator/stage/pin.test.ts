@@ -24,7 +24,7 @@ const groups = [30, 20, 30].map((megabytes, i) => ({ rows: 10 + i, bytes: megaby
 const wanted = snapshotOf({ 'a.parquet': groups, 'b.parquet': groups });
 const checked: CheckedSpec = {
   ...{ schema: wanted.schema, rules: [], label: null, split: null, features: null },
-  ...{ keep: [], reads: ['a'] },
+  ...{ keep: [], source: [{ name: 'a', type: 'BIGINT' }] },
 };
 
 async function world(repins: readonly string[] = []) {
@@ -88,7 +88,10 @@ test('a plan that lists its tasks goes on with tasks of the same names', async (
   const { plan, prepare } = await pin();
   const program = plan.prepare.program;
   const listed = [
-    ...cutShards(prepare.snapshot, { reads: ['a'], shardBytesMax: 64 * 2 ** 20 }),
+    ...cutShards(prepare.snapshot, {
+      reads: ['a'],
+      shardBytesMax: 64 * 2 ** 20,
+    }),
   ].map((shard) =>
     makeTask({ stage: 'prepare', program, input: { kind: 'shard', shard }, numerics: NUMERICS }),
   );

@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { LIMITS } from '../../../common/limits.ts';
+import { spread } from '../../../common/spread.ts';
 import type { RowGroup } from '../../../common/wire/plan.ts';
-import { spread } from '../../../coordinator/plan/spread.ts';
 import { RowGroups, type Snapshot } from '../../../coordinator/snapshot/row-groups.ts';
 import { chooseShards } from '../../../coordinator/survey/choose.ts';
 

@@ -174,7 +174,7 @@ test('surveyDataset() of no rows needs no worker', async () => {
 test.each([
   ['nowhere/*.parquet', null, 'INPUT_EMPTY', '/uri'],
   ['../*.parquet', null, 'INPUT_OUTSIDE', '/uri'],
-  ['drift/*', null, 'SCHEMA_DRIFT', '/uri'],
+  ['drift/*', 'x > 1', 'SCHEMA_DRIFT', '/label'],
   ['own/*', null, 'SQL_COLUMN', '/uri'],
   ['trips/*', 'late >', 'SQL_SYNTAX', '/label'],
   ['trips/*', '__index > 1', 'SQL_COLUMN', '/label'],

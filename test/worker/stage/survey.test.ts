@@ -109,15 +109,13 @@ test('runSurvey() tells whole numbers apart that are one DOUBLE', async () => {
 
 test('runSurvey() counts the NULLs alone of columns that no feature reads', async () => {
   const { by, result } = await survey(`SELECT CASE WHEN r > 1 THEN {'a': r, 'b': [r]} END AS pair,
-    CASE WHEN r > 2 THEN [r] END AS list, 'x'::BLOB AS bytes, MAP {'k': r} AS map, uuid() AS id, r AS __index
+    CASE WHEN r > 2 THEN [r] END AS list, MAP {'k': r} AS map, r AS __index
     FROM range(5) t(r)`);
   const missing = Object.entries(by).map(([name, figures]) => [name, figures.missing]);
   expect(Object.fromEntries(missing)).toEqual({
     pair: 2,
     list: 3,
-    bytes: 0,
     map: 0,
-    id: 0,
     __index: 0,
   });
   expect(Object.values(by).every(({ distinct, top }) => distinct === 0 && top.length === 0)).toBe(

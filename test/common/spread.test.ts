@@ -1,6 +1,6 @@
 // A few of many: which, and how many.
 import { expect, test } from 'vitest';
-import { spread } from '../../../coordinator/plan/spread.ts';
+import { spread } from '../../common/spread.ts';
 
 test.each([
   [1, [0]],
