@@ -1,3 +1,4 @@
+// decodeSnapshot(): what was encoded comes back, in pieces that keep nobody waiting; what is no snapshot is refused.
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
@@ -7,7 +8,7 @@ import { decodeSnapshot } from '../../../coordinator/snapshot/decode.ts';
 import { encodeSnapshot } from '../../../coordinator/snapshot/encode.ts';
 import type { Snapshot } from '../../../coordinator/snapshot/row-groups.ts';
 import { tempFolder } from '../../support/runner.ts';
-import { snapshotOf } from '../../support/snapshots.ts';
+import { snapshotOf, storedForm } from '../../support/snapshots.ts';
 
 const still = { monotonicMs: () => 0 };
 async function bytesOf(snapshot: Snapshot) {
@@ -36,18 +37,63 @@ test.each<[string, Snapshot]>([
   expect(await decodeSnapshot('k', await bytesOf(snapshot), still)).toEqual(snapshot);
 });
 
-test('decodeSnapshot() of many pieces is the same, and lets others have the loop', async () => {
-  const groups = Array.from({ length: 500 }, (_, i) => ({ rows: i, bytes: 2 * i }));
-  const keys = Array.from({ length: 40 }, (_, i) => [`ä${i}.parquet`, groups] as const);
-  const large = snapshotOf(Object.fromEntries(keys));
-  const bytes = await bytesOf(large);
-  let [nowMs, turns] = [0, 0];
-  const count = setInterval(() => (turns += 1), 0);
-  const clock = { monotonicMs: () => (nowMs += LIMITS.pieceMs) };
-  expect(await decodeSnapshot('k', bytes, clock)).toEqual(large);
-  clearInterval(count);
-  expect(bytes.length).toBeGreaterThan(256 * 1024);
-  expect(turns).toBeGreaterThan(1);
+/** As many objects of one group each; of `objectBytes` bytes of JSON each if given, else of few. */
+function objectsOf(count: number, objectBytes = 0): Snapshot {
+  const of = (padding: number) =>
+    snapshotOf(
+      Object.fromEntries(
+        Array.from({ length: count }, (_, i) => [
+          `${i}.${'p'.repeat(padding)}`,
+          [{ rows: 7, bytes: 8 }],
+        ]),
+      ),
+    );
+  const bare = JSON.stringify(storedForm(of(0)).objects[0]).length;
+  return of(Math.max(objectBytes - bare, 0));
+}
+
+/** Decodes where no time passes: how often the clock was asked, once at each comma and once a piece. */
+async function askedFor(snapshot: Snapshot): Promise<number> {
+  let asked = 0;
+  const clock = { monotonicMs: () => asked++ * 0 };
+  expect(await decodeSnapshot('k', await bytesOf(snapshot), clock)).toEqual(snapshot);
+  return asked - 1; // the first begins it
+}
+
+test('decodeSnapshot() parses 128 KiB at once, or an object that is larger', async () => {
+  const piece = 128 * 1024;
+  expect(await askedFor(objectsOf(40))).toBe(39 + 1);
+  expect(await askedFor(objectsOf(3, piece))).toBe(2 + 3);
+  expect(await askedFor(objectsOf(3, piece - 1))).toBe(2 + 2); // two, then the last
+  expect(await askedFor(objectsOf(6, piece / 2))).toBe(5 + 3);
+  expect(await askedFor(objectsOf(2, 3 * piece))).toBe(1 + 2);
+});
+
+test('decodeSnapshot() lets others have the loop between objects and between pieces', async () => {
+  const turnsOf = async (snapshot: Snapshot): Promise<number> => {
+    const bytes = await bytesOf(snapshot);
+    let [nowMs, turns, isOver] = [0, 0, false];
+    const spin = (): void => {
+      turns += 1;
+      if (!isOver) setImmediate(spin);
+    };
+    setImmediate(spin);
+    const clock = { monotonicMs: () => (nowMs += LIMITS.pieceMs) };
+    expect(await decodeSnapshot('k', bytes, clock)).toEqual(snapshot);
+    isOver = true;
+    return turns;
+  };
+  expect(await turnsOf(objectsOf(40))).toBeGreaterThanOrEqual(40);
+  expect(await turnsOf(objectsOf(3, 128 * 1024))).toBeGreaterThanOrEqual(5);
+});
+
+test('decodeSnapshot() takes no other list for that of the objects, however long it is', async () => {
+  const schema = Array.from({ length: 6000 }, (_, i) => ({ name: `objects ${i}`, type: 'BIGINT' }));
+  const wide = { ...snapshotOf({ 'none.parquet': [] }), schema };
+  const { objects, ...rest } = storedForm(wide);
+  const bytes = jsonOf({ ...rest, objects });
+  expect(bytes.length).toBeGreaterThan(128 * 1024);
+  expect(await decodeSnapshot('k', bytes, still)).toEqual(wide);
 });
 
 test('decodeSnapshot() reads members in any order, and spaces', async () => {
