@@ -77,6 +77,43 @@ test('Committer begins another group where one is full', async () => {
   expect(w.store.writes).toBe(3);
 });
 
+test('Committer begins another group where one would be larger than its limit, by a byte', async () => {
+  const sizesOf = async (...lengths: number[]): Promise<number[]> => {
+    const w = world();
+    const puts = makeTasks(1 + lengths.length).map((task, i) => {
+      const json = jsonOf(task);
+      const padded = i === 0 ? json : json.padEnd(lengths[i - 1]!);
+      return w.committer.put(task, padded, { isAlone: false });
+    });
+    await Promise.all(puts);
+    return w.told;
+  };
+  const half = LIMITS.groupBytesMax / 2;
+  expect(await sizesOf(half, half)).toEqual([2]);
+  expect(await sizesOf(half, half + 1)).toEqual([]); // two, each alone
+  expect(await sizesOf(half, half + 1, half - 1)).toEqual([2]); // the full one is left behind
+  expect(await sizesOf(half, half / 2, half / 2, half)).toEqual([3]);
+});
+
+test('Committer puts results of two programs, and of two stages, into a group each', async () => {
+  const w = world();
+  const others = makeTasks(3).map(({ input }) => makeTask('another', { input }));
+  const later = makeTasks(2, { stage: 'fit' });
+  const [first, ...rest] = TASKS as [Task, ...Task[]];
+  const mixed = rest.slice(0, 3).flatMap((task, i) => [task, others[i]!]);
+  const committed = await w.put(w.committer, [first, ...mixed, ...later]);
+  const groups = new Map<string, Task[]>();
+  for (const [i, { group }] of committed.slice(1).entries())
+    groups.set(group!, [...(groups.get(group!) ?? []), [...mixed, ...later][i]!]);
+  expect([...groups.values()]).toEqual([rest.slice(0, 3), others, later]);
+  for (const [key, tasks] of groups) {
+    const { stage, program } = tasks[0]!;
+    expect(key).toContain(groupsPrefix({ stage, program }));
+    const group = await readStored(w.store, key, 'group');
+    expect(group).toMatchObject({ stage, program, descriptors: tasks.map(descriptorOf) });
+  }
+});
+
 test('Committer tells all of a group that the store was away, and goes on', async () => {
   const w = world();
   let puts = 0;
