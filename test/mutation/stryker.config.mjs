@@ -1,5 +1,5 @@
 // What `npm run mutate` changes, one small thing at a time, and which tests must notice.
-// In: files by name, or all pure ones. Out: .gristmill/mutation/report.json, and the survivors in words.
+// In: a file, its tests and where to report, from deploy/mutate.mjs. Out: that report.
 // Why these files: they compute without I/O, so a unit test can pin every comparison and sign in them.
 import { fileURLToPath } from 'node:url';
 
@@ -11,12 +11,12 @@ export default {
   testRunner: 'vitest',
   plugins: [`${tools}@stryker-mutator/vitest-runner/dist/src/index.js`],
   vitest: { configFile: 'test/mutation/vitest.config.ts', related: false },
-  mutate: process.env.MUTATED?.split(',') ?? [],
+  mutate: [process.env.MUTATED],
   mutator: { excludedMutations: ['StringLiteral', 'ObjectLiteral', 'ArrayDeclaration', 'Regex'] },
   coverageAnalysis: 'perTest',
   concurrency: 1,
   reporters: ['progress-append-only', 'json'],
-  jsonReporter: { fileName: '.gristmill/mutation/report.json' },
+  jsonReporter: { fileName: process.env.REPORT },
   tempDirName: '.gristmill/mutation/tmp',
   cleanTempDir: 'always',
   ignorePatterns: ['.gristmill', 'dist', '.git'],

@@ -64,6 +64,12 @@ test('cutShards() fetches only the columns read, adjacent chunks as one range', 
   ]);
 });
 
+test('cutShards() gives each shard the chunks of its own groups, and none of its neighbours', () => {
+  const groups = Array.from({ length: 3 }, () => ({ rows: 1, bytes: 20 }));
+  const shards = [...cutShards(snapshotOf({ a: groups }), { reads: ['b'], shardBytesMax: 20 })];
+  expect(shards.map(({ ranges }) => ranges)).toEqual([[[14, 10]], [[34, 10]], [[54, 10]]]);
+});
+
 test('findShards() gives the shards that begin there, in the order asked, as cutShards() cuts them', () => {
   const snapshot = snapshotOf({
     'a.parquet': [
