@@ -76,10 +76,7 @@ function emit(program: Op[], chars: readonly string[], place: Place): void {
     } else if (char === '[') at += emitClass(program, chars, at);
     else if (char === '{') {
       at += emitBraces(program, chars, at, { isSegmentStart: start, isLast: place.isLast });
-    } else {
-      program.push({ op: 'text', char });
-      at += 1;
-    }
+    } else at += emitText(program, char);
   }
 }
 
@@ -87,6 +84,11 @@ function countStars(chars: readonly string[], from: number): number {
   let at = from;
   while (chars[at] === '*') at += 1;
   return at - from;
+}
+
+function emitText(program: Op[], char: string): 1 {
+  program.push({ op: 'text', char });
+  return 1;
 }
 
 /** Any number of characters: fork → one of them → fork. */
@@ -108,10 +110,7 @@ function emitClass(program: Op[], chars: readonly string[], from: number): numbe
   const isNot = chars[from + 1] === '!' || chars[from + 1] === '^';
   const first = from + (isNot ? 2 : 1);
   const end = chars.indexOf(']', first + 1);
-  if (end < 0) {
-    program.push({ op: 'text', char: '[' });
-    return 1;
-  }
+  if (end < 0) return emitText(program, '[');
   const ranges: CharRange[] = [];
   for (let at = first; at < end; ) {
     const isRange = chars[at + 1] === '-' && at + 2 < end;
@@ -124,17 +123,15 @@ function emitClass(program: Op[], chars: readonly string[], from: number): numbe
 
 /** `{a,b}` or `{01..12}`; braces with neither are braces. Returns how many characters it took. */
 function emitBraces(program: Op[], chars: readonly string[], from: number, place: Place): number {
-  const { end, commas } = scanBraces(chars, from);
-  const inner = end < 0 ? [] : chars.slice(from + 1, end);
-  const range = end < 0 ? undefined : rangeOf(inner.join(''));
+  const braces = scanBraces(chars, from);
+  if (!braces) return emitText(program, '{');
+  const { end, commas } = braces;
+  const range = rangeOf(chars.slice(from + 1, end).join(''));
   if (range) {
     program.push(range);
     return end + 1 - from;
   }
-  if (end < 0 || commas.length === 0) {
-    program.push({ op: 'text', char: '{' });
-    return 1;
-  }
+  if (commas.length === 0) return emitText(program, '{');
   const edges = [from, ...commas, end];
   const fork: Extract<Op, { op: 'fork' }> = { op: 'fork', to: [] };
   program.push(fork);
@@ -151,11 +148,11 @@ function emitBraces(program: Op[], chars: readonly string[], from: number, place
   return end + 1 - from;
 }
 
-/** The brace that ends this one, and the commas between them that belong to neither a brace nor a class within. */
+/** The brace that ends this one, if one does, and the commas between them that belong to neither a brace nor a class within. */
 function scanBraces(
   chars: readonly string[],
   from: number,
-): { readonly end: number; readonly commas: readonly number[] } {
+): { readonly end: number; readonly commas: readonly number[] } | undefined {
   const commas: number[] = [];
   for (let at = from + 1, depth = 1; at < chars.length; at++) {
     const char = chars[at];
@@ -165,7 +162,7 @@ function scanBraces(
     else if (char === ',' && depth === 1) commas.push(at);
     if (depth === 0) return { end: at, commas };
   }
-  return { end: -1, commas };
+  return undefined;
 }
 
 const NUMBERS = /^(-?\d{1,9})\.\.(-?\d{1,9})$/;
@@ -173,13 +170,14 @@ const LETTERS = /^(?:([a-z])\.\.([a-z])|([A-Z])\.\.([A-Z]))$/;
 
 /** Numbers are compared, not written out: {1..999999} costs what {1..2} does. */
 function rangeOf(text: string): Op | undefined {
-  const letters = LETTERS.exec(text)?.filter((edge) => edge !== undefined);
+  const letters = LETTERS.exec(text);
   if (letters) {
-    const [low, high] = letters.slice(1).sort() as [string, string];
+    const [low, high] = letters.slice(1).sort() as [string, string]; // of the other case there are none: they come last
     return { op: 'class', isNot: false, ranges: [[low, high]] };
   }
-  const [, from, to] = NUMBERS.exec(text) ?? [];
-  if (from === undefined || to === undefined) return undefined;
+  const numbers = NUMBERS.exec(text);
+  if (!numbers) return undefined;
+  const [from, to] = numbers.slice(1) as [string, string];
   const [low, high] = [Number(from), Number(to)].sort((a, b) => a - b) as [number, number];
   const isPadded = /^-?0\d/.test(from) || /^-?0\d/.test(to);
   return { op: 'number', low, high, digits: isPadded ? Math.max(from.length, to.length) : 0 };

@@ -16,6 +16,9 @@ test.each<[string, readonly string[], readonly string[]]>([
   ['[!a-c]x', ['dx'], ['ax', '/x']],
   ['[^a]', ['b'], ['a']],
   ['[]a]', [']', 'a'], ['b']],
+  ['[adg]', ['a', 'd', 'g'], ['b', 'e', ']']],
+  ['x[ab]yz', ['xayz', 'xbyz'], ['xa', 'xayzz']],
+  ['a[b]', ['ab'], ['a', 'abb']],
   ['[-a]', ['-', 'a'], ['b']],
   ['[ab', ['[ab'], ['a']],
   ['x{a,bc}y', ['xay', 'xbcy'], ['xy', 'xaby']],
@@ -25,6 +28,11 @@ test.each<[string, readonly string[], readonly string[]]>([
   ['{**/a,b}', ['a', 'x/y/a', 'b'], ['x/b']],
   ['{a}', ['{a}'], ['a']],
   ['{a', ['{a'], ['a']],
+  ['{a,b', ['{a,b'], ['a', 'b']],
+  ['x{1..2y', ['x{1..2y'], ['x1', 'x2', 'x1y']],
+  ['x{1..2}yz', ['x1yz', 'x2yz'], ['x1', 'x1zz']],
+  ['{1..3}', ['1', '3'], ['1.5', '1e0']],
+  ['{-999999999..999999999}', ['-999999999', '999999999', '0'], ['-1000000000', '1000000000']],
   ['m{01..12}', ['m01', 'm12'], ['m1', 'm00', 'm13', 'm012']],
   ['m{1..12}', ['m1', 'm12'], ['m01', 'm0', 'm13']],
   ['{12..1}', ['1', '12'], ['13']],
@@ -91,7 +99,7 @@ describe('what matching costs', () => {
     expect(() => compileGlob('a'.repeat(1025))).toThrow(
       expect.objectContaining({
         code: 'INPUT_PATTERN',
-        message: expect.stringContaining('has 1025 characters, expected at most 1024'),
+        message: `Cannot read dataset "${'a'.repeat(60)}…": its pattern has 1025 characters, expected at most 1024`,
       }),
     );
   });
