@@ -2,12 +2,16 @@
 // In: nats-server, a copy of the checkout, so that .gristmill lies in a folder of the test. Out: who runs, and what is said.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { identify } from '../../common/identity.ts';
+import type { JobView } from '../../common/wire/view.ts';
 import type { Noted } from '../../deploy/cluster/state.ts';
 import { copyOfCheckout } from '../support/checkout.ts';
+import { answer, lakeOf, tripsJob } from '../support/line.ts';
+import { findMinio } from '../support/minio.ts';
 import { findNats } from '../support/nats.ts';
 import { tempFolder } from '../support/runner.ts';
 
@@ -96,6 +100,46 @@ describe.skipIf(!findNats())('with nats-server', () => {
       err: expect.stringMatching(/\((the default of GRISTMILL_COORDINATOR|.*running\.json)\)/),
     });
   });
+
+  test('a job that trains under up ends, whoever is killed meanwhile, and with the store away for a while', async () => {
+    await using world = await makeWorld();
+    const lake = `--lake=${await lakeOf(6, 6_000)}`;
+    await world.run('up', '--detach', '--port=0', '--gateway-port=0', lake);
+    const training = await world.train(60); // five faults meet it in its training
+    for (const names of [
+      ['worker 1'],
+      ['coordinator'],
+      ['nats-server'],
+      ['worker 1', 'coordinator', 'gateway', 'nats-server'],
+    ])
+      await training.without(() => world.killAll(names));
+    const store = join(world.home, 'cluster', 'store');
+    await training.without(async () => {
+      renameSync(store, `${store} away`);
+      await delay(3_000);
+      expect(existsSync(store)).toBe(false); // nobody makes an empty one
+      renameSync(`${store} away`, store);
+    });
+    expect(await training.ended()).toMatchObject({ state: 'succeeded', published: { version: 1 } });
+  });
+
+  test.skipIf(!findMinio())(
+    'a job that trains under up --store minio ends though MinIO is killed, alone and with all others',
+    async () => {
+      await using world = await makeWorld();
+      const lake = `--lake=${await lakeOf(6, 6_000)}`;
+      await world.run('up', '--detach', '--port=0', '--gateway-port=0', '--store=minio', lake);
+      const training = await world.train(30);
+      await training.without(() => world.killAll(['minio']));
+      await training.without(() =>
+        world.killAll(['minio', 'nats-server', 'worker 1', 'coordinator', 'gateway']),
+      );
+      expect(await training.ended()).toMatchObject({
+        state: 'succeeded',
+        published: { version: 1 },
+      });
+    },
+  );
 });
 
 async function makeWorld() {
@@ -108,7 +152,7 @@ async function makeWorld() {
     return spawn(process.execPath, [join(program, 'cli/main.ts'), ...words], {
       cwd,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { PATH, HOME, NATS_SERVER: findNats() },
+      env: { PATH, HOME, NATS_SERVER: findNats(), MINIO: findMinio() },
     });
   }
   async function runIn(cwd: string, ...words: string[]) {
@@ -135,6 +179,41 @@ async function makeWorld() {
     noted,
     pidOf: (name: string) => of(name)!.pid,
     restartsOf: (name: string) => of(name)?.restarts,
+    /** Each is there again, as another process, when it resolves. */
+    async killAll(names: readonly string[]): Promise<void> {
+      const restarts = names.map((name) => world.restartsOf(name)!);
+      for (const name of names) process.kill(world.pidOf(name), 'SIGKILL');
+      for (const [i, name] of names.entries())
+        await expect
+          .poll(() => world.restartsOf(name), { timeout: 120_000 })
+          .toBeGreaterThan(restarts[i]!);
+    },
+    /** A job that has begun to train. */
+    async train(epochs: number) {
+      const { coordinatorUrl } = noted();
+      const train = { ...tripsJob.train, epochs };
+      const { id } = await answer<JobView>(`${coordinatorUrl}/v1/jobs`, { ...tripsJob, train });
+      const look = () => answer<JobView>(`${coordinatorUrl}/v1/jobs/${id}`).catch(() => undefined);
+      const until = async (seen: (view: JobView) => boolean): Promise<JobView> => {
+        for (const deadline = performance.now() + 240_000; ; await delay(100)) {
+          const view = await look();
+          if (view && seen(view)) return view;
+          if (performance.now() > deadline) throw new Error(`not seen: ${JSON.stringify(view)}`);
+        }
+      };
+      const roundOf = (view: JobView): number => view.training?.round ?? 0;
+      await until((view) => roundOf(view) > 0);
+      return {
+        /** Does something to it in its training; it has gone on when this resolves. */
+        async without(act: () => Promise<void>): Promise<void> {
+          const before = await until((view) => roundOf(view) > 0 || view.state !== 'running');
+          expect(before).toMatchObject({ state: 'running', stages: [{}, {}, { stage: 'train' }] });
+          await act();
+          await until((view) => roundOf(view) > roundOf(before) || view.state !== 'running');
+        },
+        ended: () => until((view) => view.state !== 'running'),
+      };
+    },
     async untilWorks(): Promise<void> {
       const { coordinatorUrl } = noted();
       const ask = (path: string) =>
