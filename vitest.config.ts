@@ -32,8 +32,6 @@ export default defineConfig({
           include: ['test/live/**/*.test.ts'],
           testTimeout: 300 * second,
           hookTimeout: 120 * second,
-          maxWorkers: 1,
-          fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
       },

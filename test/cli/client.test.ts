@@ -7,7 +7,7 @@ import { ClientError, createClient, type JobNews } from '../../cli/client.ts';
 import { exitOf } from '../../cli/failure.ts';
 import type { JobId } from '../../common/ids.ts';
 import { makeApi, type TestApi } from '../support/api.ts';
-import { freePort } from '../support/minio.ts';
+import { freePort } from '../support/ports.ts';
 
 let api: TestApi;
 let url: string;

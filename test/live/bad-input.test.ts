@@ -11,7 +11,7 @@ import { openDuck } from '../../common/engine/duckdb.ts';
 import { CODES, type Code } from '../../common/errors.ts';
 import type { JobView } from '../../common/wire/view.ts';
 import { type Line, startLine, untilAnswers } from '../support/line.ts';
-import { freePort } from '../support/minio.ts';
+import { freePort } from '../support/ports.ts';
 import { tempFolder } from '../support/runner.ts';
 
 const COLUMNS = 'departed, minutes, stop, late, price, at';

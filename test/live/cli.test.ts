@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { COMMANDS } from '../../cli/commands.ts';
 import { completionFor } from '../../cli/completion.ts';
 import { type Line, startLine, tripsJob, untilAnswers } from '../support/line.ts';
-import { freePort } from '../support/minio.ts';
+import { freePort } from '../support/ports.ts';
 import { tempFolder } from '../support/runner.ts';
 
 const MAIN = join(import.meta.dirname, '../../cli/main.ts');

@@ -15,7 +15,8 @@ import { expand } from '../../deploy/image/dockerfile.ts';
 import { buildImage, type Image, readBuild, startOf } from '../../deploy/image/steps.ts';
 import { answer, copyLake, lakeOf, tripsJob, untilAnswers } from '../support/line.ts';
 import { type Minio, startMinio } from '../support/minio.ts';
-import { findNats, freePort, type Nats, startNats } from '../support/nats.ts';
+import { findNats, type Nats, startNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
 
 type Env = Readonly<Record<string, string>>;
 type Container = {

@@ -2,8 +2,9 @@
 // In: the line as real processes; NATS, or MinIO, started after them. Out: probes in words, 503 meanwhile, a job that succeeds.
 import { describe, expect, test } from 'vitest';
 import { type Line, startLine } from '../support/line.ts';
-import { findMinio, freePort, startMinio } from '../support/minio.ts';
+import { findMinio, startMinio } from '../support/minio.ts';
 import { findNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
 
 type Answer = {
   readonly status: number;

@@ -22,12 +22,11 @@ async function survives(line: Line, disturb: (job: string) => Promise<void>): Pr
   return view;
 }
 
-const isTraining =
-  (round: number) =>
+const isIn =
+  (stage: string) =>
   (view: JobView): boolean =>
-    (view.training?.round ?? 0) >= round;
-const isPreparing = (view: JobView): boolean =>
-  view.stages.some(({ stage }) => stage === 'prepare');
+    view.stages.some((each) => each.stage === stage);
+const isPreparing = isIn('prepare');
 
 test('three workers give the bytes of one', async () => {
   await using line = await startLine({ workers: 3 });
@@ -39,7 +38,7 @@ test('a worker killed (-9) in mid-task, another in mid-epoch, one joining late',
   await survives(line, async (job) => {
     await line.until(job, isPreparing);
     await line.kill('worker1');
-    await line.until(job, isTraining(30));
+    await line.untilSaved(job);
     await line.kill('worker2');
     line.start('worker4', 'worker');
   });
@@ -48,7 +47,7 @@ test('a worker killed (-9) in mid-task, another in mid-epoch, one joining late',
 test('every worker killed in mid-epoch: the last checkpoint replays', async () => {
   await using line = await startLine({ workers: 2 });
   await survives(line, async (job) => {
-    await line.until(job, isTraining(60));
+    await line.untilSaved(job);
     await Promise.all([line.kill('worker1'), line.kill('worker2')]);
     line.start('worker3', 'worker');
   });
@@ -62,7 +61,7 @@ test('the engines killed under a worker, in mid-task and in mid-round', async ()
   await survives(line, async (job) => {
     await line.until(job, isPreparing);
     killEngines('worker1');
-    await line.until(job, isTraining(40));
+    await line.untilSaved(job);
     killEngines('worker2');
   });
 });
@@ -70,27 +69,26 @@ test('the engines killed under a worker, in mid-task and in mid-round', async ()
 test('a worker that hangs (SIGSTOP) longer than a lease, then goes on', async () => {
   await using line = await startLine({ workers: 2 });
   await survives(line, async (job) => {
-    await line.until(job, isTraining(20));
+    await line.untilSaved(job);
     line.process('worker1').kill('SIGSTOP');
     await delay(8_000);
     line.process('worker1').kill('SIGCONT');
   });
 });
 
-test.each([
-  ['prepare', isPreparing],
-  ['fit', (view: JobView) => view.stages.some(({ stage }) => stage === 'fit')],
-  ['train', isTraining(25)],
-  ['evaluate', (view: JobView) => view.stages.some(({ stage }) => stage === 'evaluate')],
-])('the coordinator killed (-9) in %s and started again', async (_stage, reached) => {
-  await using line = await startLine({ workers: 2 });
-  await survives(line, async (job) => {
-    await line.until(job, reached);
-    await line.kill('coordinator');
-    await delay(300);
-    line.start('coordinator', 'coordinator');
-  });
-});
+test.each(['prepare', 'fit', 'train', 'evaluate'])(
+  'the coordinator killed (-9) in %s and started again',
+  async (stage) => {
+    await using line = await startLine({ workers: 2 });
+    await survives(line, async (job) => {
+      if (stage === 'train') await line.untilSaved(job);
+      else await line.until(job, isIn(stage));
+      await line.kill('coordinator');
+      await delay(300);
+      line.start('coordinator', 'coordinator');
+    });
+  },
+);
 
 test('the store of NATS wiped and the server restarted, in mid-task and in mid-epoch', async () => {
   await using line = await startLine({ workers: 2 });
@@ -98,7 +96,7 @@ test('the store of NATS wiped and the server restarted, in mid-task and in mid-e
     await line.until(job, isPreparing);
     await line.nats.kill();
     await line.nats.start({ wipe: true });
-    await line.until(job, isTraining(25));
+    await line.untilSaved(job);
     await line.nats.kill();
     await delay(1_000);
     await line.nats.start({ wipe: true });
@@ -113,7 +111,7 @@ test('the gateway answers all through a retraining in which everything else is k
   const answers = predictUntil(line, stop.signal);
   await line.addObject(6);
   const job = await line.submit();
-  await line.until(job, isTraining(10));
+  await line.untilSaved(job);
   await Promise.all([line.kill('worker1'), line.kill('coordinator'), line.nats.kill()]);
   await delay(1_500);
   await line.nats.start({ wipe: true });

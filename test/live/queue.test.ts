@@ -6,7 +6,8 @@ import { CHANNELS } from '../../common/queue/channels.ts';
 import { openJetStream } from '../../common/queue/jetstream.ts';
 import type { Queue } from '../../common/queue/queue.ts';
 import type { Lease } from '../../common/queue/tasks.ts';
-import { findNats, freePort, type Nats, startNats } from '../support/nats.ts';
+import { findNats, type Nats, startNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
 import { idsOf, makeTask, makeTasks, NUMERICS } from '../support/tasks.ts';
 
 const never = new AbortController().signal;

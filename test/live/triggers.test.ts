@@ -10,7 +10,7 @@ import type { Firing, FiringView, TriggerView } from '../../common/wire/trigger.
 import type { IndexEntry } from '../../common/wire/view.ts';
 import { getJson, readAll } from '../support/json.ts';
 import { answer, startLine, tripsJob, untilAnswers } from '../support/line.ts';
-import { freePort } from '../support/minio.ts';
+import { freePort } from '../support/ports.ts';
 import { tempFolder } from '../support/runner.ts';
 
 const { specVersion, dataset, clean } = tripsJob;

@@ -6,7 +6,8 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { describe, expect, onTestFinished, test } from 'vitest';
-import { findNats, freePort, startNats } from '../support/nats.ts';
+import { findNats, startNats } from '../support/nats.ts';
+import { freePort } from '../support/ports.ts';
 import { tempFolder } from '../support/runner.ts';
 
 const script = fileURLToPath(new URL('../../worker/main.ts', import.meta.url));

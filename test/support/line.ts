@@ -15,8 +15,8 @@ import type { Manifest } from '../../common/wire/model.ts';
 import { commitKey, type Descriptor } from '../../common/wire/task.ts';
 import type { JobView } from '../../common/wire/view.ts';
 import { getJson } from './json.ts';
-import { freePort } from './minio.ts';
 import { type Nats, startNats } from './nats.ts';
+import { freePort } from './ports.ts';
 import { tempFolder } from './runner.ts';
 
 type Role = 'coordinator' | 'worker' | 'gateway';
@@ -38,7 +38,9 @@ export type Line = AsyncDisposable & {
   /** Resolves when the job has ended; the coordinator may be away meanwhile. */
   finish(job: string): Promise<JobView>;
   /** Resolves as soon as `seen` says so of the job's view. */
-  until(job: string, seen: (view: JobView) => boolean): Promise<JobView>;
+  until(job: string, seen: (view: JobView) => boolean | Promise<boolean>): Promise<JobView>;
+  /** Resolves as soon as the job's training has saved a state: round 200, in the middle of an epoch. */
+  untilSaved(job: string): Promise<JobView>;
 };
 
 const ROWS = 6_000;
@@ -65,7 +67,7 @@ export const tripsJob = {
     stop: 'vocabulary(stop, 10)',
   },
   model: { kind: 'mlp', hidden: [32, 16] },
-  train: { optimizer: 'adam', learningRate: 0.01, batchRows: 128, epochs: 12, lanes: 8 },
+  train: { optimizer: 'adam', learningRate: 0.01, batchRows: 128, epochs: 6, lanes: 8 },
   publish: { model: 'trips' },
 };
 
@@ -158,12 +160,18 @@ export async function startLine(
         last =
           (await answer<JobView>(`${coordinatorUrl}/v1/jobs/${job}`).catch(() => undefined)) ??
           last;
-        if (last && seen(last)) return last;
+        if (last && (await seen(last))) return last;
         if (last && hasEnded(last)) throw new Error(`Job ${job} ended before: ${endOf(last)}`);
         await delay(50);
       }
       throw new Error(
         `Job ${job} was not seen so within 120 s: ${JSON.stringify(last).slice(0, 1500)}; logs in ${folder}`,
+      );
+    },
+    async untilSaved(job) {
+      const before = new Set(await checkpointsIn(store));
+      return line.until(job, async () =>
+        (await checkpointsIn(store)).some((key) => !before.has(key)),
       );
     },
     async [Symbol.asyncDispose]() {
@@ -177,6 +185,13 @@ export async function startLine(
   if (options.gateway) line.start('gateway', 'gateway');
   await untilAnswers(`${coordinatorUrl}/readyz`);
   return line;
+}
+
+async function checkpointsIn(store: Store): Promise<string[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list('checkpoints/'))
+    if (/\/\d+\.json$/.test(key) && !key.includes('/generations/')) keys.push(key);
+  return keys;
 }
 
 const hasEnded = ({ state }: JobView): boolean =>
