@@ -30,6 +30,7 @@ export default defineConfig({
         test: {
           name: 'live',
           include: ['test/live/**/*.test.ts'],
+          globalSetup: 'test/support/warm.ts',
           testTimeout: 300 * second,
           hookTimeout: 120 * second,
           sequence: { groupOrder: 2 },

@@ -22,6 +22,7 @@ const PASSED: readonly string[] = [
   'LD_PRELOAD', // an allocator, say
   'DYLD_LIBRARY_PATH',
   'NODE_OPTIONS',
+  'NODE_COMPILE_CACHE',
   'NODE_V8_COVERAGE',
   'MALLOC_ARENA_MAX',
   'CUDA_VISIBLE_DEVICES',

@@ -27,7 +27,8 @@ beforeAll(async () => {
   const lakeUri = pathToFileURL(join(folder, 'lake')).href;
   line = await startLine({ workers: 0, months: 3, storeUri, lakeUri });
   gatewayUrl = `http://127.0.0.1:${await freePort()}`;
-  const system = { PATH: process.env.PATH ?? '', HOME: folder };
+  const { PATH = '', NODE_COMPILE_CACHE = '' } = process.env;
+  const system = { PATH, NODE_COMPILE_CACHE, HOME: folder };
   env = { ...system, GRISTMILL_COORDINATOR: line.coordinatorUrl, GRISTMILL_GATEWAY: gatewayUrl };
   roleEnv = {
     ...system,

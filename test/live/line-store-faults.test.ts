@@ -6,16 +6,22 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { openStore } from '../../common/store/open.ts';
 import type { JobView } from '../../common/wire/view.ts';
 import { type FaultProxy, type Rule, startFaultProxy } from '../support/fault-proxy.ts';
-import { fingerprint, type Line, startLine } from '../support/line.ts';
+import { fingerprint, type Line, startLine, tripsJob } from '../support/line.ts';
 import { startMinio } from '../support/minio.ts';
 
 const minio = await startMinio();
 afterAll(() => minio?.[Symbol.asyncDispose]());
 const seed = Number(process.env.SEED ?? Date.now() % 1_000_000);
 
-const MONTHS = 4;
+/** Months of which rows are kept, and those in the lake: what has no row left has no part, and is committed in groups. */
+const KEPT = 4;
+const MONTHS = 12;
 /** Enough rounds for a checkpoint and a fault in the middle, few enough for five runs. */
 const SHORT = {
+  clean: [
+    ...tripsJob.clean,
+    { filter: `departed < TIMESTAMP '2030-01-01' + to_days(${KEPT * 30})` },
+  ],
   train: { optimizer: 'adam', learningRate: 0.01, batchRows: 128, epochs: 2, lanes: 8 },
 };
 
@@ -35,6 +41,7 @@ describe.skipIf(!minio)(`the line on a faulty S3 store (SEED=${seed})`, () => {
   async function runLine(
     disturb: (line: Line, job: string) => Promise<void>,
     rules: readonly Rule[] = [],
+    workerEnv: Readonly<Record<string, string>> = {},
   ): Promise<{ view: JobView; found: Record<string, unknown> }> {
     proxy.set();
     const storeUri = `s3://gristmill/line-${++stores}`;
@@ -42,6 +49,7 @@ describe.skipIf(!minio)(`the line on a faulty S3 store (SEED=${seed})`, () => {
       workers: 2,
       months: MONTHS,
       storeUri,
+      workerEnv,
       env: { ...minio!.env, AWS_ENDPOINT_URL: proxy.url },
     });
     proxy.set(...rules);
@@ -59,9 +67,10 @@ describe.skipIf(!minio)(`the line on a faulty S3 store (SEED=${seed})`, () => {
   async function survives(
     disturb: (line: Line, job: string) => Promise<void>,
     rules: readonly Rule[] = [],
+    workerEnv: Readonly<Record<string, string>> = {},
   ): Promise<void> {
     const faultsBefore = proxy.faults;
-    const { view, found } = await runLine(disturb, rules);
+    const { view, found } = await runLine(disturb, rules, workerEnv);
     expect(view).toMatchObject({ state: 'succeeded', error: null });
     expect(found).toEqual(undisturbed);
     expect(proxy.faults).toBeGreaterThan(faultsBefore);
@@ -98,13 +107,25 @@ describe.skipIf(!minio)(`the line on a faulty S3 store (SEED=${seed})`, () => {
     });
   });
 
-  test('commits take effect and their answers are lost', async () => {
-    const commits = { method: 'PUT', path: /\/parts\/[a-z]+\/[0-9a-f]{64}\/1\.json/ };
-    await survives(calm, [
-      { ...commits, fault: { kind: 'applied-silence' }, times: 1 },
-      { ...commits, fault: { kind: 'applied-reset' }, share: 0.5 },
-      { ...commits, fault: { kind: 'applied-status', status: 500 }, share: 0.5 },
-    ]);
+  test('commits, alone and in groups, take effect and their answers are lost', async () => {
+    const alone = { method: 'PUT', path: /\/parts\/[a-z]+\/[0-9a-f]{64}\/1\.json/ };
+    const group = { method: 'PUT', path: /\/parts\/[a-z]+\/groups\/[0-9a-f]{64}\/[^/]+\.json/ };
+    const before = proxy.log.length;
+    await survives(
+      calm,
+      [
+        { ...group, fault: { kind: 'applied-silence' }, times: 1 },
+        { ...group, fault: { kind: 'applied-reset' }, share: 0.5 },
+        { ...group, fault: { kind: 'applied-status', status: 500 }, share: 0.5 },
+        { ...alone, fault: { kind: 'applied-silence' }, times: 1 },
+        { ...alone, fault: { kind: 'applied-reset' }, share: 0.5 },
+        { ...alone, fault: { kind: 'applied-status', status: 500 }, share: 0.5 },
+      ],
+      { GRISTMILL_THREADS: '4', GRISTMILL_MEMORY: '4096' }, // one thread ends one task at a time: no groups
+    );
+    const lost = proxy.log.slice(before).filter(({ fault }) => fault !== undefined);
+    for (const { path } of [alone, group])
+      expect(lost.filter((one) => path.test(one.path)).length).toBeGreaterThan(0);
   });
 
   test('a store that is full is named, is no failure of the job, and is waited for', async () => {
