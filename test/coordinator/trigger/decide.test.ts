@@ -84,7 +84,7 @@ test('a missed slot says since when nobody was there', () => {
 });
 
 test('a missed slot names the newest open job, as any other record does, and fires none', () => {
-  const of = standing({ open: [job('j-1'), job('j-2')] });
+  const of = standing({ open: [job('j-0'), job('j-1'), job('j-2')] });
   const records = decideDue(of, hourly, { now: T0 + 2.5 * HOUR, jobOf });
   expect(records.map(({ kind, after }) => [kind, after])).toEqual([
     ['missed', 'j-2'],
