@@ -66,9 +66,12 @@ function judge({ source, mutants }, known) {
   const alive = mutants
     .filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
     .map((mutant) => placeOf(source, mutant));
-  const isSame = (a, b) => a.line === b.line && a.from === b.from && a.to === b.to;
-  const fresh = alive.filter((one) => !known.some((other) => isSame(one, other)));
-  const stale = known.filter((one) => !alive.some((other) => isSame(one, other)));
+  const stale = [...known]; // each stands for one mutant, also where two lines are the same
+  const fresh = alive.filter(({ line, from, to }) => {
+    const at = stale.findIndex((one) => one.line === line && one.from === from && one.to === to);
+    if (at >= 0) stale.splice(at, 1);
+    return at < 0;
+  });
   const counts = [
     ...Object.entries(WORDS).map(([status, word]) => [
       mutants.filter((one) => one.status === status).length,
