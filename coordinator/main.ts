@@ -6,21 +6,18 @@ import '../common/io-threads.ts';
 import { mkdir } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
-import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
+import { describeSettings, maskSettings } from '../common/config.ts';
 import { listen } from '../common/http/listen.ts';
-import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
 import { withoutSecrets } from '../common/queue/jetstream/connection.ts';
-import { openJetStream } from '../common/queue/jetstream.ts';
 import { queueLater } from '../common/queue/later.ts';
 import { refusedSamples } from '../common/queue/refused.ts';
 import { seek } from '../common/seek.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import { seekPlaces } from '../common/sought.ts';
 import { watchStore } from '../common/store/health.ts';
 import { storeLater } from '../common/store/later.ts';
-import { openStore } from '../common/store/open.ts';
-import { type Store, selfTest } from '../common/store/store.ts';
 import { buildServer } from './api/server.ts';
 import { triggerSamples } from './api/triggers.ts';
 import { watchWorkers } from './dispatch/workers.ts';
@@ -47,34 +44,14 @@ async function run(stop: AbortSignal): Promise<void> {
   log.info('starting', maskSettings(SETTINGS.coordinator, config));
   const tally = new Tally();
   const storeHealth = watchStore(clock, ({ code }) => tally.storeFailed(code));
-  const openSafe = async (): Promise<Store> => {
-    const opened = await openStore(config.store, process.env, {
-      create: true,
-      health: storeHealth,
-    });
-    await selfTest(opened, newWorkerId());
-    return opened;
-  };
-  const natsUri = withoutSecrets(config.nats);
-  const source = sourceOf('GRISTMILL_NATS', process.env);
   const common = { clock, log, signal: stop };
-  const sought = {
-    store: seek({ ...common, what: `the store at ${config.store}`, open: openSafe }),
-    lake: seek({
-      ...common,
-      what: `the lake at ${config.lake}`,
-      open: () => openStore(config.lake, process.env),
-    }),
-    queue: seek({
-      ...common,
-      what: `the queue at ${natsUri}`,
-      open: () =>
-        openJetStream({ servers: config.nats, source, name: 'gristmill-coordinator', log }),
-    }),
-  };
+  const sought = seekPlaces({
+    ...{ ...common, at: config, name: 'coordinator', create: true },
+    ...{ health: storeHealth, env: process.env },
+  });
   const store = storeLater(config.store, async () => sought.store.get());
   const lake = storeLater(config.lake, async () => sought.lake.get());
-  const queue = queueLater(natsUri, sought.queue);
+  const queue = queueLater(withoutSecrets(config.nats), sought.queue);
   await mkdir(config.scratch, { recursive: true });
   const child = startChild({
     thread: new URL('./thread.ts', import.meta.url),
@@ -111,7 +88,7 @@ async function run(stop: AbortSignal): Promise<void> {
       ...refusedSamples(queue.refused()),
     ],
     storeHealth,
-    waitsFor: () => sought.store.why() ?? sought.lake.why() ?? sought.queue.why(),
+    waitsFor: sought.why,
     workers,
     queue,
     clock,
@@ -128,7 +105,7 @@ async function run(stop: AbortSignal): Promise<void> {
     await seek({ ...common, what: 'the jobs in the store', open }).found;
     triggers.start();
   };
-  const works = Promise.all([startJobs(), sought.lake.found, sought.queue.found]);
+  const works = Promise.all([startJobs(), sought.found]);
   works.then(() => log.info('working')).catch(() => {});
   await Promise.race([works.then(() => untilAborted(stop)), untilAborted(stop)]);
   await triggers.close();

@@ -5,19 +5,15 @@ import '../common/io-threads.ts';
 import { rm } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
-import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
+import { describeSettings, maskSettings } from '../common/config.ts';
 import { armCrash } from '../common/crash.ts';
 import { readNumerics } from '../common/engine/numerics.ts';
 import { newWorkerId } from '../common/ids.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
-import { withoutSecrets } from '../common/queue/jetstream/connection.ts';
-import { openJetStream } from '../common/queue/jetstream.ts';
-import { seek } from '../common/seek.ts';
 import { readConfig, SETTINGS } from '../common/settings.ts';
+import { seekPlaces } from '../common/sought.ts';
 import { watchStore } from '../common/store/health.ts';
-import { openStore } from '../common/store/open.ts';
-import { type Store, selfTest } from '../common/store/store.ts';
 
 import { makeExecute } from './execute.ts';
 import { Fetcher } from './fetch.ts';
@@ -43,31 +39,14 @@ async function run(stop: AbortSignal): Promise<void> {
   const probes = port === null ? undefined : await openProbes({ host, port }, { clock, log });
   if (probes) log.info('listening', { address: probes.address });
   const storeHealth = watchStore(clock);
-  const openSafe = async (): Promise<Store> => {
-    const opened = await openStore(config.store, process.env, { health: storeHealth });
-    await selfTest(opened, worker);
-    return opened;
-  };
-  const source = sourceOf('GRISTMILL_NATS', process.env);
-  const common = { clock, log, signal: stop };
-  const sought = {
-    store: seek({ ...common, what: `the store at ${config.store}`, open: openSafe }),
-    lake: seek({
-      ...common,
-      what: `the lake at ${config.lake}`,
-      open: () => openStore(config.lake, process.env),
-    }),
-    queue: seek({
-      ...common,
-      what: `the queue at ${withoutSecrets(config.nats)}`,
-      open: () => openJetStream({ servers: config.nats, source, name: `gristmill-${worker}`, log }),
-    }),
-  };
-  probes?.wait(() => sought.store.why() ?? sought.lake.why() ?? sought.queue.why());
-  const all = Promise.all([sought.store.found, sought.lake.found, sought.queue.found]);
-  await Promise.race([all, untilAborted(stop)]);
+  const sought = seekPlaces({
+    ...{ at: config, name: worker, create: false, health: storeHealth, env: process.env },
+    ...{ clock, log, signal: stop },
+  });
+  probes?.wait(sought.why);
+  await Promise.race([sought.found, untilAborted(stop)]);
   if (stop.aborted) return void (await probes?.close());
-  const [store, lake, queue] = await all;
+  const [store, lake, queue] = await sought.found;
   const scratch = await makeScratch(config.scratch, worker);
   const child = startChild({
     thread: new URL('./thread.ts', import.meta.url),

@@ -28,16 +28,6 @@ export type Pair = Omit<Scored, 'scores'> & {
 };
 export type Pairs = () => Iterable<Pair>;
 
-export function metricsOf(names: readonly MetricName[], scored: Scored): Metrics {
-  assertFinite(scored);
-  const rows: Rows = () => [scored];
-  return figuresOf(names, (name) => {
-    const metric = METRICS[name];
-    if (metric.of === 'rows') return metric.finish(foldRows(metric, rows));
-    return walkCurve(metric, [curveOf(metric, scored)]);
-  });
-}
-
 /** Undefined figures are left out: AUC needs both classes, R² a label that varies; a 0 there would be a lie. */
 export function figuresOf(
   names: readonly MetricName[],
@@ -153,41 +143,6 @@ export function finishChange(of: {
   const change = metric.better === 'higher' ? challenger - champion : champion - challenger;
   const margin = normalQuantile(of.confidence) * error;
   return { rows, champion, challenger, change, low: change - margin, high: change + margin };
-}
-
-export type Comparison = {
-  readonly metric: MetricName;
-  readonly confidence: number;
-  readonly seed: number;
-} & Pair;
-
-/** All at once, for rows that are in memory. */
-export function compareScores(of: Comparison): CompareResult {
-  const { metric: name, confidence, seed, ...pair } = of;
-  const metric = METRICS[name];
-  const [champion, challenger] = (['champion', 'challenger'] as const).map((side) => ({
-    width: pair.width,
-    labels: pair.labels,
-    scores: pair[side],
-  })) as [Scored, Scored];
-  const figure = (scored: Scored): number | undefined => metricsOf([name], scored)[name];
-  const curves =
-    metric.of === 'curve'
-      ? {
-          curves: {
-            champion: () => [curveOf(metric, champion)],
-            challenger: () => [curveOf(metric, challenger)],
-          },
-        }
-      : {};
-  return finishChange({
-    metric: name,
-    confidence,
-    rows: pair.labels.length,
-    champion: figure(champion),
-    challenger: figure(challenger),
-    sum: changePartial(name, () => [pair], { draw: { seed, path: [] }, ...curves }),
-  });
 }
 
 /** `first`: the number of the first row, to name one that is wrong. */

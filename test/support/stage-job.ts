@@ -90,7 +90,7 @@ export const RANGES: SplitRanges = {
 };
 
 const sha256 = sha256Hex(MODEL_BYTES);
-const trained: Trained = {
+export const TRAINED: Trained = {
   trainDigest: sha256Hex('run') as unknown as RunId,
   model: { key: `parts/train/t/${sha256}.onnx`, sha256, bytes: MODEL_BYTES.length },
   signature: { inputs: [], label: 'binary', codes: [], numbers: [] },
@@ -113,5 +113,5 @@ export const GIVEN = {
     ...{ ranges: RANGES, values: {}, load: { codes: [], numbers: [] }, baseline: [0.5] },
     ...{ counts: {}, labelScale: null },
   } as unknown as Fitted,
-  trained,
+  trained: TRAINED,
 };

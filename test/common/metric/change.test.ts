@@ -4,7 +4,7 @@ import { normalQuantile } from '../../../common/algorithm/normal.ts';
 import { areaWalk, groupsOf, keysOf, mergeRuns, runsOf } from '../../../common/metric/curve.ts';
 import { covarianceOfAreas, errorOfAreas, mergeCoMoments } from '../../../common/metric/delong.ts';
 import type { meanMetric } from '../../../common/metric/mean.ts';
-import { compareScores, finishChange } from '../../../common/metric/measure.ts';
+import { finishChange } from '../../../common/metric/measure.ts';
 import {
   METRIC_NAMES,
   METRICS,
@@ -21,6 +21,7 @@ import {
   objectiveOfType,
   ownersOf,
 } from '../../../common/objective/objectives.ts';
+import { compareScores } from '../../support/measure.ts';
 
 const floats = (...values: number[]): Float32Array => Float32Array.from(values);
 const Z = 1.6448536269514722; // one-sided 95 %: 1.96 would be two-sided

@@ -17,10 +17,11 @@ import {
   TABLE_BASELINE,
   TABLE_SLICES,
 } from '../../../common/metric/groups.ts';
-import { constantScores, metricsOf } from '../../../common/metric/measure.ts';
+import { constantScores } from '../../../common/metric/measure.ts';
 import { type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
 import type { MetricsResult } from '../../../common/stage/evaluate.ts';
+import { metricsOf } from '../../support/measure.ts';
 
 const seed = Number(process.env.SEED ?? 1);
 const BLOCK_RUNS = 8;

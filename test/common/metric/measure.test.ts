@@ -6,18 +6,20 @@ import { areaWalk, groupsOf, keysOf, runsOf } from '../../../common/metric/curve
 import { covarianceOfAreas } from '../../../common/metric/delong.ts';
 import {
   assertFinite,
-  type Comparison,
   changePartial,
-  compareScores as compare,
   constantScores,
   curveOf,
-  metricsOf as measure,
   mergeChange,
 } from '../../../common/metric/measure.ts';
 import type { CurveMetric, Scored } from '../../../common/metric/metric.ts';
 import { METRICS } from '../../../common/metric/metrics.ts';
 import { LABEL_KINDS, type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
+import {
+  type Comparison,
+  compareScores as compare,
+  metricsOf as measure,
+} from '../../support/measure.ts';
 import { refusal } from '../../support/refusal.ts';
 
 const seed = Number(process.env.SEED ?? 1);

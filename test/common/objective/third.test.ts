@@ -9,7 +9,6 @@ import { openSession, type Session } from '../../../common/engine/onnx.ts';
 import { LIMITS } from '../../../common/limits.ts';
 import { areaWalk } from '../../../common/metric/curve.ts';
 import { meanMetric } from '../../../common/metric/mean.ts';
-import { metricsOf } from '../../../common/metric/measure.ts';
 import type { Metric } from '../../../common/metric/metric.ts';
 import { METRICS, type MetricName } from '../../../common/metric/metrics.ts';
 import type { Objective } from '../../../common/objective/objective.ts';
@@ -38,6 +37,7 @@ import { compareGolden } from '../../../gateway/swap.ts';
 import { compareSides } from '../../../worker/stage/prove.ts';
 import type { Outcome, Prepared } from '../../../worker/stage/runner.ts';
 import workerThread from '../../../worker/thread.ts';
+import { metricsOf } from '../../support/measure.ts';
 import { TreeRuns } from '../../support/tree-runs.ts';
 
 const WIDTH = 3;

@@ -1,5 +1,4 @@
 import { expect, test } from 'vitest';
-import { metricsOf } from '../../../common/metric/measure.ts';
 import { OBJECTIVES } from '../../../common/objective/objectives.ts';
 import {
   addValidation,
@@ -8,6 +7,7 @@ import {
   validationPartial,
 } from '../../../common/objective/validation.ts';
 import { Philox } from '../../../common/random.ts';
+import { metricsOf } from '../../support/measure.ts';
 
 /** Scores of a calibrated model: the label is drawn with the score as its probability. */
 function calibrated(count: number, { base, spread }: { base: number; spread: number }) {

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { TaskId } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
-import { compareScores, constantScores, metricsOf } from '../../../common/metric/measure.ts';
+import { constantScores } from '../../../common/metric/measure.ts';
 import type { MetricName } from '../../../common/metric/metrics.ts';
 import { type LabelKind, OBJECTIVES } from '../../../common/objective/objectives.ts';
 import { Philox } from '../../../common/random.ts';
@@ -16,6 +16,7 @@ import { measure } from '../../../coordinator/stage/evaluate.ts';
 import { type Compute, groupsOf, mergeTree } from '../../../coordinator/stage/fan-in.ts';
 import type { Outcome, Prepared } from '../../../worker/stage/runner.ts';
 import workerThread from '../../../worker/thread.ts';
+import { compareScores, metricsOf } from '../../support/measure.ts';
 import { TreeRuns } from '../../support/tree-runs.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gristmill-tree-'));

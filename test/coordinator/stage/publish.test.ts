@@ -1,7 +1,6 @@
 // What publishing writes and records, and that a second run finds its own version.
 import { expect, test } from 'vitest';
 import { systemClock as clock } from '../../../common/clock.ts';
-import { type RunId, sha256Hex } from '../../../common/ids.ts';
 import type { MetricsResult } from '../../../common/stage/evaluate.ts';
 import { type MemoryStore, memoryStore } from '../../../common/store/memory.ts';
 import { type Plan, sameForAll } from '../../../common/wire/plan.ts';
@@ -9,22 +8,10 @@ import type { JobFact } from '../../../common/wire/view.ts';
 import type { TrainingContext } from '../../../coordinator/stage/context.ts';
 import type { Fitted } from '../../../coordinator/stage/fit.ts';
 import { publish } from '../../../coordinator/stage/publish.ts';
-import type { Trained } from '../../../coordinator/stage/train.ts';
 import { MODEL_BYTES } from '../../support/registry.ts';
+import { RANGES, TRAINED } from '../../support/stage-job.ts';
 import { NUMERICS } from '../../support/tasks.ts';
 
-const ranges = {
-  train: { after: null, upTo: 100 },
-  validation: { after: 100, upTo: 200 },
-  test: { after: 200, upTo: 300 },
-};
-const sha256 = sha256Hex(MODEL_BYTES);
-const trained: Trained = {
-  trainDigest: sha256Hex('run') as unknown as RunId,
-  model: { key: `parts/train/t/${sha256}.onnx`, sha256, bytes: MODEL_BYTES.length },
-  signature: { inputs: [], label: 'binary', codes: [], numbers: [] },
-  epochs: [{ loss: 0.6, validationLoss: 0.5, validationAuc: 0.7 }],
-};
 const figures: MetricsResult = {
   rows: 20,
   metrics: { auc: 0.7 },
@@ -39,11 +26,11 @@ test('publish() makes a version and says so; again it finds its own, and writes 
     ...{ store, clock, id: 'j-1', spec: { seed: 7, training } },
     record: async (fact: JobFact) => void facts.push(fact),
   } as unknown as TrainingContext;
-  await store.create(trained.model.key, MODEL_BYTES);
+  await store.create(TRAINED.model.key, MODEL_BYTES);
   const of = {
     plan: { snapshot: 's', numerics: sameForAll(NUMERICS) } as unknown as Plan,
-    fitted: { ranges, values: {}, counts: {} } as unknown as Fitted,
-    trained,
+    fitted: { ranges: RANGES, values: {}, counts: {} } as unknown as Fitted,
+    trained: TRAINED,
     target: { model: 'm', environment: 'dev' } as never,
     evaluation: figures,
     proof: { rows: 20, maxDifference: 0, golden: [] },

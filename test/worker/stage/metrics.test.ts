@@ -4,13 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, test } from 'vitest';
 import type { TaskId } from '../../../common/ids.ts';
-import { metricsOf } from '../../../common/metric/measure.ts';
 import { OBJECTIVES } from '../../../common/objective/objectives.ts';
 import type { CompareResult, MetricsResult, ScoreResult } from '../../../common/stage/evaluate.ts';
 import type { TaskProgram } from '../../../common/stage/stages.ts';
 import { runCompare } from '../../../worker/stage/compare.ts';
 import { runMetrics } from '../../../worker/stage/metrics.ts';
 import type { Prepared } from '../../../worker/stage/runner.ts';
+import { metricsOf } from '../../support/measure.ts';
 
 const folder = await mkdtemp(join(tmpdir(), 'gristmill-metrics-'));
 afterAll(() => rm(folder, { recursive: true }));
