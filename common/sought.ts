@@ -2,7 +2,6 @@
 // In: their addresses. Out: each once it is there, the store after its self-test; until then what is waited for.
 // Why one file: both wait for the same three, and say so in the same words.
 import type { Clock } from './clock.ts';
-import { sourceOf } from './config.ts';
 import type { GristmillError } from './errors.ts';
 import { newWorkerId } from './ids.ts';
 import type { Log } from './log.ts';
@@ -26,6 +25,8 @@ export type SoughtPlaces = {
 
 export function seekPlaces(of: {
   readonly at: { readonly store: string; readonly lake: string; readonly nats: string };
+  /** Where the address of NATS was said, for whoever must mend it. */
+  readonly source: string;
   /** As NATS lists this process: gristmill-<name>. */
   readonly name: string;
   /** Makes the store where it is missing. */
@@ -36,7 +37,7 @@ export function seekPlaces(of: {
   readonly log: Log;
   readonly signal: AbortSignal;
 }): SoughtPlaces {
-  const { at, name, create, health, env, clock, log, signal } = of;
+  const { at, source, name, create, health, env, clock, log, signal } = of;
   const find = <T>(what: string, open: () => Promise<T>): Sought<T> =>
     seek({ what, open, clock, log, signal });
   const store = find(`the store at ${at.store}`, async () => {
@@ -45,7 +46,6 @@ export function seekPlaces(of: {
     return opened;
   });
   const lake = find(`the lake at ${at.lake}`, () => openStore(at.lake, env));
-  const source = sourceOf('GRISTMILL_NATS', env);
   const queue = find(`the queue at ${withoutSecrets(at.nats)}`, () =>
     openJetStream({ servers: at.nats, source, name: `gristmill-${name}`, log }),
   );

@@ -6,7 +6,7 @@ import '../common/io-threads.ts';
 import { mkdir } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
-import { describeSettings, maskSettings } from '../common/config.ts';
+import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
 import { listen } from '../common/http/listen.ts';
 import { runProgram, untilAborted } from '../common/lifecycle.ts';
 import { makeLog } from '../common/log.ts';
@@ -47,7 +47,7 @@ async function run(stop: AbortSignal): Promise<void> {
   const common = { clock, log, signal: stop };
   const sought = seekPlaces({
     ...{ ...common, at: config, name: 'coordinator', create: true },
-    ...{ health: storeHealth, env: process.env },
+    ...{ health: storeHealth, env: process.env, source: sourceOf('GRISTMILL_NATS', process.env) },
   });
   const store = storeLater(config.store, async () => sought.store.get());
   const lake = storeLater(config.lake, async () => sought.lake.get());

@@ -5,7 +5,7 @@ import '../common/io-threads.ts';
 import { rm } from 'node:fs/promises';
 import { startChild } from '../common/child/host.ts';
 import { systemClock } from '../common/clock.ts';
-import { describeSettings, maskSettings } from '../common/config.ts';
+import { describeSettings, maskSettings, sourceOf } from '../common/config.ts';
 import { armCrash } from '../common/crash.ts';
 import { readNumerics } from '../common/engine/numerics.ts';
 import { newWorkerId } from '../common/ids.ts';
@@ -41,7 +41,7 @@ async function run(stop: AbortSignal): Promise<void> {
   const storeHealth = watchStore(clock);
   const sought = seekPlaces({
     ...{ at: config, name: worker, create: false, health: storeHealth, env: process.env },
-    ...{ clock, log, signal: stop },
+    ...{ clock, log, signal: stop, source: sourceOf('GRISTMILL_NATS', process.env) },
   });
   probes?.wait(sought.why);
   await Promise.race([sought.found, untilAborted(stop)]);

@@ -17,7 +17,7 @@ function seekIn(folder: string, create: boolean) {
   const [store, lake] = [join(folder, 'store'), join(folder, 'lake')];
   const sought = seekPlaces({
     at: { store: uriOf(store), lake: uriOf(lake), nats: 'nats://user:secret@127.0.0.1:1' },
-    ...{ name: 'coordinator', create, health: watchStore(clock), env: {} },
+    ...{ name: 'coordinator', source: 'a test', create, health: watchStore(clock), env: {} },
     ...{ clock, log, signal: stop.signal },
   });
   return { sought, stop, store, lake };
