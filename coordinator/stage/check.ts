@@ -214,13 +214,16 @@ function rulesOf(
 function splitOf(split: Split, column: FindColumn): NonNullable<CheckedSpec['split']> {
   const pointerOf = (name: string): string =>
     split.by === 'time' ? '/split/column' : `/split/columns/${split.columns.indexOf(name)}`;
-  const sql = splitKeySql(split, (name) => {
+  const canonical = (name: string) => {
     const found = column(name, pointerOf(name));
     return atPointer(pointerOf(name), () => ({
       sql: castSql(found),
       type: columnTypeOf(found.type)!,
     }));
-  });
+  };
+  const sql = atPointer(split.by === 'time' ? '/split/column' : '/split', () =>
+    splitKeySql(split, canonical),
+  );
   return { sql, by: split.by };
 }
 
