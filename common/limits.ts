@@ -135,9 +135,10 @@ export const LIMITS = {
   versionsOnDemandMax: 4, // versions held that no alias names; each costs its model's size per seat
   loadsWaitingMax: 16, // loads on demand that wait for their turn
   lookupsOnDemandMax: 16, // versions asked for that are looked for in the store at once
-  refusalsKept: 1_000, // names of versions that are not there, remembered for discoverMs: clients make them up
-  aliasPollMs: 500, // one head request an alias: a move is seen within this
-  discoverMs: 2_000, // listing of models and aliases: a first publication is seen within this
+  refusalsKept: 1_000, // names of versions that are not there, remembered for a while: clients make them up
+  refusalsKeptMs: 2_000, // how long such a name is refused from memory
+  aliasPollMs: 500, // one request, for the next move of any alias: it is seen within this
+  aliasSweepMs: 10_000, // all models and aliases, at most a tenth of the time: moves that nobody wrote down
   pollBackoffMsMax: 5_000, // between looks at a store that errs: it is back within this
   swapRetryMsMax: 30_000, // between tries of a version that does not load
   modelFilesKept: 8, // model files in scratch beyond those served: rolling back needs no download

@@ -112,7 +112,7 @@ export class Gateway {
     this.#follower = new Follower({ ...options, live: this.#live });
     this.#refusals = new Refusals({
       clock,
-      keepMs: LIMITS.discoverMs,
+      keepMs: LIMITS.refusalsKeptMs,
       keptMax: LIMITS.refusalsKept,
       lookupsMax: LIMITS.lookupsOnDemandMax,
     });

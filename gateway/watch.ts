@@ -1,17 +1,19 @@
 // Finds out by itself where the aliases of one environment stand.
 // In: the store, asked twice a second; hints that hurry it. Out: alias heads, and whether the store answers.
 // Why polling: it needs nobody else to be alive, and a hint that is lost costs half a second.
+// Why a journal of moves: a thousand aliases would be two thousand requests a second, of each gateway.
 //
-//   models/<name>/environments/<env>/aliases/<alias>/<n>.json    known n: ask for n+1 (one request an alias)
+//   moves/<env>/<n>.json    known n: ask for n+1 (one request); then for the aliases that it and those after it name
+//   models/<name>/environments/<env>/aliases/<alias>/<n>.json    at first, and more seldom: all of them
 import type { Clock } from '../common/clock.ts';
 import { type GristmillError, toWireError } from '../common/errors.ts';
 import { NAME_PATTERN } from '../common/ids.ts';
 import { LIMITS } from '../common/limits.ts';
 import type { Log } from '../common/log.ts';
-import { entryKey, readHead } from '../common/store/journal.ts';
+import { readAfter, readHead, seekHead } from '../common/store/journal.ts';
 import type { Store } from '../common/store/store.ts';
 import { isUnreadable, readStored } from '../common/stored/stored.ts';
-import { type AliasEntry, aliasPrefix } from '../common/wire/model.ts';
+import { type AliasEntry, aliasPrefix, type Move, movesPrefix } from '../common/wire/model.ts';
 import { type AliasHead, aliasKey, type UnreadHead } from './catalog.ts';
 
 export type WatchOptions = {
@@ -27,12 +29,14 @@ export type WatchOptions = {
 };
 
 const NAME = new RegExp(NAME_PATTERN);
-const HEADS_AT_ONCE = 16; // requests in flight of one poll
+const HEADS_AT_ONCE = 16; // requests in flight of one look
 
 export class Watch {
   readonly #options: WatchOptions;
   readonly #known = new Map<string, { model: string; alias: string; n: number }>();
-  #discoverAtMs = 0;
+  /** The last move looked at. */
+  #moves = 0;
+  #sweepAtMs = 0;
   #failures = 0;
 
   constructor(options: WatchOptions) {
@@ -62,8 +66,8 @@ export class Watch {
   async #look(): Promise<void> {
     const { clock, log, onLook } = this.#options;
     try {
-      if (clock.monotonicMs() >= this.#discoverAtMs) await this.#discover();
-      await this.#pollHeads();
+      if (clock.monotonicMs() >= this.#sweepAtMs) await this.#sweep();
+      else await this.#follow();
       if (this.#failures > 0) log.info('store answers again', { store: this.#options.store.uri });
       this.#failures = 0;
       onLook(undefined);
@@ -74,27 +78,35 @@ export class Watch {
     }
   }
 
-  /** Lists models and their aliases. Names that have gone stay known: a vanished folder ends no service. */
-  async #discover(): Promise<void> {
-    const { store, environment, clock } = this.#options;
-    const startedMs = clock.monotonicMs();
-    const models = folders(await store.listNames('models/'));
-    await inGroups(models, async (model) => {
-      const prefix = aliasPrefix(model, environment, '');
-      for (const alias of folders(await store.listNames(prefix))) {
-        if (!this.#known.has(aliasKey(model, alias))) await this.#readHead(model, alias);
-      }
-    });
-    const tookMs = clock.monotonicMs() - startedMs;
-    this.#discoverAtMs = startedMs + Math.max(LIMITS.discoverMs, 10 * tookMs);
+  /** Reads the moves since the last one, and where the aliases that they name stand now. */
+  async #follow(): Promise<void> {
+    const { store, environment } = this.#options;
+    const moves = await readAfter(store, movesPrefix(environment), this.#moves, readMove);
+    const moved = new Map<string, Move>();
+    for (const { value: move } of moves) {
+      if (move === 'unread') this.#sweepAtMs = 0;
+      else moved.set(aliasKey(move.model, move.alias), move);
+    }
+    await inGroups([...moved.values()], ({ model, alias }) => this.#readHead(model, alias));
+    this.#moves += moves.length; // not before: a look that failed is made again
   }
 
-  async #pollHeads(): Promise<void> {
-    const { store, environment } = this.#options;
-    await inGroups([...this.#known.values()], async ({ model, alias, n }) => {
-      const next = entryKey(aliasPrefix(model, environment, alias), n + 1);
-      if (await store.head(next)) await this.#readHead(model, alias);
+  /**
+   * Goes through all models and aliases, for moves that nobody wrote down: their mover died, or was of an older program.
+   * Names that have gone stay known: a vanished folder ends no service.
+   */
+  async #sweep(): Promise<void> {
+    const { store, environment, clock } = this.#options;
+    const startedMs = clock.monotonicMs();
+    const moves = await seekHead(store, movesPrefix(environment), this.#moves);
+    const models = folders(await store.listNames('models/'));
+    await inGroups(models, async (model) => {
+      for (const alias of folders(await store.listNames(aliasPrefix(model, environment, ''))))
+        await this.#readHead(model, alias);
     });
+    this.#moves = moves;
+    const tookMs = clock.monotonicMs() - startedMs;
+    this.#sweepAtMs = startedMs + Math.max(LIMITS.aliasSweepMs, 10 * tookMs);
   }
 
   async #readHead(model: string, alias: string): Promise<void> {
@@ -120,6 +132,17 @@ async function readEntry(store: Store, key: string): Promise<Read | undefined> {
     return entry && { entry };
   } catch (error) {
     if (isUnreadable(error)) return { error };
+    throw error;
+  }
+}
+
+/** What cannot be read says that something moved. */
+async function readMove(store: Store, key: string): Promise<Move | 'unread' | undefined> {
+  try {
+    const move = await readStored(store, key, 'move');
+    return move && (NAME.test(move.model) && NAME.test(move.alias) ? move : 'unread');
+  } catch (error) {
+    if (isUnreadable(error)) return 'unread';
     throw error;
   }
 }

@@ -36,16 +36,24 @@ export async function readAfter<T>(
 /** Entries of one journal read at once. */
 const READS_MAX = 32;
 
-/**
- * The last entry, or undefined. Gallops from `known` (a number that is known to exist, or 0), so that
- * a long journal costs a handful of reads: numbers have no gaps, which makes them searchable.
- */
+/** The last entry, or undefined; `known` as in seekHead(). */
 export async function readHead<T>(
   store: Store,
   prefix: string,
   known: number,
   read: Read<T>,
 ): Promise<Entry<T> | undefined> {
+  const n = await seekHead(store, prefix, known);
+  if (n === 0) return undefined;
+  const value = await read(store, entryKey(prefix, n));
+  return value === undefined ? undefined : { n, value };
+}
+
+/**
+ * The last entry's number, or 0. Gallops from `known` (a number that is known to exist, or 0), so that
+ * a long journal costs a handful of requests: numbers have no gaps, which makes them searchable.
+ */
+export async function seekHead(store: Store, prefix: string, known: number): Promise<number> {
   const has = async (n: number): Promise<boolean> =>
     (await store.head(entryKey(prefix, n))) !== undefined;
   let low = known;
@@ -57,9 +65,7 @@ export async function readHead<T>(
   for (span = Math.floor(span / 2); span >= 1; span = Math.floor(span / 2)) {
     if (await has(low + span)) low += span;
   }
-  if (low === 0) return undefined;
-  const value = await read(store, entryKey(prefix, low));
-  return value === undefined ? undefined : { n: low, value };
+  return low;
 }
 
 /** Creates entry `n`; false where somebody else has it. `n` must be the head's number plus one. */
@@ -72,18 +78,14 @@ export async function append<T extends { formatVersion: number }>(
   return (await createJson(store, entryKey(prefix, n), value)) === 'created';
 }
 
-/** What the last entry says is of no matter to who writes the next: it may be one that nobody can read. */
-const isThere = async (): Promise<true> => true;
-
-/** Appends at the head, whoever else appends: for logs, where order among writers does not matter. */
+/** Appends at the head, which nobody need be able to read, whoever else appends: for logs, where order among writers does not matter. */
 export async function appendNext<T extends { formatVersion: number }>(
   store: Store,
   prefix: string,
   value: T,
   known = 0,
 ): Promise<number> {
-  for (let n = (await readHead(store, prefix, known, isThere))?.n ?? 0; ; ) {
-    n += 1;
+  for (let n = (await seekHead(store, prefix, known)) + 1; ; n++) {
     if (await append(store, prefix, n, value)) return n;
   }
 }

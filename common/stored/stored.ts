@@ -17,7 +17,14 @@ import { type Entry, readAfter, readHead } from '../store/journal.ts';
 import type { Store } from '../store/store.ts';
 import { explainSchema, shownErrors } from '../wire/explain.ts';
 import type { JobSpec } from '../wire/job/job.ts';
-import type { AliasEntry, GateEntry, GoldenRows, Manifest, TestSetEntry } from '../wire/model.ts';
+import type {
+  AliasEntry,
+  GateEntry,
+  GoldenRows,
+  Manifest,
+  Move,
+  TestSetEntry,
+} from '../wire/model.ts';
 import type { Plan, PreparePins, SnapshotJson } from '../wire/plan.ts';
 import type { Checkpoint } from '../wire/round.ts';
 import type { Descriptor, Failure, Group } from '../wire/task.ts';
@@ -46,6 +53,7 @@ export type Stored = {
   readonly gate: GateEntry;
   readonly testset: TestSetEntry;
   readonly alias: AliasEntry;
+  readonly move: Move;
   readonly trigger: TriggerEntry;
   readonly firing: Firing;
   readonly call: TriggerCall;
@@ -281,6 +289,11 @@ const STORED = {
       by: Open,
       at: Moment,
     }),
+  },
+  move: {
+    what: 'an entry of the moves of aliases',
+    forms: asIs,
+    schema: Type.Object({ model: Text, alias: Text, at: Moment }),
   },
   trigger: {
     what: 'an entry of a trigger',

@@ -105,6 +105,15 @@ export type AliasEntry = {
   readonly at: number;
 };
 
+/** moves/<env>/<n>.json: which alias got another version, so that who follows them all asks for one object. */
+export type Move = {
+  readonly formatVersion: 1;
+  readonly model: string;
+  readonly alias: string;
+  readonly at: number;
+};
+
+export const movesPrefix = (environment: string): string => `moves/${environment}`;
 export const versionsPrefix = (model: string): string => `models/${model}/versions`;
 export const blobKey = (model: string, sha256: string): string => `models/${model}/blobs/${sha256}`;
 export const gatePrefix = (model: string, environment: string): string =>

@@ -5,11 +5,17 @@
 import type { Clock } from '../../common/clock.ts';
 import { GristmillError } from '../../common/errors.ts';
 import type { JobId } from '../../common/ids.ts';
-import { append, type Entry } from '../../common/store/journal.ts';
+import { append, appendNext, type Entry } from '../../common/store/journal.ts';
 import type { Store } from '../../common/store/store.ts';
 import { readStoredAfter, readStoredHead } from '../../common/stored/stored.ts';
 import type { AliasMoved } from '../../common/wire/event.ts';
-import { type AliasEntry, aliasPrefix, type Evidence } from '../../common/wire/model.ts';
+import {
+  type AliasEntry,
+  aliasPrefix,
+  type Evidence,
+  type Move,
+  movesPrefix,
+} from '../../common/wire/model.ts';
 import { folders, getVersion, requireModel } from './version.ts';
 
 export type AliasPlace = {
@@ -152,8 +158,17 @@ async function write(
     throw tooLate(place, expected);
   }
   count?.(value.kind);
-  if (value.version !== served) hint({ ...place });
+  if (value.version !== served) {
+    await tell(store, place, value.at);
+    hint({ ...place });
+  }
   return { n: expected + 1, value };
+}
+
+/** The alias has moved, whatever becomes of this: gateways that are not told find it when they go through all aliases. */
+async function tell(store: Store, { environment, ...of }: AliasPlace, at: number): Promise<void> {
+  const move: Move = { formatVersion: 1, model: of.model, alias: of.alias, at };
+  await appendNext(store, movesPrefix(environment), move).catch(() => undefined);
 }
 
 const tooLate = (place: AliasPlace, expected: number): GristmillError =>

@@ -1,7 +1,10 @@
 // Aliases: compare-and-set, refusals as records, the way back.
 import { expect, test } from 'vitest';
+import { GristmillError } from '../../../common/errors.ts';
 import { sha256Hex } from '../../../common/ids.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
+import type { Store } from '../../../common/store/store.ts';
+import { readStoredAfter } from '../../../common/stored/stored.ts';
 import type { AliasMoved } from '../../../common/wire/event.ts';
 import {
   aliasHead,
@@ -29,6 +32,8 @@ async function setUp(): Promise<Registry & { readonly hints: AliasMoved[] }> {
   const clock = { now: () => 5, monotonicMs: () => 5, sleep: async () => {} };
   return { store, clock, hint: (moved) => void hints.push(moved), hints };
 }
+const movesOf = async (store: Store) =>
+  (await readStoredAfter(store, 'moves/dev', { kind: 'move', after: 0 })).map(({ value }) => value);
 const accept = (candidate: number, champion: number | null, expected: number) => ({
   candidate,
   expected,
@@ -43,11 +48,27 @@ test('moveAlias() moves with evidence, records a refusal, and hints at moves alo
   const entry = await moveAlias(registry, place, refused);
   expect(entry).toMatchObject({ n: 2, value: { kind: 'refused', version: 1, candidate: 2 } });
   expect(registry.hints).toEqual([place]);
+  expect(await movesOf(registry.store)).toEqual([
+    { formatVersion: 1, model: 'flight-delay', alias: 'champion', at: 5 },
+  ]);
   expect((await requireAlias(registry.store, place)).value.version).toBe(1);
   expect(await listAliases(registry.store, 'flight-delay')).toEqual({ dev: { champion: 1 } });
   const history = await aliasHistory(registry.store, place);
   expect(decisionOf(history, { job: 'j-2' as never, candidate: 2 })?.n).toBe(2);
   expect(decisionOf(history, { job: 'j-3' as never, candidate: 2 })).toBeUndefined();
+});
+
+test('an alias moves and hints though its move cannot be written down', async () => {
+  const registry = await setUp();
+  const { store } = registry;
+  const create: Store['create'] = async (key, ...rest) => {
+    if (key.startsWith('moves/')) throw new GristmillError('STORE_UNAVAILABLE', 'away');
+    return store.create(key, ...rest);
+  };
+  await moveAlias({ ...registry, store: { ...store, create } }, place, accept(1, null, 0));
+  expect((await requireAlias(store, place)).value.version).toBe(1);
+  expect(await movesOf(store)).toEqual([]);
+  expect(registry.hints).toEqual([place]);
 });
 
 test('moveAlias() against a moved head throws and writes nothing', async () => {
