@@ -20,3 +20,6 @@ export function run(
   command: readonly string[],
   options?: { env?: Record<string, string | undefined>; output?: 'inherit'; cwd?: string },
 ): Promise<number>;
+
+/** Whether npm has installed what the lockfile names. */
+export function isInstalled(): boolean;

@@ -114,7 +114,8 @@ export function run(
 }
 
 /** npm writes node_modules/.package-lock.json last: where it agrees with package-lock.json, all is there. */
-function isInstalled() {
+/** Whether npm has installed what the lockfile names: an entry that it would not install makes every start an installation. */
+export function isInstalled() {
   const wanted = readPackages(join(root, 'package-lock.json'));
   const present = readPackages(join(root, 'node_modules/.package-lock.json'));
   if (!wanted || !present) return false;

@@ -5,6 +5,7 @@ import { chmod, copyFile, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:f
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
+import { isInstalled } from '../../deploy/bootstrap.mjs';
 import { root } from '../house/tree.ts';
 
 let folder: string;
@@ -68,6 +69,10 @@ test('launch() installs once, says so, and keeps the exit code of its entry', as
   expect(go(['3'])).toEqual({ status: 3, stderr: '' });
   expect(await calls()).toHaveLength(1);
   expect((await calls())[0]).toMatch(/^ci .*skip=skip$/);
+});
+
+test('the lockfile of this checkout names nothing that npm does not install: no second start installs', () => {
+  expect(isInstalled()).toBe(true);
 });
 
 test('launch() installs again when the lockfile has changed', async () => {
