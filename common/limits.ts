@@ -31,6 +31,18 @@ export const LIMITS = {
   // parts: in the program that writes them
   partGroups: 32, // about so many row groups: eight workers read 1.25 times their rows; more compress badly
 
+  // what tasks read
+  shardRangesMax: 64, // reads of one shard; thousands of tiny row groups are read over their holes
+
+  // packs of small objects: in the plan that cuts them
+  packFrom: 256, // small objects; fewer are a task each, some 30 ms, and one that is new makes one task new
+  packBytesMax: 2 * MiB, // of a small object: a thirtieth of a shard
+  packObjectsMin: 32,
+  packObjectsOneIn: 128, // behind every so many objects, as their keys say, a pack ends: some 160 in one
+  packObjectsMax: 512,
+  packRangesMax: 4, // of one object in a pack
+  packTextMax: 256 * KiB, // characters that name a pack's objects: a task's message has room for three such
+
   // tasks
   taskFailuresMax: 4, // the same as Spark: 1+2+4 s of backoff covers a restart of what the task needs
   taskRetryMs: 1_000, // before the second attempt; doubles

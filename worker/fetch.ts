@@ -70,11 +70,15 @@ export class Fetcher {
         files[ref.key] = blob.path;
         bytesRead += blob.bytesRead;
       });
-      if (inputs.shard) {
-        const path = join(folder, 'shard.parquet');
-        bytesRead += await this.#shard(inputs.shard, path);
-        files[inputs.shard.key] = path;
-      }
+      const shards = inputs.shards.map((shard, i) => ({
+        shard,
+        path: join(folder, `shard-${i}.parquet`),
+      }));
+      await eachOf(shards, LIMITS.downloadsMax, async ({ shard, path }) => {
+        const bytes = await this.#shard(shard, path);
+        bytesRead += bytes;
+        files[shard.key] = path;
+      });
       const { stage, input, memoryBytes } = task;
       const prepared = {
         task: task.task,

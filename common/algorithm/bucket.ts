@@ -26,17 +26,20 @@ export function rowBucket(salt: Salt, row: number): number {
   return (x ^ (x >>> 16)) >>> SHIFT;
 }
 
+/** Where the mix begins, in SQL: UBIGINT of a row number and the two words of its object's salt. */
+export const bucketSeedSql = (row: string, salt: { add: string; xor: string }): string =>
+  `xor((${row}::UBIGINT + ${salt.add}::UBIGINT) & ${LOW}, ${salt.xor}::UBIGINT)`;
+
+const LOW = '4294967295::UBIGINT';
+
 /**
- * The same in SQL: wraps a relation that has a column `row` in subqueries that end in a UBIGINT
- * column `__bucket`. Layers, not one expression: each step names its input twice.
+ * The same in SQL: wraps a relation that has the seed as a column in subqueries that end in a UBIGINT
+ * column `__bucket` in its place. Layers, not one expression: each step names its input twice.
  */
-export function withBucketSql(salt: Salt, relation: string, row: string): string {
-  const low = '4294967295::UBIGINT';
-  const start = `xor((${row}::UBIGINT + ${salt.add}::UBIGINT) & ${low}, ${salt.xor}::UBIGINT)`;
+export function withBucketSql(relation: string, seed: string): string {
   const mix = (shift: number, factor: number): string =>
-    `(xor(__x, __x >> ${shift}) * ${factor}::UBIGINT) & ${low}`;
-  const seeded = `SELECT *, ${start} AS __x FROM ${relation}`;
-  const once = `SELECT * REPLACE (${mix(16, M1)} AS __x) FROM (${seeded})`;
-  const twice = `SELECT * REPLACE (${mix(15, M2)} AS __x) FROM (${once})`;
-  return `SELECT * EXCLUDE (__x), xor(__x, __x >> 16) >> ${SHIFT} AS __bucket FROM (${twice})`;
+    `(xor(${seed}, ${seed} >> ${shift}) * ${factor}::UBIGINT) & ${LOW}`;
+  const once = `SELECT * REPLACE (${mix(16, M1)} AS ${seed}) FROM ${relation}`;
+  const twice = `SELECT * REPLACE (${mix(15, M2)} AS ${seed}) FROM (${once})`;
+  return `SELECT * EXCLUDE (${seed}), xor(${seed}, ${seed} >> 16) >> ${SHIFT} AS __bucket FROM (${twice})`;
 }

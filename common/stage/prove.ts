@@ -6,7 +6,7 @@ import type { BlobRef } from '../wire/task.ts';
 import { Count, field, nullable, program, type StageRow } from './stage.ts';
 import type { LoadSql, Signature, SourceColumn, SplitRange } from './terms.ts';
 
-/** Source rows of one shard as raw JSON through the serving path against the batch result. */
+/** Source rows of one shard or pack as raw JSON through the serving path against the batch result. */
 export type ProveProgram = {
   readonly formatVersion: 1;
   readonly kind: 'prove';
@@ -26,6 +26,8 @@ export type ProveResult = {
   readonly rows: number;
   readonly differences: readonly {
     readonly row: number;
+    /** Where the part is of several objects. */
+    readonly key?: string;
     readonly feature: string;
     readonly batch: number;
     readonly serving: number;

@@ -23,6 +23,17 @@ export function joinRanges(ranges: readonly ByteRange[], gapBytesMax = 0): ByteR
   return joined;
 }
 
+/** At most so many: what is left after neighbours are joined, over holes no wider than it takes. */
+export function fewRanges(ranges: readonly ByteRange[], countMax: number): ByteRange[] {
+  let joined = joinRanges(ranges);
+  for (let gap = GAP_BYTES_MIN; joined.length > countMax; gap *= 2)
+    joined = joinRanges(joined, gap);
+  return joined;
+}
+
+/** To read over less than this costs less than another read, wherever the object lies. */
+const GAP_BYTES_MIN = 4096;
+
 export type SparseObject = {
   readonly etag: string;
   readonly bytes: number;

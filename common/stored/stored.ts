@@ -218,6 +218,12 @@ const ManifestSchema = Type.Object({
 const PinsSchema = Type.Object({
   program: Hex,
   shardBytesMax: Count,
+  packs: Type.Optional(
+    Type.Object({
+      ...{ bytesMax: Count, objectsMin: Count, objectsMax: Count, textMax: Count },
+      objectsOneIn: Type.Integer({ minimum: 1 }),
+    }),
+  ),
   memoryBytes: Count,
   deadlineMs: Count,
   taskCount: Count,

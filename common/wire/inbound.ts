@@ -120,11 +120,14 @@ const shard = object({
   types: Type.Optional(Type.Record(Type.String(), Type.Union([Type.String(), Type.Null()]))),
 });
 const resultRef = object({ stage: name, task: digest, group: groupOf });
+const shards = Type.Array(shard, { minItems: 1, maxItems: LIMITS.packObjectsMax });
 const INPUTS = {
   shard: object({ shard }),
+  pack: object({ shards }),
   part: object({ part }),
   results: object({ tasks: Type.Array(resultRef) }),
   replay: object({ part, shard }),
+  replayPack: object({ part, shards }),
   none: object({}),
 } satisfies Record<TaskInput['kind'], TSchema>;
 

@@ -39,11 +39,25 @@ export type SnapshotJson = {
   }[]; // in UTF-8 byte order of their keys
 };
 
+/** Where packs of whole small objects end. */
+export type PackPins = {
+  /** Of an object that is packed. */
+  readonly bytesMax: number;
+  readonly objectsMin: number;
+  /** Behind one object in so many, chosen by its key, a pack ends. */
+  readonly objectsOneIn: number;
+  readonly objectsMax: number;
+  /** Characters that name a pack's objects. */
+  readonly textMax: number;
+};
+
 /** With the snapshot and numerics, all that decides the prepare tasks: they are made from it, and not listed. */
 export type PreparePins = {
   /** Digest of the program at stages/<digest>.json. */
   readonly program: Digest;
   readonly shardBytesMax: number;
+  /** How small objects are packed; absent where each is a shard of its own. */
+  readonly packs?: PackPins;
   readonly memoryBytes: number;
   readonly deadlineMs: number;
   /** What the cut gave when it was planned: tasks and rows must come out the same again. */

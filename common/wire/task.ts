@@ -31,14 +31,33 @@ export type BlobRef = { readonly key: string; readonly sha256: Digest; readonly 
 
 export type TaskInput =
   | { readonly kind: 'shard'; readonly shard: Shard }
+  /** Whole small objects, one shard each, in key order. */
+  | { readonly kind: 'pack'; readonly shards: readonly Shard[] }
   /** Rows of one part. */
   | { readonly kind: 'part'; readonly part: PartRef }
   /** Results of other tasks, in merge order. */
   | { readonly kind: 'results'; readonly tasks: readonly ResultRef[] }
-  /** Rows of one part together with the shard that they came from. */
+  /** Rows of one part together with the shard, or the pack, that they came from. */
   | { readonly kind: 'replay'; readonly part: PartRef; readonly shard: Shard }
+  | { readonly kind: 'replayPack'; readonly part: PartRef; readonly shards: readonly Shard[] }
   /** Nothing but the program. */
   | { readonly kind: 'none' };
+
+/** What of the lake a task reads, in key order. */
+export function shardsIn(input: TaskInput): readonly Shard[] {
+  switch (input.kind) {
+    case 'shard':
+    case 'replay':
+      return [input.shard];
+    case 'pack':
+    case 'replayPack':
+      return input.shards;
+    case 'part':
+    case 'results':
+    case 'none':
+      return [];
+  }
+}
 
 export type ResultRef = {
   readonly stage: Stage;
@@ -52,7 +71,7 @@ export type PartRef = BlobRef & {
   readonly rows: number;
   /** 65 row offsets: bucket b is rows [offsets[b], offsets[b+1]). */
   readonly bucketOffsets: readonly number[];
-  /** Object key relative to the lake, and the shard's first row in it. */
+  /** Object key relative to the lake, and the first row in it: of the shard, or of the pack's first object. */
   readonly source: { readonly key: string; readonly rowStart: number };
   /** Absent where the part was written by a program that said nothing of groups: it is read whole. */
   readonly groups?: PartGroups;

@@ -7,10 +7,10 @@ import { GristmillError } from '../../common/errors.ts';
 import type { Digest } from '../../common/ids.ts';
 import { LIMITS } from '../../common/limits.ts';
 import { Pace } from '../../common/pace.ts';
-import type { PreparePins } from '../../common/wire/plan.ts';
-import type { Shard, Task } from '../../common/wire/task.ts';
+import type { PackPins, PreparePins } from '../../common/wire/plan.ts';
+import type { Shard, Task, TaskInput } from '../../common/wire/task.ts';
 import type { Snapshot } from '../snapshot/row-groups.ts';
-import { cutObject, cutShards, findShards, type ShardStart } from './shards.ts';
+import { cutRuns, cutShards, findRuns, isPacked, type RunStart } from './shards.ts';
 import { makeTask } from './tasks.ts';
 
 /** With this program's constants, which hold for the plan from here on. Counts in pieces: the loop serves others between. */
@@ -19,17 +19,32 @@ export async function pinPrepare(
   { program, clock }: { readonly program: Digest; readonly clock: Pick<Clock, 'monotonicMs'> },
 ): Promise<PreparePins> {
   const { shardBytesMax, taskMemoryBytes: memoryBytes, taskDeadlineMs: deadlineMs } = LIMITS;
+  const packs = packsOf(snapshot);
   const pace = new Pace(clock);
   let [taskCount, rowCount] = [0, 0];
-  for (const object of snapshot.objects) {
-    for (const { rowStart, rowEnd } of cutObject(object, shardBytesMax)) {
-      taskCount += 1;
-      rowCount += rowEnd - rowStart;
-    }
+  for (const run of cutRuns(snapshot.objects, { shardBytesMax, packs })) {
+    taskCount += 1;
+    for (const { edges } of run) rowCount += edges.rowEnd - edges.rowStart;
     const rest = pace.rest();
     if (rest) await rest;
   }
-  return { program, shardBytesMax, memoryBytes, deadlineMs, taskCount, rowCount };
+  const cut = packs ? { shardBytesMax, packs } : { shardBytesMax };
+  return { program, ...cut, memoryBytes, deadlineMs, taskCount, rowCount };
+}
+
+/** How small objects are packed, where there are so many that a task for each would cost more than its rows. */
+function packsOf({ objects, schema }: Snapshot): PackPins | undefined {
+  const packs: PackPins = {
+    bytesMax: LIMITS.packBytesMax,
+    objectsMin: LIMITS.packObjectsMin,
+    objectsOneIn: LIMITS.packObjectsOneIn,
+    objectsMax: LIMITS.packObjectsMax,
+    textMax: LIMITS.packTextMax,
+  };
+  // DuckDB tells the objects of a pack apart by this name
+  if (schema.some(({ name }) => name.toLowerCase() === 'file_index')) return undefined;
+  const small = objects.reduce((n, object) => n + (isPacked(object, packs) ? 1 : 0), 0);
+  return small >= LIMITS.packFrom ? packs : undefined;
 }
 
 /** All that prepare tasks follow from. */
@@ -43,28 +58,31 @@ export type PrepareSource = {
   readonly isNew: boolean;
 };
 
-/** One a shard, made as they are asked for. */
+/** One a shard or pack, made as they are asked for. */
 export function* prepareTasks({ snapshot, pins, reads, numerics }: PrepareSource): Generator<Task> {
-  const { program, shardBytesMax, memoryBytes, deadlineMs } = pins;
-  for (const shard of cutShards(snapshot, { reads, shardBytesMax })) {
-    const input = { kind: 'shard', shard } as const;
+  const { program, shardBytesMax, packs, memoryBytes, deadlineMs } = pins;
+  for (const shards of cutShards(snapshot, { reads, shardBytesMax, packs })) {
+    const input = inputOf(shards);
     yield makeTask({ stage: 'prepare', program, input, numerics, memoryBytes, deadlineMs });
   }
 }
 
-/** The shards that parts came from, by where these begin. */
+const inputOf = (shards: readonly Shard[]): TaskInput =>
+  shards.length === 1 ? { kind: 'shard', shard: shards[0]! } : { kind: 'pack', shards };
+
+/** The shard or pack that each part came from, by where it begins. */
 export function shardsOfParts(
   { snapshot, pins, reads }: PrepareSource,
-  parts: readonly { readonly source: ShardStart }[],
-): readonly Shard[] {
+  parts: readonly { readonly source: RunStart }[],
+): readonly (readonly Shard[])[] {
+  const { shardBytesMax, packs } = pins;
   const starts = parts.map(({ source }) => source);
-  const shards = findShards(snapshot, { reads, shardBytesMax: pins.shardBytesMax }, starts);
-  return shards.map((shard, i) => {
-    if (shard) return shard;
+  return findRuns(snapshot, { reads, shardBytesMax, packs }, starts).map((shards, i) => {
+    if (shards) return shards;
     const { key, rowStart } = starts[i]!;
     throw new GristmillError(
       'INTERNAL',
-      `Cannot find the shard of row ${rowStart} of ${key}: the snapshot has none that begins there`,
+      `Cannot find what begins with row ${rowStart} of ${key}: the snapshot has no such shard`,
     );
   });
 }

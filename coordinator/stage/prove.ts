@@ -7,6 +7,7 @@ import { LIMITS } from '../../common/limits.ts';
 import { spread } from '../../common/spread.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { Plan, SchemaColumn } from '../../common/wire/plan.ts';
+import type { PartRef, Shard, TaskInput } from '../../common/wire/task.ts';
 import { found } from '../../common/wire/view.ts';
 import { rawSql } from '../compile/sql.ts';
 import { type PrepareSource, shardsOfParts } from '../plan/prepare.ts';
@@ -52,8 +53,8 @@ export async function proveServing(
     seed: job.spec.seed,
     golden: Math.ceil(LIMITS.goldenRows / parts.length),
   };
-  const shards = shardsOfParts(prepare, parts);
-  const inputs = parts.map((part, i) => ({ kind: 'replay', part, shard: shards[i]! }) as const);
+  const sources = shardsOfParts(prepare, parts);
+  const inputs = parts.map((part, i) => replayOf(part, sources[i]!));
   const { results } = await stage.compute<ProveResult>(
     { program, inputs, numerics: plan.numerics.prove },
     ({ rows }) => rows,
@@ -70,6 +71,11 @@ export async function proveServing(
   await job.record(found('prove', { proof: { rows, maxDifference } }));
   return proof;
 }
+
+const replayOf = (part: PartRef, shards: readonly Shard[]): TaskInput =>
+  shards.length === 1
+    ? { kind: 'replay', part, shard: shards[0]! }
+    : { kind: 'replayPack', part, shards };
 
 /** A model's input as it lies in the lake. */
 function rawColumn(
@@ -89,6 +95,6 @@ function checkProof(key: string, differences: ProveResult['differences']): void 
   if (!first) return;
   throw new GristmillError(
     'PROOF_FAILED',
-    `Cannot publish: row ${first.row} of ${key} has ${first.feature} ${first.batch} in the batch and ${first.serving} when served, expected the same (${differences.length} such differences)`,
+    `Cannot publish: row ${first.row} of ${first.key ?? key} has ${first.feature} ${first.batch} in the batch and ${first.serving} when served, expected the same (${differences.length} such differences)`,
   );
 }

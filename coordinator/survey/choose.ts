@@ -11,7 +11,8 @@ import { fileColumns } from '../stage/check.ts';
 /** Few shards where they hold enough rows, more where row groups and files are tiny; bounded by bytes. */
 export function chooseShards(snapshot: Snapshot): readonly Shard[] {
   const reads = fileColumns(snapshot.schema.filter(({ unreadable }) => unreadable === undefined));
-  const all = [...cutShards(snapshot, { reads, shardBytesMax: LIMITS.surveyShardBytesMax })];
+  const cut = { reads, shardBytesMax: LIMITS.surveyShardBytesMax };
+  const all = [...cutShards(snapshot, cut)].flat();
   let count: number = LIMITS.surveyShards;
   let chosen = spread(all, count);
   while (sampledRows(chosen) < LIMITS.surveyRowsEnough && count < LIMITS.surveyShardsMax) {

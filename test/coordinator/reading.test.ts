@@ -168,3 +168,37 @@ test('text without annotation and UUIDs are text', async () => {
   expect(view.error).toBeNull();
   expect(view.features![0]!.fitted).toContain('c0');
 });
+
+test('hundreds of small files are prepared in packs, and give what one file gives', async () => {
+  const select = (i: number) =>
+    `SELECT (j * 7 + ${i}) % 97 AS amount, j % 5 = ${i} AS late, ${i} * 1000 + j AS id FROM range(20) t(j)`;
+  const contents = await Promise.all(
+    [0, 1, 2].map((i) =>
+      mill.parquet(i === 1 ? `SELECT * EXCLUDE (amount) FROM (${select(i)})` : select(i)),
+    ),
+  );
+  for (let i = 0; i < 600; i++)
+    await mill.lake.create(`small/day=${i % 7}/${i}.parquet`, contents[i % 3]!);
+  await mill.lake.create(
+    'small/day=3/large.parquet',
+    await mill.parquet(`${select(0)} UNION ALL ${select(2)}`),
+  );
+  const spec = {
+    ...{ dataset: 'small/**/*.parquet', ...training, label: 'late' },
+    clean: [{ filter: "day <> '6'" }],
+    features: { amount: "standardize(impute(amount, 'mean'))", day: 'vocabulary(day, 10)' },
+    publish: { model: 'small' },
+  };
+  const view = await mill.run(spec);
+  expect(view).toMatchObject({ state: 'succeeded', error: null });
+  expect(view.rows).toMatchObject({ rowsIn: 12_040, rowsOut: 12_040 - 85 * 20 });
+  const tasks = view.stages.find(({ stage }) => stage === 'prepare')!.tasks.total;
+  expect(tasks).toBeGreaterThan(2);
+  expect(tasks).toBeLessThan(20);
+  expect(view.proof!.rows).toBeGreaterThan(100);
+  const answer = await mill.predict('small', [
+    { amount: 3, day: '2' },
+    { amount: null, day: '9' },
+  ]);
+  expect(answer.predictions).toHaveLength(2);
+}, 120_000);

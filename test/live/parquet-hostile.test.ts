@@ -115,7 +115,7 @@ test(`${FILES} mutated files are refused by name or counted to the last row (SEE
       both.map(({ footer }) => footer),
       systemClock,
     );
-    const shards = [...cutShards(snapshot, { reads: program.reads, shardBytesMax: 1 })];
+    const shards = [...cutShards(snapshot, { reads: program.reads, shardBytesMax: 1 })].flat();
     return shards.filter((shard) => shard.key === key);
   };
 

@@ -3,11 +3,18 @@
 // Why one list: the supervisor fetches and verifies; runners see paths only.
 import { GristmillError } from '../../common/errors.ts';
 import { programRow, type TaskProgram } from '../../common/stage/stages.ts';
-import type { BlobRef, Descriptor, ResultRef, Shard, TaskInput } from '../../common/wire/task.ts';
+import {
+  type BlobRef,
+  type Descriptor,
+  type ResultRef,
+  type Shard,
+  shardsIn,
+  type TaskInput,
+} from '../../common/wire/task.ts';
 
 export type Inputs = {
-  /** Footer and ranges of a lake object. */
-  readonly shard: Shard | undefined;
+  /** Footer and ranges of lake objects. */
+  readonly shards: readonly Shard[];
   /** Whole objects of the store, each key once. */
   readonly blobs: readonly BlobRef[];
   /** Descriptors of these tasks, and then the blobs that their results refer to: blobsIn. */
@@ -15,9 +22,9 @@ export type Inputs = {
 };
 
 export function inputsOf(program: TaskProgram, input: TaskInput): Inputs {
-  const part = input.kind === 'part' || input.kind === 'replay' ? [input.part] : [];
+  const part = 'part' in input ? [input.part] : [];
   return {
-    shard: input.kind === 'shard' || input.kind === 'replay' ? input.shard : undefined,
+    shards: shardsIn(input),
     blobs: distinct([...part, ...blobsOf(program)]),
     results: input.kind === 'results' ? input.tasks : [],
   };

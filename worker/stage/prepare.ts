@@ -1,48 +1,49 @@
-// Prepares one shard: chooses rows, keeps the raw columns, orders them by bucket.
-// In: a sparse local copy of one object, its row range, the compiled rules. Out: a part and counts by rule.
+// Prepares one shard, or a pack of small objects: chooses rows, keeps the raw columns, orders them by bucket.
+// In: sparse local copies of objects, their row ranges, the compiled rules. Out: a part and counts by rule.
 // Why one staged table: every expression runs once a row, and a rule never sees a row an earlier one dropped.
 // Flow: job → snapshot → plan → [prepare] → fit → train → evaluate → prove → publish → gate → predictions
 import { join } from 'node:path';
-import { bucketSalt, withBucketSql } from '../../common/algorithm/bucket.ts';
+import { withBucketSql } from '../../common/algorithm/bucket.ts';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { OBJECTIVES } from '../../common/objective/objectives.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
 import type { PrepareProgram, PrepareResult } from '../../common/stage/prepare.ts';
-import type { PartRef, Shard } from '../../common/wire/task.ts';
+import type { PartRef } from '../../common/wire/task.ts';
 import { groupRowsOf, sealGroups } from './part-groups.ts';
 import { type Runner, scratchFile, sealBlob } from './runner.ts';
-import { shardOf, sourceOf, sourceSql } from './source.ts';
+import { type Piece, piecesOf, placesOf, sourceOf, sourceSql } from './source.ts';
 
 export const runPrepare: Runner<PrepareProgram> = async (prepared) => {
-  const { shard, path } = shardOf(prepared);
+  const pieces = piecesOf(prepared);
   const { program } = prepared;
   await using duck = await openDuck({
     memoryBytes: prepared.memoryBytes,
     tempDir: join(prepared.scratch, 'spill'),
-    files: [path],
+    files: pieces.map(({ path }) => path),
     writeDir: prepared.scratch,
   });
   try {
-    await duck.run(stageSql(program, shard, path));
+    await duck.run(stageSql(program, pieces));
   } catch (error) {
-    throw await explain(error, { duck, program, shard, path });
+    throw await explain(error, { duck, program, pieces });
   }
   const dropped = await countDropped(duck, program);
   const summary = await summarize(duck);
-  const rowsIn = shard.rowEnd - shard.rowStart;
-  checkAccounts(shard, rowsIn, summary.rows, dropped);
+  const rowsIn = pieces.reduce((sum, { shard }) => sum + shard.rowEnd - shard.rowStart, 0);
+  checkAccounts(pieces, rowsIn, summary.rows, dropped);
   if (summary.rows === 0) return { result: emptyResult(rowsIn, dropped), blobs: [], rows: rowsIn };
 
   const written = scratchFile(prepared, 'part.parquet');
   const groupRows = groupRowsOf(summary.rows, program.groups);
   await duck.run(writeSql(program, written, groupRows));
   const { blob, ref } = await sealBlob(prepared, written, 'parquet');
+  const first = pieces[0]!.shard;
   const part: PartRef = {
     ...ref,
     rows: summary.rows,
     bucketOffsets: await bucketOffsets(duck, program.buckets),
-    source: { key: shard.key, rowStart: shard.rowStart },
+    source: { key: first.key, rowStart: first.rowStart },
     ...(program.groups === undefined ? {} : { groups: await sealGroups(duck, written, groupRows) }),
   };
   const result: PrepareResult = {
@@ -64,12 +65,12 @@ const ruleNames = (program: PrepareProgram): readonly string[] => [
 ];
 
 /**
- * `staged`: one row a source row of the shard; `__rule` is the index of the first rule it fails, or −1.
+ * `staged`: one row a source row; `__rule` is the index of the first rule it fails, or −1.
  *
- *   input (source columns, __row) → __rule → __label, __split of the rows kept so far → raw columns, __bucket
+ *   input (source columns, __row, __seed) → __rule → __label, __split of the rows kept so far → raw columns, __bucket
  */
-function stageSql(program: PrepareProgram, shard: Shard, path: string): string {
-  const input = sourceSql({ columns: sourceOf(program, program.reads), shard, path });
+function stageSql(program: PrepareProgram, pieces: readonly Piece[]): string {
+  const input = sourceSql({ columns: sourceOf(program, program.reads), pieces });
   const cases = program.rules.map((rule, i) => `WHEN (${rule.sql}) IS NOT TRUE THEN ${i}`);
   const rule = cases.length > 0 ? `CASE ${cases.join(' ')} ELSE -1 END` : '-1';
   const kept = (sql: string, type: string): string =>
@@ -81,7 +82,7 @@ function stageSql(program: PrepareProgram, shard: Shard, path: string): string {
     WITH input AS (${input}),
       ruled AS (SELECT *, ${rule} AS __rule FROM input),
       keyed AS (SELECT *, ${label} AS __label, ${split} AS __split FROM ruled),
-      bucketed AS (${withBucketSql(bucketSalt(shard.key), 'keyed', '__row')})
+      bucketed AS (${withBucketSql('keyed', '__seed')})
     SELECT ${[...columns, '__label', '__split', '__row', '__bucket', `${lastRules(program)} AS __rule`].join(', ')}
     FROM bucketed`;
 }
@@ -94,40 +95,52 @@ function lastRules(program: PrepareProgram): string {
   return `CASE ${cases.join(' ')} ELSE -1 END`;
 }
 
+type Attempted = {
+  readonly duck: Duck;
+  readonly program: PrepareProgram;
+  readonly pieces: readonly Piece[];
+};
+
 /** Names the object whose bytes are bad, or the expression that cannot be computed for one of its rows. */
-async function explain(
-  error: unknown,
-  of: { duck: Duck; program: PrepareProgram; shard: Shard; path: string },
-): Promise<unknown> {
+async function explain(error: unknown, of: Attempted): Promise<unknown> {
   if (!(error instanceof GristmillError)) return error;
-  const { key, rowStart, rowEnd } = of.shard;
-  const rows = `rows ${rowStart} to ${rowEnd} of ${key}`;
+  if (!['SHARD_UNREADABLE', 'SCHEMA_DRIFT', 'SQL_RUNTIME'].includes(error.code)) return error;
+  const pieces = await culprits(of);
+  const rows = placesOf(pieces);
   const told = (message: string): GristmillError =>
     new GristmillError(error.code, message, { cause: error });
   if (error.code === 'SHARD_UNREADABLE') {
+    const { key, rowStart, rowEnd } = pieces[0]!.shard;
     return told(
-      `Cannot read ${key} as Parquet: the pages of its ${rows.replace(` of ${key}`, '')} are not sound`,
+      `Cannot read ${key} as Parquet: the pages of its rows ${rowStart} to ${rowEnd} are not sound`,
     );
   }
   if (error.code === 'SCHEMA_DRIFT') return told(`Cannot read ${rows}: ${ownWords(error)}`);
-  if (error.code !== 'SQL_RUNTIME') return error;
-  return told(`Cannot compute ${await culprit(of)} for ${rows}: ${ownWords(error)}`);
+  return told(`Cannot compute ${await culprit({ ...of, pieces })} for ${rows}: ${ownWords(error)}`);
 }
 
 const ownWords = ({ message }: Error): string => message.replace(/^Cannot run SQL: /, '');
 
+const fails = async (of: Attempted): Promise<boolean> => {
+  try {
+    await of.duck.run(stageSql(of.program, of.pieces));
+    await of.duck.run('DROP TABLE staged');
+    return false;
+  } catch {
+    return true;
+  }
+};
+
+/** The first object of a pack that fails alone; all of them where none does. */
+async function culprits(of: Attempted): Promise<readonly Piece[]> {
+  if (of.pieces.length === 1) return of.pieces;
+  for (const piece of of.pieces) if (await fails({ ...of, pieces: [piece] })) return [piece];
+  return of.pieces;
+}
+
 /** Runs the program with one expression after the other put back: the first that fails is it. */
-async function culprit({
-  duck,
-  program,
-  shard,
-  path,
-}: {
-  duck: Duck;
-  program: PrepareProgram;
-  shard: Shard;
-  path: string;
-}): Promise<string> {
+async function culprit(of: Attempted): Promise<string> {
+  const { program } = of;
   const none = { ...program, label: null, split: null, columns: [] };
   const rules = program.rules.map(({ name }, i) => ({
     name,
@@ -135,14 +148,8 @@ async function culprit({
   }));
   const label = { name: 'the label', part: { ...none, label: program.label } };
   const split = { name: 'the split key', part: { ...none, split: program.split } };
-  for (const { name, part } of [...rules, label, split]) {
-    try {
-      await duck.run(stageSql(part, shard, path));
-      await duck.run('DROP TABLE staged');
-    } catch {
-      return name;
-    }
-  }
+  for (const { name, part } of [...rules, label, split])
+    if (await fails({ ...of, program: part })) return name;
   return 'a column';
 }
 
@@ -174,7 +181,7 @@ async function summarize(duck: Duck): Promise<Summary> {
 
 /** Row accounting: in = out + dropped, for every task. */
 function checkAccounts(
-  shard: Shard,
+  pieces: readonly Piece[],
   rowsIn: number,
   rowsOut: number,
   dropped: Record<string, number>,
@@ -183,7 +190,7 @@ function checkAccounts(
   if (rowsIn === rowsOut + gone) return;
   throw new GristmillError(
     'SHARD_UNREADABLE',
-    `Cannot prepare ${shard.key} rows ${shard.rowStart} to ${shard.rowEnd}: found ${rowsOut + gone} rows, expected ${rowsIn}`,
+    `Cannot prepare ${placesOf(pieces)}: found ${rowsOut + gone} rows, expected ${rowsIn}`,
   );
 }
 

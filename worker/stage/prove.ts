@@ -1,5 +1,5 @@
-// Replays source rows of one shard as raw JSON through the serving path and compares with the batch.
-// In: the shard as it lies in the lake, the part made of it, model.onnx, the batch SQL of the features.
+// Replays source rows of one shard, or of a pack, as raw JSON through the serving path and compares with the batch.
+// In: the rows as they lie in the lake, the part made of it, model.onnx, the batch SQL of the features.
 // Out: every difference by row and feature; golden rows. Why from the lake: the part is already our own work.
 // Flow: job → snapshot → plan → prepare → fit → train → evaluate → [prove] → publish → gate → predictions
 import { readFile } from 'node:fs/promises';
@@ -16,10 +16,10 @@ import { Philox } from '../../common/random.ts';
 import { quoteName, quoteText } from '../../common/sql.ts';
 import type { ProveProgram, ProveResult } from '../../common/stage/prove.ts';
 import type { RawColumn } from '../../common/stage/terms.ts';
-import type { PartRef, Shard } from '../../common/wire/task.ts';
+import type { PartRef } from '../../common/wire/task.ts';
 import { rangeSql } from './fit.ts';
 import type { Prepared, Runner } from './runner.ts';
-import { sourceOf, sourceSql } from './source.ts';
+import { numberRows, type Piece, piecesOf, sourceOf, sourceSql } from './source.ts';
 
 /** Differences that a result lists: one is enough to stop, a few tell the pattern. */
 const DIFFERENCES_MAX = 20;
@@ -37,20 +37,20 @@ type Side = {
 
 export const runProve: Runner<ProveProgram> = async (prepared) => {
   const { program } = prepared;
-  const { part, shard } = replayOf(prepared);
+  const { part, pieces } = replayOf(prepared);
   await using session = await openSession(await readFile(prepared.files[program.model.key]!));
   await using duck = await openDuck({
     memoryBytes: prepared.memoryBytes,
     tempDir: join(prepared.scratch, 'spill'),
-    files: [prepared.files[part.key]!, prepared.files[shard.key]!],
+    files: [prepared.files[part.key]!, ...pieces.map(({ path }) => path)],
   });
-  const rows = await chooseRows(duck, prepared.files[part.key]!, { program, shard });
+  const rows = await chooseRows(duck, prepared.files[part.key]!, { program, pieces });
   if (rows.length === 0) {
     const none: ProveResult = { rows: 0, differences: [], maxDifference: 0, golden: [] };
     return { result: none, blobs: [], rows: 0 };
   }
   const batch = await batchSide(duck, session, prepared.files[part.key]!, { program, rows });
-  const json = await sourceRows(duck, prepared.files[shard.key]!, { program, shard, rows });
+  const json = await sourceRows(duck, pieces, { program, rows });
   const serving = await servingSide(session, program, json);
   const { width } = OBJECTIVES[program.signature.label];
   const predictions = listPredictions(serving.predictions, width);
@@ -59,25 +59,24 @@ export const runProve: Runner<ProveProgram> = async (prepared) => {
     .map((row, i) => ({ row, prediction: predictions[i]! }));
   const result: ProveResult = {
     rows: rows.length,
-    ...compareSides(program, rows, { batch, serving }),
+    ...compareSides(program, rows, { batch, serving, pieces }),
     golden,
   };
   return { result, blobs: [], rows: rows.length };
 };
 
-function replayOf(prepared: Prepared): { part: PartRef; shard: Shard } {
-  if (prepared.input.kind === 'replay') return prepared.input;
-  throw new GristmillError(
-    'INTERNAL',
-    `Cannot prove ${prepared.input.kind}, expected a part and its shard`,
-  );
+function replayOf(prepared: Prepared): { part: PartRef; pieces: readonly Piece[] } {
+  const { input } = prepared;
+  if (input.kind === 'replay' || input.kind === 'replayPack')
+    return { part: input.part, pieces: piecesOf(prepared) };
+  throw new GristmillError('INTERNAL', `Cannot prove ${input.kind}, expected a part and its rows`);
 }
 
-/** Row numbers in the source object, ascending: a seeded choice among the part's rows in the range. */
+/** Row numbers as the part has them, ascending: a seeded choice among the part's rows in the range. */
 async function chooseRows(
   duck: Duck,
   path: string,
-  { program, shard }: { program: ProveProgram; shard: Shard },
+  { program, pieces }: { program: ProveProgram; pieces: readonly Piece[] },
 ): Promise<number[]> {
   const all: number[] = [];
   await duck.scan(
@@ -87,6 +86,7 @@ async function chooseRows(
       for (let i = 0; i < rows; i++) all.push(data![i] as number);
     },
   );
+  const { shard } = pieces[0]!;
   const random = new Philox(program.seed, 'proof', shard.key, shard.rowStart);
   const wanted = Math.min(program.rows, all.length);
   for (let i = 0; i < wanted; i++) {
@@ -143,18 +143,19 @@ function pushRows(into: number[], columns: readonly ColumnData[], rows: number):
 /** The same rows as they lie in the lake, in the form in which a client would send them. */
 async function sourceRows(
   duck: Duck,
-  path: string,
-  { program, shard, rows }: { program: ProveProgram; shard: Shard; rows: readonly number[] },
+  pieces: readonly Piece[],
+  { program, rows }: { program: ProveProgram; rows: readonly number[] },
 ): Promise<Record<string, unknown>[]> {
   const { inputs } = program.signature;
   const { kinds } = scanColumns(inputs);
   const values = program.source?.map(({ sql }) => sql) ?? inputs.map(rawSql);
   const names = inputs.map(({ name }) => name);
-  const where = `file_row_number IN (${rows.join(', ')})`;
-  const source = sourceSql({ columns: sourceOf(program, names), shard, path }, where);
+  const chosen = `IN (${rows.join(', ')})`;
+  const where = pieces.length === 1 ? `file_row_number ${chosen}` : undefined; // then row groups are skipped
+  const source = sourceSql({ columns: sourceOf(program, names), pieces }, where);
   const json: Record<string, unknown>[] = [];
   await duck.scan(
-    `SELECT ${values.join(', ')} FROM (${source}) ORDER BY __row`,
+    `SELECT ${values.join(', ')} FROM (${source}) WHERE __row ${chosen} ORDER BY __row`,
     kinds,
     (n, columns) => {
       for (let row = 0; row < n; row++) json.push(rowToJson(inputs, columns, row));
@@ -188,11 +189,18 @@ async function servingSide(
   };
 }
 
+/** A row of a pack in its own object's numbers. */
+function addressOf(pieces: readonly Piece[], row: number): Pick<Difference, 'row' | 'key'> {
+  if (pieces.length < 2) return { row };
+  const { before, shard } = numberRows(pieces).findLast((piece) => piece.before <= row)!;
+  return { row: row - before, key: shard.key };
+}
+
 /** Feature by feature and number by number. */
 export function compareSides(
   { signature }: ProveProgram,
   rows: readonly number[],
-  { batch, serving }: { batch: Side; serving: Side },
+  { batch, serving, pieces }: { batch: Side; serving: Side; pieces: readonly Piece[] },
 ): Pick<ProveResult, 'differences' | 'maxDifference'> {
   const { width } = OBJECTIVES[signature.label];
   const differences: Difference[] = [];
@@ -203,7 +211,7 @@ export function compareSides(
     if (difference <= tolerance * Math.max(1, Math.abs(a))) return;
     // NaN fails the comparison above, and JSON has no NaN
     const show = (x: number): number => (Number.isFinite(x) ? x : Number.MAX_VALUE);
-    differences.push({ row, feature, batch: show(a), serving: show(b) });
+    differences.push({ ...addressOf(pieces, row), feature, batch: show(a), serving: show(b) });
   };
   rows.forEach((row, i) => {
     signature.codes.forEach((name, c) => {

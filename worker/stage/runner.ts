@@ -18,7 +18,7 @@ export type Prepared<P extends TaskProgram = TaskProgram> = {
   readonly program: P;
   readonly input: TaskInput;
   /**
-   * Local path by key: of a shard's object (`shard.key`; sparse, at full size, with the footer and
+   * Local path by key: of each shard's object (`shard.key`; sparse, at full size, with the footer and
    * `shard.ranges` filled), and of every blob that the program, the input or a fetched result refers
    * to (`ref.key`; whole, SHA-256 verified). Shared and read-only: never write to these.
    */

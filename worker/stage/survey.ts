@@ -11,9 +11,8 @@ import type {
   SurveyProgram,
   SurveyResult,
 } from '../../common/stage/survey.ts';
-import type { Shard } from '../../common/wire/task.ts';
 import type { Runner } from './runner.ts';
-import { rowsSql, shardOf, sourceOf, sourceSql } from './source.ts';
+import { type Piece, pieceOf, placesOf, rowsSql, sourceOf, sourceSql } from './source.ts';
 import { describeColumns, readNumbers, type Sampled, showRows } from './survey-columns.ts';
 import { foldMoments, foldRange } from './survey-figures.ts';
 
@@ -22,13 +21,14 @@ const COLUMNS_AT_ONCE = 64;
 
 export const runSurvey: Runner<SurveyProgram> = async (prepared) => {
   const { program } = prepared;
-  const { shard, path } = shardOf(prepared);
+  const piece = pieceOf(prepared);
+  const { shard, path } = piece;
   await using duck = await openDuck({
     memoryBytes: prepared.memoryBytes,
     tempDir: join(prepared.scratch, 'spill'),
     files: [path],
   });
-  const source: Looked = { program, shard, path };
+  const source: Looked = { program, piece };
   const rows = Math.min(shard.rowEnd - shard.rowStart, program.rowsMax);
   const sampled: Sampled = { rows, labels: await readLabels(duck, source, rows) };
   const columns: SurveyColumn[] = [];
@@ -46,17 +46,17 @@ export const runSurvey: Runner<SurveyProgram> = async (prepared) => {
   return { result, blobs: [], rows };
 };
 
-type Looked = { readonly program: SurveyProgram; readonly shard: Shard; readonly path: string };
+type Looked = { readonly program: SurveyProgram; readonly piece: Piece };
 
 /** Of n rows, row r is taken where (r · rowsMax) mod n < rowsMax: exactly rowsMax rows, evenly apart. */
-function inputSql({ program, shard, path }: Looked): string {
+function inputSql({ program, piece }: Looked): string {
   const { columns, rowsMax } = program;
-  const { rowStart, rowEnd } = shard;
+  const { rowStart, rowEnd } = piece.shard;
   const count = rowEnd - rowStart;
   const isTaken = `((file_row_number - ${rowStart}) * ${rowsMax}) % ${count} < ${rowsMax}`;
-  const where = `${rowsSql(shard)} ${count > rowsMax ? `AND ${isTaken}` : ''}`;
+  const where = `${rowsSql([piece])} ${count > rowsMax ? `AND ${isTaken}` : ''}`;
   const names = columns.map(({ name }) => name);
-  return `(${sourceSql({ columns: sourceOf(program, names), shard, path }, where)}) AS input`;
+  return `(${sourceSql({ columns: sourceOf(program, names), pieces: [piece] }, where)}) AS input`;
 }
 
 async function readLabels(duck: Duck, source: Looked, rows: number): Promise<Float64Array | null> {
@@ -68,9 +68,9 @@ async function readLabels(duck: Duck, source: Looked, rows: number): Promise<Flo
     )[0]!;
   } catch (error) {
     if (!(error instanceof GristmillError) || error.code !== 'SQL_RUNTIME')
-      throw unsound(error, source.shard);
+      throw unsound(error, source.piece);
     const why = error.message.replace(/^Cannot run SQL: /, '');
-    const message = `Cannot compute the label for ${rowsOf(source.shard)}: ${why}`;
+    const message = `Cannot compute the label for ${placesOf([source.piece])}: ${why}`;
     throw new GristmillError(error.code, message, { cause: error });
   }
 }
@@ -86,25 +86,22 @@ async function sampleRows(
   );
   const sql = `CREATE OR REPLACE TEMP TABLE sampled AS SELECT ${kept.join(', ')} FROM ${inputSql(source)}`;
   await duck.run(sql).catch((error: unknown) => {
-    throw unsound(error, source.shard);
+    throw unsound(error, source.piece);
   });
   const [row] = await duck.rows('SELECT count(*) AS n FROM sampled');
   if (row!.n === rows) return;
   throw new GristmillError(
     'SHARD_UNREADABLE',
-    `Cannot survey ${rowsOf(source.shard)}: found ${row!.n} rows, expected ${rows}`,
+    `Cannot survey ${placesOf([source.piece])}: found ${row!.n} rows, expected ${rows}`,
   );
 }
 
 /** Names the object whose bytes are bad. */
-function unsound(error: unknown, { key, rowStart, rowEnd }: Shard): unknown {
+function unsound(error: unknown, { shard: { key, rowStart, rowEnd } }: Piece): unknown {
   if (!(error instanceof GristmillError) || error.code !== 'SHARD_UNREADABLE') return error;
   const message = `Cannot read ${key} as Parquet: the pages of its rows ${rowStart} to ${rowEnd} are not sound`;
   return new GristmillError(error.code, message, { cause: error });
 }
-
-const rowsOf = ({ key, rowStart, rowEnd }: Shard): string =>
-  `rows ${rowStart} to ${rowEnd} of ${key}`;
 
 function describeLabel(labels: Float64Array): SurveyLabel {
   const { count, min, max } = foldRange(labels);

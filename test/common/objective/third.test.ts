@@ -272,13 +272,14 @@ test('a proof compares every number of a prediction', () => {
   });
   const program = { signature } as ProveProgram;
   const batch = side(1, 2, 3, 4, 5, 6);
-  expect(compareSides(program, [10, 20], { batch, serving: batch })).toEqual({
+  expect(compareSides(program, [10, 20], { batch, serving: batch, pieces: [] })).toEqual({
     differences: [],
     maxDifference: 0,
   });
   const { differences } = compareSides(program, [10, 20], {
     batch,
     serving: side(1, 2, 3, 4, 5, 7),
+    pieces: [],
   });
   expect(differences).toEqual([{ row: 20, feature: 'prediction', batch: 6, serving: 7 }]);
 });

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { digestOf } from '../../../common/ids.ts';
 import { LIMITS } from '../../../common/limits.ts';
+import { shardsIn } from '../../../common/wire/task.ts';
 import {
   type PrepareSource,
   pinPrepare,
@@ -40,7 +41,7 @@ test('pinPrepare() lets others have the loop between objects', async () => {
   let turns = 0;
   const count = setInterval(() => (turns += 1), 0);
   await pinPrepare(
-    { ...snapshot, objects: Array(500).fill(snapshot.objects[1]!) },
+    { ...snapshot, objects: Array(500).fill({ ...snapshot.objects[1]!, bytes: 4 * MiB }) },
     { program, clock },
   );
   clearInterval(count);
@@ -49,7 +50,9 @@ test('pinPrepare() lets others have the loop between objects', async () => {
 
 test('prepareTasks() makes a task a shard, named as those that plans used to list', () => {
   const source = pinned();
-  const shards = [...cutShards(snapshot, { reads: ['a'], shardBytesMax: LIMITS.shardBytesMax })];
+  const shards = [
+    ...cutShards(snapshot, { reads: ['a'], shardBytesMax: LIMITS.shardBytesMax }),
+  ].flat();
   const listed = shards.map((shard) =>
     makeTask({ stage: 'prepare', program, input: { kind: 'shard', shard }, numerics: 'n' }),
   );
@@ -72,16 +75,13 @@ test("prepareTasks() cuts and limits by the plan's constants, whatever today's a
 
 test('shardsOfParts() finds what prepareTasks() made the parts of', () => {
   const source = pinned({ shardBytesMax: 60 * MiB });
-  const shards = [...prepareTasks(source)].map(({ input }) =>
-    input.kind === 'shard' ? input.shard : undefined,
-  );
-  const parts = shards.map((shard) => ({ source: shard! })).toReversed();
-  expect(shardsOfParts(source, parts)).toEqual(shards.toReversed());
+  const runs = [...prepareTasks(source)].map(({ input }) => shardsIn(input));
+  const parts = runs.map(([first]) => ({ source: first! })).toReversed();
+  expect(shardsOfParts(source, parts)).toEqual(runs.toReversed());
   expect(() => shardsOfParts(source, [{ source: { key: 'a.parquet', rowStart: 1 } }])).toThrow(
     expect.objectContaining({
       code: 'INTERNAL',
-      message:
-        'Cannot find the shard of row 1 of a.parquet: the snapshot has none that begins there',
+      message: 'Cannot find what begins with row 1 of a.parquet: the snapshot has no such shard',
     }),
   );
 });

@@ -1,7 +1,26 @@
 import { expect, test } from 'vitest';
 import type { Shard } from '../../../common/wire/task.ts';
-import { cutShards, findShards } from '../../../coordinator/plan/shards.ts';
+import { cutShards, findRuns } from '../../../coordinator/plan/shards.ts';
 import { snapshotOf } from '../../support/snapshots.ts';
+
+const packs = {
+  ...{ bytesMax: 1_000, objectsMin: 4, objectsOneIn: 16, objectsMax: 40, textMax: 100_000 },
+};
+const smallOnes = (count: number, more: Parameters<typeof snapshotOf>[0] = {}) => {
+  const names = Array.from({ length: count }, (_, i) => [`${i}`.padStart(6, '0'), i] as const);
+  const small = names.map(([name, i]): [string, { rows: number; bytes: number }[]] => [
+    `${name}.parquet`,
+    [{ rows: 1 + (i % 3), bytes: 20 }],
+  ]);
+  const all = { ...Object.fromEntries(small), ...more };
+  return snapshotOf(
+    Object.fromEntries(Object.entries(all).toSorted(([a], [b]) => (a < b ? -1 : 1))),
+  );
+};
+const keysOf = (snapshot: ReturnType<typeof snapshotOf>) =>
+  [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100_000, packs })].map((run) =>
+    run.map(({ key }) => key),
+  );
 
 const edges = (shards: Iterable<Shard>) =>
   [...shards].map(({ key, rowGroupStart, rowGroupEnd, rowStart, rowEnd }) => [
@@ -21,7 +40,7 @@ test('cutShards() joins row groups up to the limit, never over objects', () => {
     ],
     'b.parquet': [{ rows: 5, bytes: 10 }],
   });
-  expect(edges(cutShards(snapshot, { reads: ['a'], shardBytesMax: 80 }))).toEqual([
+  expect(edges([...cutShards(snapshot, { reads: ['a'], shardBytesMax: 80 })].flat())).toEqual([
     ['a.parquet', 0, 2, 0, 30],
     ['a.parquet', 2, 3, 30, 60],
     ['b.parquet', 0, 1, 0, 5],
@@ -36,7 +55,7 @@ test('cutShards() gives a row group larger than the limit a shard of its own', (
       { rows: 3, bytes: 10 },
     ],
   });
-  expect(edges(cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 }))).toEqual([
+  expect(edges([...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 })].flat())).toEqual([
     ['a.parquet', 0, 1, 0, 1],
     ['a.parquet', 1, 2, 1, 3],
     ['a.parquet', 2, 3, 3, 6],
@@ -45,7 +64,7 @@ test('cutShards() gives a row group larger than the limit a shard of its own', (
 
 test('cutShards() leaves out groups without rows, and a whole object of them', () => {
   const snapshot = snapshotOf({ 'a.parquet': [{ rows: 0, bytes: 10 }], 'b.parquet': [] });
-  expect([...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 })]).toEqual([]);
+  expect([...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100 })].flat()).toEqual([]);
 });
 
 test('cutShards() fetches only the columns read, adjacent chunks as one range', () => {
@@ -56,7 +75,7 @@ test('cutShards() fetches only the columns read, adjacent chunks as one range', 
     ],
   });
   const ranges = (reads: string[]) =>
-    [...cutShards(snapshot, { reads, shardBytesMax: 100 })][0]!.ranges;
+    [...cutShards(snapshot, { reads, shardBytesMax: 100 })].flat()[0]!.ranges;
   expect(ranges(['a', 'b'])).toEqual([[4, 40]]);
   expect(ranges(['b'])).toEqual([
     [14, 10],
@@ -66,11 +85,13 @@ test('cutShards() fetches only the columns read, adjacent chunks as one range', 
 
 test('cutShards() gives each shard the chunks of its own groups, and none of its neighbours', () => {
   const groups = Array.from({ length: 3 }, () => ({ rows: 1, bytes: 20 }));
-  const shards = [...cutShards(snapshotOf({ a: groups }), { reads: ['b'], shardBytesMax: 20 })];
+  const shards = [
+    ...cutShards(snapshotOf({ a: groups }), { reads: ['b'], shardBytesMax: 20 }),
+  ].flat();
   expect(shards.map(({ ranges }) => ranges)).toEqual([[[14, 10]], [[34, 10]], [[54, 10]]]);
 });
 
-test('findShards() gives the shards that begin there, in the order asked, as cutShards() cuts them', () => {
+test('findRuns() gives the shards that begin there, in the order asked, as cutShards() cuts them', () => {
   const snapshot = snapshotOf({
     'a.parquet': [
       { rows: 10, bytes: 40 },
@@ -80,13 +101,14 @@ test('findShards() gives the shards that begin there, in the order asked, as cut
     'b.parquet': [{ rows: 5, bytes: 10 }],
   });
   const cut = { reads: ['b'], shardBytesMax: 80 };
-  const all = [...cutShards(snapshot, cut)];
-  expect(findShards(snapshot, cut, all.toReversed())).toEqual(all.toReversed());
+  const all = [...cutShards(snapshot, cut)].toReversed();
+  const starts = all.map(([first]) => first!);
+  expect(findRuns(snapshot, cut, starts)).toEqual(all);
   const nowhere = [
     { key: 'a.parquet', rowStart: 10 },
     { key: 'c.parquet', rowStart: 0 },
   ];
-  expect(findShards(snapshot, cut, nowhere)).toEqual([undefined, undefined]);
+  expect(findRuns(snapshot, cut, nowhere)).toEqual([undefined, undefined]);
 });
 
 test('cutShards() cuts an object only when its first shard is asked for', () => {
@@ -101,6 +123,68 @@ test('cutShards() cuts an object only when its first shard is asked for', () => 
     { ...snapshot, objects: [...snapshot.objects, unread] },
     { reads: ['a'], shardBytesMax: 1 },
   );
-  expect(shards.next().value).toMatchObject({ key: 'a.parquet' });
+  expect(shards.next().value).toMatchObject([{ key: 'a.parquet' }]);
   expect(() => shards.next()).toThrow('read');
+});
+
+test('packs hold every small object once, whole and in order, between their bounds', () => {
+  const snapshot = smallOnes(2_000);
+  const runs = [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100_000, packs })];
+  expect(runs.flat().map(({ key }) => key)).toEqual(snapshot.objects.map(({ key }) => key));
+  expect(runs.flat().map(({ rowStart, rowEnd }) => [rowStart, rowEnd])).toEqual(
+    snapshot.objects.map(({ rows }) => [0, rows]),
+  );
+  const sizes = runs.map(({ length }) => length);
+  expect(Math.max(...sizes)).toBeLessThanOrEqual(packs.objectsMax);
+  expect(Math.min(...sizes.slice(0, -1))).toBeGreaterThanOrEqual(packs.objectsMin);
+  expect(runs.length).toBeLessThan(200);
+  const starts = runs.map(([first]) => first!);
+  const cut = { reads: ['a'], shardBytesMax: 100_000, packs };
+  expect(findRuns(snapshot, cut, starts.toReversed())).toEqual(runs.toReversed());
+});
+
+test('an object more makes a pack or two new, wherever it comes, and moves no other', () => {
+  const before = new Set(keysOf(smallOnes(2_000)).map((keys) => keys.join()));
+  for (const key of ['.parquet', '000700x.parquet', '001234x.parquet', 'zzz.parquet']) {
+    const after = keysOf(smallOnes(2_000, { [key]: [{ rows: 1, bytes: 20 }] }));
+    const fresh = after.filter((keys) => !before.has(keys.join()));
+    expect(fresh.length).toBeLessThanOrEqual(4);
+    expect(fresh.flat()).toContain(key);
+  }
+});
+
+test('large objects are cut as ever, and end no pack', () => {
+  const large = {
+    '000500x.parquet': [
+      { rows: 9, bytes: 60_000 },
+      { rows: 9, bytes: 60_000 },
+    ],
+  };
+  const alone = keysOf(smallOnes(1_000));
+  const beside = keysOf(smallOnes(1_000, large));
+  expect(beside.filter(([key]) => key !== '000500x.parquet')).toEqual(alone);
+  expect(beside.filter(([key]) => key === '000500x.parquet')).toHaveLength(2);
+});
+
+test('a pack ends before it holds more bytes, or more text, than it may', () => {
+  const snapshot = smallOnes(100); // of 124 bytes each, and some 250 characters
+  const cutTo = (bounds: object) =>
+    [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100_000, packs, ...bounds })].map(
+      ({ length }) => length,
+    );
+  expect(Math.max(...cutTo({ shardBytesMax: 380 }))).toBe(3);
+  expect(Math.max(...cutTo({ packs: { ...packs, textMax: 600 } }))).toBe(2);
+  expect(Math.max(...cutTo({ packs: { ...packs, textMax: 1 } }))).toBe(1);
+});
+
+test('thousands of tiny row groups are few reads: over the holes between them, no wider than it takes', () => {
+  const groups = Array.from({ length: 5_000 }, () => ({ rows: 1, bytes: 2_000 }));
+  const snapshot = snapshotOf({ 'a.parquet': groups });
+  const [shards] = [...cutShards(snapshot, { reads: ['b'], shardBytesMax: 2 ** 30 })];
+  expect(shards![0]!.ranges).toEqual([[1_004, 5_000 * 2_000 - 1_000]]);
+  const far = snapshotOf({
+    'a.parquet': groups.slice(0, 60).map((group) => ({ ...group, bytes: 1e6 })),
+  });
+  const [apart] = [...cutShards(far, { reads: ['b'], shardBytesMax: 2 ** 30 })];
+  expect(apart![0]!.ranges).toHaveLength(60);
 });

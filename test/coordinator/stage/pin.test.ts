@@ -79,7 +79,7 @@ test("a plan's constants and program hold where today's are others", async () =>
   expect(again.plan.prepare.taskCount).toBe(6);
   expect(tasks.length).toBe(6);
   expect(tasks[0]).toMatchObject({ program, memoryBytes: 3, deadlineMs: 4 });
-  const [shard] = cutShards(source.snapshot, { reads: ['b'], shardBytesMax: 1 });
+  const [[shard] = []] = cutShards(source.snapshot, { reads: ['b'], shardBytesMax: 1 });
   expect(tasks[0]!.input).toEqual({ kind: 'shard', shard });
 });
 
@@ -92,9 +92,11 @@ test('a plan that lists its tasks goes on with tasks of the same names', async (
       reads: ['a'],
       shardBytesMax: 64 * 2 ** 20,
     }),
-  ].map((shard) =>
-    makeTask({ stage: 'prepare', program, input: { kind: 'shard', shard }, numerics: NUMERICS }),
-  );
+  ]
+    .flat()
+    .map((shard) =>
+      makeTask({ stage: 'prepare', program, input: { kind: 'shard', shard }, numerics: NUMERICS }),
+    );
   put(store, { ...plan, formatVersion: 2, prepare: listed });
   const again = await pin();
   expect(namesOf(again)).toEqual(listed.map(({ task }) => task));

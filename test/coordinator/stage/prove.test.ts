@@ -12,7 +12,11 @@ import { NUMERICS } from '../../support/tasks.ts';
 
 const groups = [{ rows: 10, bytes: 20 }];
 const prepareOf = async (names: readonly string[]) => {
-  const snapshot = snapshotOf(Object.fromEntries(names.map((n) => [`${n}.parquet`, groups])));
+  const { objects, ...made } = snapshotOf(
+    Object.fromEntries(names.map((n) => [`${n}.parquet`, groups])),
+  );
+  // a part each: as large objects have
+  const snapshot = { ...made, objects: objects.map((one) => ({ ...one, bytes: 2 ** 23 })) };
   const of = { program: digestOf('a program'), clock: { monotonicMs: () => 0 } };
   const pins = await pinPrepare(snapshot, of);
   return { ...{ snapshot, pins, reads: ['a'], numerics: NUMERICS, isNew: false } };
@@ -125,7 +129,7 @@ test('proveServing() refuses a part whose shard the snapshot does not hold', asy
   const lacking = { ...given, prepare: await prepareOf(['a', 'b']) };
   await expect(proveServing(w.job, lacking)).rejects.toMatchObject({
     code: 'INTERNAL',
-    message: expect.stringContaining('Cannot find the shard of row 0 of c.parquet'),
+    message: expect.stringContaining('Cannot find what begins with row 0 of c.parquet'),
   });
   expect(w.ran).toEqual([]);
 });

@@ -105,7 +105,7 @@ test('compute() gives refs and results in the order of its inputs, the same inpu
   const program = { formatVersion: 1, kind: 'fit', where: {}, statistics: [], count: null };
   const group = [{ rows: 1, bytes: 2 }];
   const snapshot = snapshotOf({ a: group, b: group });
-  const [a, b] = [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 1 })];
+  const [a, b] = [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 1 })].flat();
   const inputs = [a!, b!, a!].map((shard) => ({ kind: 'shard', shard }) as const);
   const work = { program: program as never, inputs, numerics: NUMERICS };
   const { refs, results } = await w.during(w.stage.compute<{ ran: string }>(work));

@@ -149,3 +149,89 @@ test('runPrepare() names the object whose pages are not sound', async () => {
     message: 'Cannot read a.parquet as Parquet: the pages of its rows 0 to 1000 are not sound',
   });
 });
+
+/** Object i holds rows i·100 … of the source; the second lacks `word`, the third has `x` narrower. */
+async function writePack() {
+  const rows = (from: number, columns: string) =>
+    writeParquet(
+      `SELECT ${columns} FROM (${SOURCE}) WHERE coalesce(x, 0) >= 0 LIMIT 100 OFFSET ${from}`,
+    );
+  const files = {
+    'd=1/a.parquet': await rows(0, '*'),
+    'd=2/b.parquet': await rows(100, '* EXCLUDE (word)'),
+    'd=2/c.parquet': await rows(200, '* REPLACE (x::SMALLINT AS x)'),
+    'd=3/d.parquet': await rows(300, '*'),
+  };
+  const types = [undefined, { word: null }, { x: 'SMALLINT' }, undefined];
+  const shards = Object.keys(files).map((key, i) => ({
+    ...wholeFile(key, 100),
+    ...(types[i] ? { types: types[i] } : {}),
+  }));
+  return { files, shards };
+}
+const packProgram: PrepareProgram = {
+  ...program,
+  columns: [...program.columns, { name: 'd', type: 'string', sql: 'd' }],
+  source: [
+    { name: 'x', type: 'BIGINT' },
+    { name: 'word', type: 'VARCHAR' },
+    { name: 'at', type: 'TIMESTAMP' },
+    { name: 'd', type: 'VARCHAR', from: 'folder' },
+  ],
+};
+
+test('runPrepare() of a pack gives the rows of its objects, each in its own bucket, numbered through', async () => {
+  const { files, shards } = await writePack();
+  const packed = await runTask(runPrepare, {
+    ...{ program: packProgram, input: { kind: 'pack', shards }, files },
+  });
+  const whole = packed.result as PrepareResult;
+  const alone = await Promise.all(
+    shards.map((shard) =>
+      runTask(runPrepare, { program: packProgram, input: { kind: 'shard', shard }, files }),
+    ),
+  );
+  const rowsOf = async (path: string, add: number) =>
+    readParquet(path, `SELECT * REPLACE (__row + ${add} AS __row) FROM part ORDER BY __row`);
+  const expected = await Promise.all(alone.map(({ blobs }, i) => rowsOf(blobs[0]!.path, 100 * i)));
+  expect(await rowsOf(packed.blobs[0]!.path, 0)).toEqual(expected.flat());
+  const results = alone.map(({ result }) => result as PrepareResult);
+  expect(whole).toMatchObject({ rowsIn: 400, rowsOut: expected.flat().length });
+  expect(whole.part!.bucketOffsets).toEqual(
+    whole.part!.bucketOffsets.map((_, b) =>
+      results.reduce((sum, { part }) => sum + part!.bucketOffsets[b]!, 0),
+    ),
+  );
+  expect(whole.part!.source).toEqual({ key: 'd=1/a.parquet', rowStart: 0 });
+  const order = await readParquet(packed.blobs[0]!.path, 'SELECT __row AS r FROM part');
+  const buckets = order.map(({ r }) => {
+    const row = Number(r);
+    return rowBucket(bucketSalt(shards[Math.floor(row / 100)]!.key), row % 100);
+  });
+  expect(buckets).toEqual(buckets.toSorted((a, b) => a - b));
+});
+
+test('runPrepare() of a pack names the object that is bad, and the rule that fails in it', async () => {
+  const { files, shards } = await writePack();
+  const attempt = (change: Partial<PrepareProgram>) =>
+    runTask(runPrepare, {
+      program: { ...packProgram, ...change },
+      ...{ input: { kind: 'pack', shards }, files },
+    });
+  const raised = {
+    name: 'filter(bad)',
+    sql: 'CASE WHEN x = 250 THEN word::INTEGER ELSE 1 END > 0',
+  };
+  await expect(attempt({ rules: [raised] })).rejects.toMatchObject({
+    code: 'SQL_RUNTIME',
+    message: expect.stringMatching(
+      /^Cannot compute filter\(bad\) for rows 0 to 100 of d=2\/c\.parquet: /,
+    ),
+  });
+  const bytes = await readFile(files['d=2/b.parquet']);
+  await writeFile(files['d=2/b.parquet'], bytes.fill(0xa5, 10, 200));
+  await expect(attempt({})).rejects.toMatchObject({
+    code: 'SHARD_UNREADABLE',
+    message: 'Cannot read d=2/b.parquet as Parquet: the pages of its rows 0 to 100 are not sound',
+  });
+});
