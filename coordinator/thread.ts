@@ -10,7 +10,7 @@ export default async function run({ method, args }: ThreadCall): Promise<unknown
     case 'check':
       return check(args as CheckRequest);
     case 'footer':
-      return parseFooter(args as { path: string; tempDir: string });
+      return parseFooter(args as { path: string; folder: string });
     default:
       throw new GristmillError('INTERNAL', `Cannot run ${method}, expected check or footer`);
   }

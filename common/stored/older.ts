@@ -50,6 +50,7 @@ export const planForms = {
     prepare: prepare && readListed(prepare as readonly Task[]),
   }),
   3: (plan: Older): unknown => plan,
+  4: (plan: Older): unknown => plan,
 };
 
 /** Form 1 had the clock's fields beside the job; form 2 says what fires a trigger in `on`. */

@@ -66,7 +66,8 @@ export type PreparePins = {
 };
 
 export type Plan = {
-  readonly formatVersion: 3;
+  /** 4 where small objects are packed: who does not know of packs would cut other tasks. */
+  readonly formatVersion: 3 | 4;
   readonly job: JobId;
   readonly snapshot: Digest;
   /** By stage: what decides the bits of its tasks. They may be of different devices. */

@@ -1,6 +1,8 @@
 // Parses one footer with DuckDB. Runs in a thread of the coordinator's expendable child.
 // In: a sparse local file that holds nothing but a footer. Out: columns with types, row groups with byte ranges.
 // Why DuckDB: the types it reports are those that the SQL will meet.
+import { join } from 'node:path';
+import { threadId } from 'node:worker_threads';
 import { type Duck, openDuck } from '../../common/engine/duckdb.ts';
 import { GristmillError } from '../../common/errors.ts';
 import { quoteText } from '../../common/sql.ts';
@@ -16,14 +18,42 @@ export type Footer = {
 
 const MEMORY_BYTES = 512 * 1024 * 1024;
 
-export async function parseFooter({
-  path,
-  tempDir,
-}: {
-  path: string;
-  tempDir: string;
-}): Promise<Footer> {
-  await using duck = await openDuck({ memoryBytes: MEMORY_BYTES, tempDir, files: [path] });
+/** `path` lies in `folder`. */
+export function parseFooter(of: { path: string; folder: string }): Promise<Footer> {
+  const footer = before.then(() => parseNext(of));
+  before = footer.catch(() => {}); // whose engine may be let go: one after the other
+  return footer;
+}
+
+let before: Promise<unknown> = Promise.resolve();
+
+async function parseNext({ path, folder }: { path: string; folder: string }): Promise<Footer> {
+  if (kept?.folder !== folder) await letGo();
+  kept ??= { folder, duck: openFor(folder) };
+  try {
+    return await parseWith(await kept.duck, path);
+  } catch (error) {
+    await letGo(); // a footer can leave an engine unusable
+    throw error;
+  }
+}
+
+/** One a thread, for footer after footer: to open one takes longer than to read some. All SQL is our own. */
+let kept: { readonly folder: string; readonly duck: Promise<Duck> } | undefined;
+
+const openFor = (folder: string): Promise<Duck> =>
+  openDuck({
+    memoryBytes: MEMORY_BYTES,
+    ...{ tempDir: join(folder, `spill-${threadId}`), files: [], writeDir: folder },
+  });
+
+async function letGo(): Promise<void> {
+  const duck = kept?.duck;
+  kept = undefined;
+  await (await duck?.catch(() => undefined))?.[Symbol.asyncDispose]();
+}
+
+async function parseWith(duck: Duck, path: string): Promise<Footer> {
   const types = await duck.describe(
     `SELECT * FROM read_parquet(${quoteText(path)}, hive_partitioning = false)`,
   );

@@ -39,7 +39,7 @@ let alone: Promise<unknown> = Promise.resolve();
  * clear which one kills, and the others are not called unsound for it. */
 async function parseOrAlone(
   child: Child,
-  args: { readonly path: string; readonly tempDir: string },
+  args: { readonly path: string; readonly folder: string },
 ): Promise<Footer> {
   const parseOnce = (): Promise<Footer> =>
     child.call<Footer>('footer', args, { deadlineMs: DEADLINE_MS });
@@ -58,17 +58,17 @@ async function parse(
   object: ObjectInfo,
   { footerBytes, child, scratch }: { footerBytes: number; child: Child; scratch: string },
 ): Promise<Footer> {
-  const folder = join(scratch, `footer-${crypto.randomUUID()}`);
+  const folder = join(scratch, 'footers'); // of one process: its engines may read what lies there
   await mkdir(folder, { recursive: true });
+  const path = join(folder, `${crypto.randomUUID()}.parquet`);
   try {
-    const path = join(folder, 'object.parquet');
     await fetchSparse(
       lake,
       object.key,
       { ...object, ranges: [[object.bytes - footerBytes, footerBytes]] },
       path,
     );
-    return await parseOrAlone(child, { path, tempDir: join(folder, 'spill') });
+    return await parseOrAlone(child, { path, folder });
   } catch (error) {
     if (
       !(error instanceof GristmillError) ||
@@ -80,7 +80,7 @@ async function parse(
     const why = isEngines ? 'its footer is not sound' : error.message;
     throw unreadable(object, why, error);
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    await rm(path, { force: true });
   }
 }
 

@@ -8,7 +8,7 @@ import { LIMITS } from '../../common/limits.ts';
 import type { PrepareProgram } from '../../common/stage/prepare.ts';
 import { createJson } from '../../common/store/store.ts';
 import { readStored, type Stored } from '../../common/stored/stored.ts';
-import { type Plan, sameForAll } from '../../common/wire/plan.ts';
+import { type Plan, type PreparePins, sameForAll } from '../../common/wire/plan.ts';
 import { programKey } from '../../common/wire/task.ts';
 import { found } from '../../common/wire/view.ts';
 import { chooseNumerics } from '../dispatch/workers.ts';
@@ -44,7 +44,7 @@ export async function pinPlan<C extends CheckedSpec>(
   const numerics = await awaitNumerics(job);
   const prepare = await sourceOf(job, { snapshot, program: prepareProgram(checked), numerics });
   const plan: Plan = {
-    formatVersion: 3,
+    formatVersion: formOf(prepare.pins),
     job: job.id,
     snapshot: digest,
     numerics: sameForAll(numerics),
@@ -120,8 +120,15 @@ async function carryOn<C extends CheckedSpec>(
   const prepare = stored.prepare
     ? await sourceOfPins(job, { snapshot, pins: stored.prepare, numerics, known: known?.prepare })
     : await sourceOf(job, today);
-  return { snapshot, checked, prepare, plan: { ...stored, prepare: prepare.pins } };
+  const formatVersion = formOf(prepare.pins);
+  return {
+    ...{ snapshot, checked, prepare },
+    plan: { ...stored, formatVersion, prepare: prepare.pins },
+  };
 }
+
+/** Who knows of no packs must not read a plan that has them. */
+const formOf = ({ packs }: PreparePins): Plan['formatVersion'] => (packs ? 4 : 3);
 
 /** The program is the plan's, whatever this one would make of the spec today. */
 async function sourceOfPins(

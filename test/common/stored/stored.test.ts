@@ -125,8 +125,8 @@ test.each<[string, StoredKind, unknown, string]>([
   [
     'a newer form',
     'plan',
-    { formatVersion: 4 },
-    "Cannot read k.json as a job's plan: its formatVersion is 4, and this program knows 1 and 2 and 3",
+    { formatVersion: 5 },
+    "Cannot read k.json as a job's plan: its formatVersion is 5, and this program knows 1 and 2 and 3 and 4",
   ],
   [
     'no form at all',

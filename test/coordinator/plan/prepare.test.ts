@@ -35,6 +35,29 @@ test('pinPrepare() pins the constants of today, and counts tasks and rows', asyn
   expect(await pinPrepare(snapshot, { program, clock })).toEqual(pinned().pins);
 });
 
+test('pinPrepare() packs small objects where there are many, and none that DuckDB could not tell apart', async () => {
+  const clock = { monotonicMs: () => 0 };
+  const pin = async (count: number, columns: readonly string[] = []) => {
+    const names = Array.from({ length: count }, (_, i) => `${String(i).padStart(4, '0')}.parquet`);
+    const made = snapshotOf(
+      Object.fromEntries(names.map((name) => [name, [{ rows: 2, bytes: 10 }]])),
+    );
+    const more = columns.map((name) => ({ name, type: 'BIGINT' }));
+    return pinPrepare({ ...made, schema: [...made.schema, ...more] }, { program, clock });
+  };
+  const few = await pin(LIMITS.packFrom - 1);
+  expect(few).toMatchObject({
+    taskCount: LIMITS.packFrom - 1,
+    rowCount: 2 * (LIMITS.packFrom - 1),
+  });
+  expect(few.packs).toBeUndefined();
+  const { packs, taskCount, rowCount } = await pin(1_000);
+  expect(packs).toMatchObject({ objectsMax: LIMITS.packObjectsMax });
+  expect(rowCount).toBe(2_000);
+  expect(taskCount).toBeLessThan(40);
+  expect((await pin(1_000, ['File_Index'])).packs).toBeUndefined();
+});
+
 test('pinPrepare() lets others have the loop between objects', async () => {
   let nowMs = 0;
   const clock = { monotonicMs: () => (nowMs += LIMITS.pieceMs) };

@@ -1,8 +1,13 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import type { Child } from '../../../common/child/host.ts';
+import { openDuck } from '../../../common/engine/duckdb.ts';
 import { GristmillError } from '../../../common/errors.ts';
 import { memoryStore } from '../../../common/store/memory.ts';
 import { readFooter } from '../../../coordinator/snapshot/footer.ts';
+import coordinatorThread from '../../../coordinator/thread.ts';
+import { inlineChild } from '../../support/inline-child.ts';
 import { tempFolder } from '../../support/runner.ts';
 
 /** Bytes that end as Parquet does: a footer of 8 bytes, its length, the magic. */
@@ -23,7 +28,7 @@ function fragileChild(): Pick<Child, 'call'> {
           const lost = new GristmillError('CHILD_LOST', 'The process ended by itself (SIGSEGV)');
           for (const end of [...inside, reject]) end(lost);
           inside.clear();
-        }, 5);
+        }, 50);
       });
     },
   };
@@ -43,4 +48,35 @@ test('readFooter() names the file that kills the parser, not those beside it', a
     read.status === 'rejected' ? [read.reason as GristmillError] : [],
   );
   expect(failed.map(({ code }) => code)).toEqual(['SHARD_UNREADABLE']);
+});
+
+test('readFooter() reads sound footers among unsound ones, at once, and leaves no file behind', async () => {
+  const scratch = tempFolder();
+  await using duck = await openDuck({
+    ...{ memoryBytes: 2 ** 27, tempDir: tempFolder(), files: [], writeDir: scratch },
+  });
+  await duck.run(
+    `COPY (SELECT i AS a FROM range(7) t(i)) TO '${scratch}/a.parquet' (FORMAT parquet)`,
+  );
+  const sound = await readFile(join(scratch, 'a.parquet'));
+  const lake = memoryStore();
+  for (let i = 0; i < 12; i++)
+    await lake.create(
+      String(i),
+      i % 3 === 1 ? Buffer.from(sound).fill(0xa5, 40, sound.length - 8) : sound,
+    );
+  const child = inlineChild(coordinatorThread);
+  const seen = await Promise.all(
+    Array.from({ length: 12 }, async (_, i) => {
+      const object = (await lake.head(String(i)))!;
+      return readFooter(lake, object, { child, scratch }).then(
+        ({ rows }) => rows,
+        ({ code }: GristmillError) => code,
+      );
+    }),
+  );
+  expect(seen).toEqual(
+    Array.from({ length: 12 }, (_, i) => (i % 3 === 1 ? 'SHARD_UNREADABLE' : 7)),
+  );
+  expect(await readdir(join(scratch, 'footers'))).toEqual([]);
 });
