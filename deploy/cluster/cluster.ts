@@ -187,7 +187,10 @@ class Parts {
   /** As before where an earlier run is taken over, else as asked for, else free ones. */
   async #portsOf(): Promise<Ports> {
     const { former, ports } = this.#options;
-    const [nats, monitor, minio, coordinator, gateway] = await freePorts(5);
+    const [nats, monitor, minio, coordinator, gateway] = await freePorts(
+      5,
+      Object.values({ ...ports, ...former?.ports }),
+    );
     const free: Ports = {
       nats: nats!,
       monitor: monitor!,

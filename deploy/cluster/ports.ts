@@ -1,6 +1,7 @@
 // Ports on the loopback address: free ones, or the one that was asked for.
 // In: numbers. Out: numbers that nobody listens at, or PORT_TAKEN that says who does.
 // Why asked before anything starts: a coordinator that cannot listen says so in a log that nobody reads.
+import { randomInt } from 'node:crypto';
 import { createServer, type Server } from 'node:net';
 import { GristmillError } from '../../common/errors.ts';
 import { requestJson } from './http.ts';
@@ -20,16 +21,26 @@ export async function claimPorts(wanted: readonly Wanted[]): Promise<number[]> {
     }
     if (one.port !== 0 && !(await isFree(one.port))) throw await taken(one);
   }
-  const free = await freePorts(wanted.length);
+  const asked = wanted.map(({ port }) => port);
+  const free = await freePorts(wanted.length, asked);
   return wanted.map(({ port }, i) => (port === 0 ? free[i]! : port));
 }
 
-/** Free loopback ports, all different: held at once, then let go. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = await Promise.all(Array.from({ length: count }, () => listenAt(0)));
-  const ports = servers.map((server) => (server.address() as { port: number }).port);
-  await Promise.all(servers.map(close));
-  return ports;
+/** Below what the system gives to outgoing connections: one of those could hold the port before who is to listen there starts. */
+const RANGE = { from: 12_000, size: 20_000 };
+
+/** Free loopback ports, all different and none of `but`. */
+export async function freePorts(count: number, but: readonly number[] = []): Promise<number[]> {
+  const ports = new Set<number>();
+  for (let tries = 0; tries < RANGE.size && ports.size < count; tries++) {
+    const port = RANGE.from + randomInt(RANGE.size);
+    if (!but.includes(port) && (await isFree(port))) ports.add(port);
+  }
+  if (ports.size === count) return [...ports];
+  throw new GristmillError(
+    'PORT_TAKEN',
+    `Cannot find ${count} free ports: ${ports.size} of ${RANGE.size} tried from ${RANGE.from} on are free`,
+  );
 }
 
 async function isFree(port: number): Promise<boolean> {

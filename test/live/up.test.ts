@@ -104,7 +104,8 @@ describe.skipIf(!findNats())('with nats-server', () => {
   test('a job that trains under up ends, whoever is killed meanwhile, and with the store away for a while', async () => {
     await using world = await makeWorld();
     const lake = `--lake=${await lakeOf(6, 6_000)}`;
-    await world.run('up', '--detach', '--port=0', '--gateway-port=0', lake);
+    const { code, err } = await world.run('up', '--detach', '--port=0', '--gateway-port=0', lake);
+    expect(code, err).toBe(0);
     const training = await world.train(60); // five faults meet it in its training
     for (const names of [
       ['worker 1'],

@@ -102,12 +102,19 @@ function byObject(values: readonly string[]): string {
 const folderSql = (value: string | null | undefined): string =>
   value === null || value === undefined ? 'NULL::VARCHAR' : quoteText(value);
 
-function fileSql({ name, type }: SourceColumn, { types }: Shard): string {
+function fileSql({ name, type }: SourceColumn, { key, types }: Shard): string {
   const own = types?.[name];
+  if (type === AS_IT_LIES && own !== undefined) throw otherwise(key, name, own);
   if (own === null) return `NULL::${type}`;
   const column = quoteName(name);
   return withoutNan(own === undefined ? column : widened(column, own, type), type);
 }
+
+const otherwise = (key: string, name: string, own: string | null): GristmillError =>
+  new GristmillError(
+    'SCHEMA_DRIFT',
+    `Cannot read ${key}: column ${JSON.stringify(name)} is ${own ?? 'not in it'}, expected it as in other objects: the job was planned by a program that reads columns as they lie`,
+  );
 
 /** What is not a number is missing; in comparisons of the engine it would be above all others. */
 const withoutNan = (sql: string, type: string): string =>

@@ -235,3 +235,15 @@ test('runPrepare() of a pack names the object that is bad, and the rule that fai
     message: 'Cannot read d=2/b.parquet as Parquet: the pages of its rows 0 to 100 are not sound',
   });
 });
+
+test('runPrepare() for a program that says no types reads no object that has a column otherwise', async () => {
+  const { files, shards } = await writePack();
+  await expect(
+    runTask(runPrepare, { program, input: { kind: 'shard', shard: shards[1]! }, files }),
+  ).rejects.toMatchObject({
+    code: 'SCHEMA_DRIFT',
+    message: expect.stringMatching(
+      /^Cannot read rows 0 to 100 of d=2\/b\.parquet: .*column "word" is not in it, /,
+    ),
+  });
+});
