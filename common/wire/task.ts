@@ -17,7 +17,7 @@ export type Shard = {
   readonly rowGroupEnd: number; // exclusive
   readonly rowStart: number; // row number in the object, inclusive
   readonly rowEnd: number; // exclusive
-  /** Byte ranges of the column chunks that the program reads, ascending, adjacent ones joined. */
+  /** Byte ranges that hold the column chunks that the program reads, ascending; few, so that some span holes between them. */
   readonly ranges: readonly (readonly [offset: number, length: number])[];
   /** Of those columns, where this object has one otherwise than the dataset: its own type, or null where it has none. */
   readonly types?: Readonly<Record<string, string | null>>;

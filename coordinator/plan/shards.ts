@@ -64,21 +64,19 @@ export function* cutRuns(
     return closed;
   };
   for (const object of objects) {
-    for (const edges of cutObject(object, shardBytesMax)) {
-      const piece = { object, edges };
-      if (!packs || !isPacked(object, packs)) {
-        yield [piece];
-        continue;
-      }
-      const more = textOf(object);
-      const isFull = bytes + object.bytes > shardBytesMax || text + more > packs.textMax;
-      if (isFull && pack.length > 0) yield close();
-      pack.push(piece);
-      bytes += object.bytes;
-      text += more;
-      if (pack.length >= packs.objectsMax) yield close();
-      else if (pack.length >= packs.objectsMin && endsPack(object.key, packs)) yield close();
+    if (!packs || !isPacked(object, packs)) {
+      for (const edges of cutObject(object, shardBytesMax)) yield [{ object, edges }];
+      continue;
     }
+    if (object.rows === 0) continue;
+    const more = textOf(object);
+    const isFull = bytes + object.bytes > shardBytesMax || text + more > packs.textMax;
+    if (isFull && pack.length > 0) yield close();
+    pack.push({ object, edges: wholeOf(object) });
+    bytes += object.bytes;
+    text += more;
+    if (pack.length >= packs.objectsMax) yield close();
+    else if (pack.length >= packs.objectsMin && endsPack(object.key, packs)) yield close();
   }
   if (pack.length > 0) yield close();
 }
@@ -111,6 +109,10 @@ const readsOf = ({ schema }: Snapshot, { reads: names }: Cut): Reads => ({
 
 /** Row groups [start, end), rows [rowStart, rowEnd). */
 type Edges = Readonly<Record<'start' | 'end' | 'rowStart' | 'rowEnd', number>>;
+
+const wholeOf = ({ rowGroups, rows }: SnapshotObject): Edges => ({
+  ...{ start: 0, end: rowGroups.length, rowStart: 0, rowEnd: rows },
+});
 
 /** Runs of row groups of at most `shardBytesMax`; a larger row group is a shard of its own. */
 export function* cutObject(

@@ -58,7 +58,7 @@ async function parse(
   object: ObjectInfo,
   { footerBytes, child, scratch }: { footerBytes: number; child: Child; scratch: string },
 ): Promise<Footer> {
-  const folder = join(scratch, 'footers'); // of one process: its engines may read what lies there
+  const folder = join(scratch, `footers-${process.pid}`); // its engines spill, and may read, there
   await mkdir(folder, { recursive: true });
   const path = join(folder, `${crypto.randomUUID()}.parquet`);
   try {

@@ -5,7 +5,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Clock } from '../../common/clock.ts';
-import { GristmillError } from '../../common/errors.ts';
+import { type Code, GristmillError } from '../../common/errors.ts';
 import type { Digest } from '../../common/ids.ts';
 import { Pace } from '../../common/pace.ts';
 import { mapParallel } from '../../common/parallel.ts';
@@ -78,8 +78,10 @@ export async function withSchema<T>(
   }
 }
 
+/** Another file may have the column, or a wider type; syntax and what is not allowed stay what they are. */
 const isOfSchema = (error: unknown): boolean =>
-  error instanceof GristmillError && /^(?:SQL_|SCHEMA_|FEATURE_)/.test(error.code);
+  error instanceof GristmillError && OF_SCHEMA.includes(error.code);
+const OF_SCHEMA: readonly Code[] = ['SQL_COLUMN', 'SQL_TYPE', 'SCHEMA_DRIFT'];
 
 /** A dataset as it is now, and what of it was passed over. */
 export async function takeSnapshot(

@@ -90,17 +90,12 @@ async function guardFloats(
   scalars: readonly ScalarSql[],
   parsed: readonly ParsedExpression[],
 ): Promise<readonly ScalarSql[]> {
-  const guarded: ScalarSql[] = [];
-  for (const [i, scalar] of scalars.entries()) {
-    const { expr } = parsed[i]!;
-    const terms = [...suspects(expr)];
-    const types = await typesOf(
-      duck,
-      schema,
-      terms.map((term) => printSql(term, schema, new Set())),
-    );
-    const floats = new Set(terms.filter((_, at) => isFloatType(types[at] ?? '')));
-    guarded.push({ ...scalar, sql: printSql(expr, schema, floats) });
-  }
-  return guarded;
+  const terms = scalars.flatMap((_, i) => [...suspects(parsed[i]!.expr)]);
+  const plain = terms.map((term) => printSql(term, schema, new Set()));
+  const types = await typesOf(duck, schema, plain);
+  const floats = new Set(terms.filter((_, at) => isFloatType(types[at] ?? '')));
+  return scalars.map((scalar, i) => ({
+    ...scalar,
+    sql: printSql(parsed[i]!.expr, schema, floats),
+  }));
 }

@@ -28,18 +28,20 @@ export async function claimPorts(wanted: readonly Wanted[]): Promise<number[]> {
 
 /** Below what the system gives to outgoing connections: one of those could hold the port before who is to listen there starts. */
 const RANGE = { from: 12_000, size: 20_000 };
+/** Processes begin anywhere, and go on one by one: none is given twice. */
+let next = randomInt(RANGE.size);
 
 /** Free loopback ports, all different and none of `but`. */
 export async function freePorts(count: number, but: readonly number[] = []): Promise<number[]> {
-  const ports = new Set<number>();
-  for (let tries = 0; tries < RANGE.size && ports.size < count; tries++) {
-    const port = RANGE.from + randomInt(RANGE.size);
-    if (!but.includes(port) && (await isFree(port))) ports.add(port);
+  const ports: number[] = [];
+  for (let tries = 0; tries < RANGE.size && ports.length < count; tries++) {
+    const port = RANGE.from + (next++ % RANGE.size);
+    if (!but.includes(port) && (await isFree(port))) ports.push(port);
   }
-  if (ports.size === count) return [...ports];
+  if (ports.length === count) return ports;
   throw new GristmillError(
     'PORT_TAKEN',
-    `Cannot find ${count} free ports: ${ports.size} of ${RANGE.size} tried from ${RANGE.from} on are free`,
+    `Cannot find ${count} free ports: ${ports.length} of ${RANGE.size} tried from ${RANGE.from} on are free`,
   );
 }
 

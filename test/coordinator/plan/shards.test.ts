@@ -188,3 +188,15 @@ test('thousands of tiny row groups are few reads: over the holes between them, n
   const [apart] = [...cutShards(far, { reads: ['b'], shardBytesMax: 2 ** 30 })];
   expect(apart![0]!.ranges).toHaveLength(60);
 });
+
+test('a small object in a pack is whole, whatever its row groups claim to hold', () => {
+  const snapshot = smallOnes(40);
+  const claims = Array.from({ length: 3 }, () => ({ rows: 2, bytes: 90_000 }));
+  const liar = { ...snapshotOf({ '000020.parquet': claims }).objects[0]!, bytes: 500 };
+  const objects = snapshot.objects.map((one) => (one.key === liar.key ? liar : one));
+  const cut = { reads: ['a'], shardBytesMax: 100_000, packs };
+  const held = [...cutShards({ ...snapshot, objects }, cut)].flat();
+  expect(held.filter(({ key }) => key === liar.key)).toMatchObject([
+    { rowStart: 0, rowEnd: 6, rowGroupStart: 0, rowGroupEnd: 3 },
+  ]);
+});
