@@ -85,9 +85,9 @@ export function* cutRuns(
 export const isPacked = ({ bytes }: SnapshotObject, packs: PackPins | undefined): boolean =>
   packs !== undefined && bytes <= packs.bytesMax;
 
-/** Some bound of what names it in a task's message. */
-const textOf = ({ key, etag, rowGroups, types = {} }: SnapshotObject): number =>
-  200 + 2 * key.length + etag.length + 24 * rowGroups.length + JSON.stringify(types).length;
+/** About what names it in a task's message: numbers and ranges, its name in escapes, other types. */
+const textOf = ({ key, etag, types = {} }: SnapshotObject): number =>
+  300 + 2 * key.length + etag.length + JSON.stringify(types).length;
 
 function endsPack(key: string, { objectsOneIn }: PackPins): boolean {
   const hash = createHash('sha256').update(`pack:${key}`).digest();

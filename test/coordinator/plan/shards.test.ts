@@ -166,15 +166,73 @@ test('large objects are cut as ever, and end no pack', () => {
   expect(beside.filter(([key]) => key === '000500x.parquet')).toHaveLength(2);
 });
 
-test('a pack ends before it holds more bytes, or more text, than it may', () => {
-  const snapshot = smallOnes(100); // of 124 bytes each, and some 250 characters
-  const cutTo = (bounds: object) =>
-    [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100_000, packs, ...bounds })].map(
-      ({ length }) => length,
-    );
-  expect(Math.max(...cutTo({ shardBytesMax: 380 }))).toBe(3);
-  expect(Math.max(...cutTo({ packs: { ...packs, textMax: 600 } }))).toBe(2);
-  expect(Math.max(...cutTo({ packs: { ...packs, textMax: 1 } }))).toBe(1);
+const sizesOf = (snapshot: ReturnType<typeof snapshotOf>, bounds: object) =>
+  [...cutShards(snapshot, { reads: ['a'], shardBytesMax: 100_000, packs, ...bounds })].map(
+    ({ length }) => length,
+  );
+
+test('a pack holds as many bytes as a shard may, and not one more', () => {
+  const snapshot = smallOnes(6); // of 124 bytes each
+  expect(sizesOf(snapshot, { shardBytesMax: 372 })).toEqual([3, 3]);
+  expect(sizesOf(snapshot, { shardBytesMax: 371 })).toEqual([2, 2, 2]);
+});
+
+test('a pack holds as much text as it may, of names, etags and other types, and not one character more', () => {
+  const { objects, ...made } = smallOnes(4);
+  const of = (change: object) => ({
+    ...made,
+    objects: objects.map((one) => ({ ...one, ...change })),
+  });
+  const texts = [
+    [of({}), 300 + 2 * 14 + 1 + 2],
+    [of({ etag: 'x'.repeat(40) }), 300 + 2 * 14 + 40 + 2],
+    [of({ types: { a: null } }), 300 + 2 * 14 + 1 + 10],
+    [of({ key: 'k'.repeat(50) }), 300 + 2 * 50 + 1 + 2],
+  ] as const;
+  for (const [snapshot, each] of texts) {
+    expect(sizesOf(snapshot, { packs: { ...packs, textMax: 2 * each } })).toEqual([2, 2]);
+    expect(sizesOf(snapshot, { packs: { ...packs, textMax: 2 * each - 1 } })).toEqual([1, 1, 1, 1]);
+    expect(sizesOf(snapshot, { packs: { ...packs, textMax: 1 } })).toEqual([1, 1, 1, 1]);
+  }
+});
+
+test('a pack ends behind the first object that may end it once it holds enough, or with the most it may hold', () => {
+  const snapshot = smallOnes(10);
+  expect(sizesOf(snapshot, { packs: { ...packs, objectsOneIn: 1 } })).toEqual([4, 4, 2]);
+  const most = { ...packs, objectsMin: 100, objectsMax: 5 };
+  expect(sizesOf(snapshot, { packs: most })).toEqual([5, 5]);
+});
+
+test('an object of just so many bytes is small; one without rows is in no pack', () => {
+  const snapshot = smallOnes(8, { 'z.parquet': [{ rows: 0, bytes: 20 }] });
+  expect(sizesOf(snapshot, { packs: { ...packs, bytesMax: 124, objectsMin: 100 } })).toEqual([8]);
+  expect(sizesOf(snapshot, { packs: { ...packs, bytesMax: 123 } })).toEqual(Array(8).fill(1));
+});
+
+test('objects of a pack are few reads each', () => {
+  const groups = Array.from({ length: 50 }, () => ({ rows: 1, bytes: 10 }));
+  const far = Array.from({ length: 9 }, () => ({ rows: 1, bytes: 9_000 }));
+  const snapshot = snapshotOf({ 'a.parquet': groups, 'b.parquet': groups, 'c.parquet': far });
+  const cut = { reads: ['b'], shardBytesMax: 1e6, packs: { ...packs, bytesMax: 1e5 } };
+  const [run] = [...cutShards(snapshot, cut)];
+  expect(run!.map(({ ranges }) => ranges.length)).toEqual([1, 1, 1]);
+  const [[alone] = []] = [...cutShards(snapshotOf({ 'c.parquet': far }), cut)];
+  expect(alone!.ranges).toHaveLength(9);
+});
+
+test('shards say of the columns that are read which their object has otherwise', () => {
+  const { objects, ...made } = snapshotOf({ 'a.parquet': [{ rows: 1, bytes: 2 }] });
+  const typesWith = (types: Record<string, string | null> | undefined, reads: string[]) => {
+    const snapshot = { ...made, objects: [types ? { ...objects[0]!, types } : objects[0]!] };
+    return [...cutShards(snapshot, { reads, shardBytesMax: 9 })][0]![0]!;
+  };
+  expect(typesWith({ a: 'SMALLINT', b: null }, ['a', 'b']).types).toEqual({
+    a: 'SMALLINT',
+    b: null,
+  });
+  expect(typesWith({ a: 'SMALLINT', b: null }, ['b']).types).toEqual({ b: null });
+  expect(typesWith({ a: 'SMALLINT' }, ['b'])).not.toHaveProperty('types');
+  expect(typesWith(undefined, ['a'])).not.toHaveProperty('types');
 });
 
 test('thousands of tiny row groups are few reads: over the holes between them, no wider than it takes', () => {
